@@ -1,0 +1,51 @@
+# Every command works from a clean clone; `make help` lists them.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The Python that Lambda runs where this machine has it, otherwise any from 3.11 on. Asked by running it:
+# a pyenv shim exists for versions that do not start.
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.14 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
+
+# Node 20 works; JSII and the CDK CLI would print a page about its end of support.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+READY := .venv/.ready
+# What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
+MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
+
+.PHONY: help setup demo test lint types unit synth deploy clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 10
+
+$(MADE_BY):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	touch $@
+
+$(READY): $(MADE_BY) requirements.txt package-lock.json
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	npm ci --no-audit --no-fund --silent
+	touch $@
+
+setup: $(READY) ## install what the other commands need, into .venv and node_modules
+
+demo: $(READY) ## deploy to an emulated account, rotate, show the mail, check, clean up
+	@.venv/bin/python -m sandbox.demo
+
+test: $(READY) ## lint, types and every test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest
+
+synth: $(READY) ## the CloudFormation template, into cdk.out
+	npx --no-install cdk synth --quiet
+	@echo "template: cdk.out/AccessKeyRotation.template.json"
+
+clean: ## remove everything that was made here
+	rm -rf .venv node_modules cdk.out build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,117 @@
+"""What the planner can decide: typed actions to carry out, and items that people should read."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+
+from keyrotation.model import User
+from keyrotation.tags import HoldReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetMarks:
+    """Remove marks that no longer say anything: those of keys that are gone, or of a key switched on again."""
+
+    tag_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkInactive:
+    """Remember since when an inactive key is known to be inactive."""
+
+    key_id: str
+    on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Remember until when a key is kept on, and why."""
+
+    key_id: str
+    until: date
+    reason: HoldReason
+
+
+class OffReason(StrEnum):
+    """Why a key is switched off."""
+
+    QUIET = "quiet"
+    FORCED = "forced"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deactivate:
+    """Switch a key off, and mark it inactive since `on`. `in_secret`: it is the key that AWSCURRENT holds."""
+
+    key_id: str
+    on: date
+    reason: OffReason
+    why: str
+    in_secret: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    """Delete an inactive key and its marks."""
+
+    key_id: str
+    why: str
+    tag_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replace:
+    """Issue a new key beside the keys that there are (DESIGN.md section 5)."""
+
+    why: str
+    old_key_id: str | None
+    old_key_off_on: date | None
+    tag_keys_done: tuple[str, ...]
+
+
+Action = ForgetMarks | MarkInactive | Hold | Deactivate | Delete | Replace
+
+
+class Level(IntEnum):
+    """How much an item asks of people, the most urgent first."""
+
+    ATTENTION = 0
+    UPCOMING = 1
+    EXEMPT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """Something that people should know: `by` is the day on which it happens or by which they should act."""
+
+    level: Level
+    text: str
+    key_id: str | None = None
+    by: date | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One decision and the name of the rule that made it."""
+
+    rule: str
+    decision: Action | Item
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything decided about one user on one day, in the order in which it is to be carried out."""
+
+    user: User
+    owner: str
+    steps: tuple[Step, ...]
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return tuple(step.decision for step in self.steps if not isinstance(step.decision, Item))
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return tuple(step.decision for step in self.steps if isinstance(step.decision, Item))

@@ -1,0 +1,72 @@
+"""Every IAM user with tags and keys, in as few calls as IAM allows."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keyrotation.causes import CALL_ERRORS, cause_of, is_code
+from keyrotation.model import Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """`total`: users that exist; `named`: those who go into the order; `unread`: causes by name, all named too."""
+
+    total: int
+    named: tuple[str, ...]
+    unread: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    user_name: str
+    gone: bool = False
+    named: bool = True
+    cause: str | None = None
+
+
+def scan(
+    iam: "IAMClient", *, may_concern: Callable[[tuple[Key, ...], list[str]], bool], workers: int
+) -> Scan:
+    """Look at every user, `workers` at a time; `may_concern` takes a user's keys and tag keys.
+
+    A user whose keys cannot be listed goes into the order: something might be due, and the rotator looks
+    again. An error of the listing itself is raised: a part of the account is not the account.
+    """
+
+    def look(user: tuple[str, list[str]]) -> _Looked:
+        user_name, tag_keys = user
+        try:
+            keys = tuple(list_keys(iam, user_name))
+        except CALL_ERRORS as error:
+            return _Looked(user_name=user_name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
+        return _Looked(user_name=user_name, named=may_concern(keys, tag_keys))
+
+    with ThreadPoolExecutor(workers) as pool:
+        looked = [each for each in pool.map(look, _users(iam)) if not each.gone]
+    return Scan(
+        total=len(looked),
+        named=tuple(sorted(each.user_name for each in looked if each.named)),
+        unread={each.user_name: each.cause for each in looked if each.cause is not None},
+    )
+
+
+def _users(iam: "IAMClient") -> Iterator[tuple[str, list[str]]]:
+    """Name and tag keys: this listing carries the tags, which ListUsers leaves out."""
+    pages = iam.get_paginator("get_account_authorization_details").paginate(
+        Filter=["User"], PaginationConfig={"PageSize": 1000}
+    )
+    for page in pages:
+        for user in page["UserDetailList"]:
+            yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
+
+
+def list_keys(iam: "IAMClient", user_name: str) -> Iterator[Key]:
+    """A user's keys without their last use."""
+    for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name):
+        for key in page["AccessKeyMetadata"]:
+            yield Key(id=key["AccessKeyId"], status=key["Status"], created=key["CreateDate"])

@@ -1,0 +1,94 @@
+"""What is known of one IAM user on one day, in IAM's own words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+ACTIVE: Final = "Active"
+INACTIVE: Final = "Inactive"
+CURRENT_STAGE = "AWSCURRENT"
+
+# IAM counts our own proof of a new key as a use (DESIGN.md section 3): one call to sts right after creation.
+_PROOF_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastUse:
+    """The last use that IAM recorded; `at` is aware, UTC."""
+
+    at: datetime
+    service: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One access key. `last_use` None: never used, as IAM said so; what could not be read is in `User.unread`."""
+
+    id: str
+    status: str
+    created: datetime
+    last_use: LastUse | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.status == ACTIVE
+
+    @property
+    def created_on(self) -> date:
+        return self.created.astimezone(UTC).date()
+
+    @property
+    def used_on(self) -> date | None:
+        """The UTC day of the last use by somebody else than ourselves; None: never."""
+        use = self.last_use
+        if use is None or (use.service == "sts" and use.at - self.created <= _PROOF_WINDOW):
+            return None
+        return use.at.astimezone(UTC).date()
+
+    @property
+    def idle_since(self) -> date:
+        """The UTC day of the last use; of the creation, if it was never used."""
+        return self.used_on or self.created_on
+
+
+def version_id(key_id: str) -> str:
+    """The secret version that holds this key: the id says which, so that nobody has to read the value.
+
+    Secrets Manager wants 32 to 64 characters; access key ids have 16 to 40 in practice.
+    """
+    return f"{key_id}-access-key-rotation"
+
+
+def secret_name(user_name: str) -> str:
+    """The name of a user's secret.
+
+    IAM allows a comma and Secrets Manager does not; a slash cannot occur in a user name, so no two users
+    meet. The suffix avoids names that end in a hyphen and six characters (DESIGN.md section 6).
+    """
+    return f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """What DescribeSecret tells: stages by version id, and whether the secret is scheduled for deletion."""
+
+    stages: Mapping[str, frozenset[str]]
+    deleted: bool
+
+    def holds(self, key_id: str) -> bool:
+        """True when AWSCURRENT is this key and the owner can fetch it."""
+        return not self.deleted and CURRENT_STAGE in self.stages.get(version_id(key_id), frozenset())
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """One user as observed. `unread` says, fit to print, what could not be read: then nothing may be done."""
+
+    name: str
+    arn: str = ""
+    keys: tuple[Key, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    secret: Secret | None = None
+    unread: tuple[str, ...] = ()

@@ -1,0 +1,79 @@
+"""The order that the scanner sends and the rotator takes: names, not decisions."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_VERSION = 1
+# What a run id may be: it also stands in a tag value and is the queue's deduplication id (128 characters).
+_RUN_ID = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,64}")
+# IAM's own alphabet of user names.
+_USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
+
+
+class BadInput(ValueError):
+    """An event or an order that is not what this system sends; the message names the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """`total`: the users that the scanner found; `user_names`: those for whom something might be due."""
+
+    run_id: str
+    total: int
+    user_names: tuple[str, ...]
+
+    def to_json(self) -> str:
+        return json.dumps({"version": _VERSION, **asdict(self)}, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, body: str) -> "Order":
+        """Raises BadInput."""
+        try:
+            fields = json.loads(body)
+        except ValueError:
+            raise BadInput("the order is not JSON") from None
+        if not isinstance(fields, dict):
+            raise BadInput("the order is not a JSON object")
+        if fields.get("version") != _VERSION:
+            raise BadInput(f"version: this rotator takes {_VERSION}")
+        total, names = fields.get("total"), fields.get("user_names")
+        if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+            raise BadInput("total: not a number of users")
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) and _USER_NAME.fullmatch(name) for name in names
+        ):
+            raise BadInput("user_names: not a list of IAM user names")
+        if len(set(names)) != len(names) or len(names) > total:
+            raise BadInput("user_names: a name twice, or more names than total")
+        return cls(run_id=_run_id(fields), total=total, user_names=tuple(names))
+
+
+def run_id_of_schedule(event: object) -> str:
+    """The run id in the schedule's input; raises BadInput."""
+    if not isinstance(event, dict):
+        raise BadInput("the event is not a JSON object; the schedule sends run_id and scheduled_time")
+    return _run_id(event)
+
+
+def order_of_queue(event: object, *, queue_arn: str) -> Order:
+    """The one order in an event from the queue; raises BadInput for anything else."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list) or len(records) != 1 or not isinstance(records[0], dict):
+        raise BadInput(
+            "Records: the rotator takes exactly one order, from its queue; it cannot be invoked directly"
+        )
+    record = records[0]
+    if record.get("eventSource") != "aws:sqs" or record.get("eventSourceARN") != queue_arn:
+        raise BadInput(f"eventSourceARN: orders come from {queue_arn} only")
+    if not isinstance(record.get("body"), str):
+        raise BadInput("body: the record holds no order")
+    return Order.from_json(record["body"])
+
+
+def _run_id(fields: dict[str, Any]) -> str:
+    run_id = fields.get("run_id")
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise BadInput("run_id: missing, or not 1 to 64 characters of A-Z a-z 0-9 _ . : / = + @ -")
+    return run_id

@@ -1,0 +1,510 @@
+"""The whole policy of the product: DESIGN.md section 4, rule by rule, in the order in which it is written there.
+
+`plan_user` takes what was observed of one user, the policy and the day, and returns what to do and what to
+tell. It reads no clock and makes no call. Days are UTC dates throughout.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import wraps
+
+from keyrotation import commands
+from keyrotation import tags as tag
+from keyrotation.actions import (
+    Action,
+    Deactivate,
+    Delete,
+    ForgetMarks,
+    Hold,
+    Item,
+    Level,
+    MarkInactive,
+    OffReason,
+    Plan,
+    Replace,
+    Step,
+)
+from keyrotation.model import ACTIVE, INACTIVE, Key, User
+from keyrotation.policy import Policy
+from keyrotation.state import State
+from keyrotation.tags import HoldReason
+
+Rule = Callable[[State], Iterator[Action | Item]]
+
+
+def plan_user(user: User, policy: Policy, today: date) -> Plan:
+    """Decide everything about one user; the same observation on the same day gives the same plan."""
+    state = State.of(user, policy, today)
+    steps: list[Step] = []
+    for rule in RULES:
+        for decision in rule(state):
+            steps.append(Step(rule=rule.__name__, decision=decision))
+            if not isinstance(decision, Item):
+                state = state.after(decision)
+        if steps and rule in WHOLE_USER_RULES:
+            break
+    return Plan(user=user, owner=state.tags.owner, steps=tuple(steps))
+
+
+def may_concern(keys: Sequence[Key], tag_keys: Iterable[str], policy: Policy, today: date) -> bool:
+    """The scanner's test: False only where dates and tags alone prove that the plan would be empty today.
+
+    `keys` need no last use. A user's only key, active and without a tag of ours, can come due or be retired
+    on the days that its age allows at the earliest, and is announced `WarnDays` before.
+    """
+    if any(tag.concerns_us(each) for each in tag_keys) or len(keys) > 1:
+        return True
+    first_age = min(policy.issue_age, policy.unused_days or policy.issue_age) - policy.warn_days
+    return any(not key.active or (today - key.created_on).days >= first_age for key in keys)
+
+
+def urgency(plan: Plan) -> tuple[int, date, str]:
+    """The order under the cap: work in flight, then replacements by the oldest key, then deletions and marks."""
+    kinds = {type(action) for action in plan.actions}
+    rank = 0 if kinds & {Deactivate, Hold} else 1 if Replace in kinds else 2
+    oldest = min((key.created_on for key in plan.user.keys), default=date.max)
+    return rank, oldest, plan.user.name
+
+
+def _oldest_key_first(rule: Callable[[State, Key], Iterator[Action | Item]]) -> Rule:
+    """A rule about one key, asked for each key in turn, each seeing what was decided about the one before."""
+
+    @wraps(rule)
+    def over_keys(state: State) -> Iterator[Action | Item]:
+        for key_id in [key.id for key in state.keys]:
+            if (key := state.key(key_id)) is None:
+                continue
+            for decision in rule(state, key):
+                yield decision
+                if not isinstance(decision, Item):
+                    state = state.after(decision)
+
+    return over_keys
+
+
+# Rules 1 to 3: about the whole user; what one of them says is all that is said.
+
+
+def not_understood(state: State) -> Iterator[Item]:
+    """Rule 1. Unknown is never a reason to act."""
+    problems = [*state.user.unread, *state.tags.malformed]
+    if state.policy_problem is not None:
+        problems.append(state.policy_problem)
+    problems += [
+        f"{key.id} has the status {key.status}, which this system does not know"
+        for key in state.keys
+        if key.status not in (ACTIVE, INACTIVE)
+    ]
+    if len(state.keys) > 2:
+        problems.append(f"there are {len(state.keys)} keys, and IAM allows two")
+    for problem in problems:
+        yield _attention(f"nothing was done: {problem}")
+
+
+def interrupted(state: State) -> Iterator[Item]:
+    """Rule 2: a replacement that did not finish."""
+    if state.tags.pending is not None:
+        since = f"{state.tags.pending.since:%Y-%m-%d %H:%M} UTC"
+        yield _attention(f"nothing was done: a replacement that began on {since} was interrupted")
+
+
+def exempt(state: State) -> Iterator[Item]:
+    """Rule 3."""
+    exemption = state.tags.exempt
+    if exemption is None or exemption.until < state.today:
+        return
+    until = exemption.until
+    yield Item(
+        level=Level.EXEMPT, text=f"exempt through {until}: {exemption.reason or 'no reason given'}", by=until
+    )
+    if until > state.today + timedelta(days=365):
+        yield _attention(f"the exemption runs through {until}, more than a year ahead")
+    if _is_near(state, until):
+        yield Item(
+            level=Level.UPCOMING, text="the exemption ends; the usual rules apply the day after", by=until
+        )
+
+
+# What is said or tidied beside the rules of the table (DESIGN.md section 3, the tags).
+
+
+def tags_to_mend(state: State) -> Iterator[Item]:
+    """Tags that have no effect, though somebody meant them to."""
+    asked, allowed = state.tags.max_age_days, state.policy.max_key_age_days
+    if asked is not None and asked > allowed:
+        yield _attention(f"the tag {tag.MAX_AGE_DAYS} is {asked}: it is ignored, MaxKeyAgeDays is {allowed}")
+    for lookalike in state.tags.lookalikes:
+        yield _attention(lookalike)
+
+
+def marks_of_gone_keys(state: State) -> Iterator[ForgetMarks]:
+    """Marks of keys that are gone only fill the user's 50 tags."""
+    known = {key.id for key in state.keys}
+    marks = [tag.INACTIVE_SINCE + key_id for key_id in state.inactive_since if key_id not in known]
+    marks += [tag.HELD_UNTIL + key_id for key_id in state.held_until if key_id not in known]
+    if marks:
+        yield ForgetMarks(tag_keys=tuple(sorted(marks)))
+
+
+@_oldest_key_first
+def holds_too_long(state: State, key: Key) -> Iterator[Hold]:
+    """Nobody, and no mistyped year, holds a key on for longer than the policy allows."""
+    held = state.held_until.get(key.id)
+    if held is None:
+        return
+    furthest = state.today + timedelta(days=state.longest_hold(held.reason))
+    if held.until > furthest:
+        yield Hold(key_id=key.id, until=furthest, reason=held.reason)
+
+
+# Rules 4 to 10: key by key.
+
+
+@_oldest_key_first
+def first_seen_inactive(state: State, key: Key) -> Iterator[MarkInactive]:
+    """Rule 4."""
+    if not key.active and key.id not in state.inactive_since:
+        yield MarkInactive(key_id=key.id, on=state.today)
+
+
+@_oldest_key_first
+def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
+    """Rule 5."""
+    if key.active:
+        return
+    off = _off_days(state, key)
+    if _may_be_needed_back(state, key):
+        return
+    if 0 < state.policy.delete_after_days <= off:
+        why = f"inactive for {off} days"
+    elif off >= state.policy.quiet_days and _waits_for_slot(state):
+        why = f"inactive for {off} days, and a replacement needs its place"
+    else:
+        return
+    yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key))
+
+
+def _off_days(state: State, key: Key) -> int:
+    return (state.today - state.inactive_since.get(key.id, state.today)).days
+
+
+def _may_be_needed_back(state: State, key: Key) -> bool:
+    """An elder whose successor nobody has used since: its owner may be a monthly job, and switch it on again.
+
+    "Since" is a later day, not the same one: a use on the day it went off may have been before that.
+    """
+    off_on = state.inactive_since.get(key.id, state.today)
+    newer = [other for other in state.keys if (other.created, other.id) > (key.created, key.id)]
+    if not newer or _off_days(state, key) >= state.policy.quiet_days_before_first_use:
+        return False
+    return newer[-1].used_on is None or newer[-1].used_on <= off_on
+
+
+def _waits_for_slot(state: State) -> bool:
+    """Rule 11 wants the slot, and rule 10 would not take away the key that is to be replaced."""
+    if state.slot_free or state.replacement_wanted is None:
+        return False
+    return state.newest is None or _reason_to_retire(state, state.newest) is None
+
+
+def _marks_of(state: State, key: Key) -> tuple[str, ...]:
+    marks = [tag.INACTIVE_SINCE + key.id] if key.id in state.inactive_since else []
+    return (*marks, tag.HELD_UNTIL + key.id) if key.id in state.held_until else tuple(marks)
+
+
+@_oldest_key_first
+def switched_back_on(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rule 6: a person switched a key back on; somebody needs it, so it is left alone for a while."""
+    if not key.active:
+        return
+    if key.id in state.inactive_since:
+        until = state.today + timedelta(days=state.longest_hold(HoldReason.REACTIVATED))
+        # The hold first: a crash in between leaves both marks, and this rule starts over.
+        yield Hold(key_id=key.id, until=until, reason=HoldReason.REACTIVATED)
+        yield ForgetMarks(tag_keys=(tag.INACTIVE_SINCE + key.id,))
+    else:
+        until = state.reactivated(key) or state.today
+    if until > state.today:
+        yield _attention(
+            f"somebody switched it back on; it is left alone until {until}, then the usual rules apply",
+            key=key,
+            by=until,
+        )
+
+
+@_oldest_key_first
+def quiet_elder(state: State, key: Key) -> Iterator[Deactivate]:
+    """Rule 7: the overlap is over and nobody uses the old key any more."""
+    if not _past_off_date(state, key) or state.in_use(key):
+        return
+    since = f"unused since {key.used_on}" if key.used_on else "never used"
+    if state.stored:
+        yield _deactivate(state, key, OffReason.QUIET, f"its overlap is over and it is quiet ({since})")
+        return
+    announced = state.hold_of_this_off_date(key, HoldReason.BY_HAND)
+    if _someone_holds_successor(state) and announced is not None and announced <= state.today:
+        yield _deactivate(
+            state, key, OffReason.QUIET, f"a newer key made by hand is in use, this one is not ({since})"
+        )
+
+
+@_oldest_key_first
+def held_elder(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rule 8: an elder past its off date that is not switched off, and why."""
+    if not state.is_elder(key) or state.reactivated(key) or _forced_off(state, key):
+        return
+    if _past_off_date(state, key) and _reason_to_retire(state, key) is not None:
+        return
+    if not state.stored:
+        yield from _held_by_hand(state, key)
+    elif _past_off_date(state, key) and state.in_use(key):
+        yield from _held_in_use(state, key)
+
+
+def _held_in_use(state: State, elder: Key) -> Iterator[Action | Item]:
+    until = state.hold_of_this_off_date(elder, HoldReason.IN_USE)
+    if until is None and state.policy.in_use_extension_days > 0:
+        until = state.today + timedelta(days=state.policy.in_use_extension_days)
+        yield Hold(key_id=elder.id, until=until, reason=HoldReason.IN_USE)
+    use = _last_use(elder)
+    if _used_since_successor(state, elder) and until is not None:
+        text = (
+            f"past its off date {state.off_on} and still in use ({use}); it is switched off on {until} anyway"
+        )
+        yield _attention(text, key=elder, by=until)
+    else:
+        text = f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until quiet"
+        yield _attention(text, key=elder)
+
+
+def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
+    if state.off_on is None or state.today < state.off_on - timedelta(days=state.policy.warn_days):
+        return
+    announced = state.hold_of_this_off_date(elder, HoldReason.BY_HAND)
+    if announced is None:
+        announced = state.today + timedelta(days=state.policy.warn_days)
+        yield Hold(key_id=elder.id, until=announced, reason=HoldReason.BY_HAND)
+    made_by_hand = "both keys are active and the newer one is not in the secret"
+    if state.in_use(elder):
+        yield _attention(
+            f"{made_by_hand}; the older is in use ({_last_use(elder)}) and is kept: these may be two applications",
+            key=elder,
+        )
+    elif _someone_holds_successor(state):
+        off = max(announced, state.today + timedelta(days=1))
+        yield _attention(
+            f"{made_by_hand}; the older is quiet and is switched off on {off}", key=elder, by=off
+        )
+    else:
+        yield _attention(
+            f"{made_by_hand}; nobody has used the newer one within {state.policy.quiet_days} days, so both are kept",
+            key=elder,
+        )
+
+
+@_oldest_key_first
+def extension_over(state: State, key: Key) -> Iterator[Deactivate]:
+    """Rule 9: in use to the last; the digest tells of it as critical, with the way back."""
+    if _forced_off(state, key):
+        why = f"its extension is over, though it is in use ({_last_use(key)})"
+        yield _deactivate(state, key, OffReason.FORCED, why)
+
+
+@_oldest_key_first
+def unused(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rule 10: retire a key that nobody uses; nobody asked for a new one."""
+    reason = _reason_to_retire(state, key)
+    if reason is None:
+        return
+    if (elder := _elder_of_late(state, key)) is None:
+        yield _deactivate(state, key, OffReason.UNUSED, reason)
+        return
+    elders = "is still active" if elder.active else f"is off since {state.inactive_since.get(elder.id)} only"
+    yield _attention(f"{reason}; it is kept because the key before it, {elder.id}, {elders}", key=key)
+
+
+# Rules 11 to 13.
+
+
+def replacement_due(state: State) -> Iterator[Replace]:
+    """Rule 11."""
+    if state.replacement_wanted is None or not state.slot_free:
+        return
+    newest = state.newest
+    yield Replace(
+        why=state.replacement_wanted,
+        old_key_id=newest.id if newest else None,
+        old_key_off_on=state.today + timedelta(days=state.policy.overlap_days) if newest else None,
+        tag_keys_done=(tag.REPLACE,) if state.tags.replace_asked else (),
+    )
+
+
+def replacement_blocked(state: State) -> Iterator[Item]:
+    """Rule 12: IAM allows two keys, and neither may go yet."""
+    if state.replacement_wanted is None or state.slot_free:
+        return
+    oldest = state.keys[0]
+    if state.pair is not None:
+        clears, blocks = _pair_clears(state), "both keys are active"
+    else:
+        oldest = next(key for key in state.keys if not key.active)
+        wait = state.policy.quiet_days
+        if _may_be_needed_back(state, oldest):
+            wait = state.policy.quiet_days_before_first_use
+        clears = state.inactive_since.get(oldest.id, state.today) + timedelta(days=wait)
+        blocks = f"the inactive key {oldest.id} may not go yet"
+    by_itself = f"clears by itself about {clears}" if clears else "does not clear by itself"
+    if oldest.active:
+        # The way back from "off" is one command; from "deleted" there is none. The slot follows by rule 5.
+        way, command = "switch it off", commands.set_status(state.user.name, oldest.id, INACTIVE)
+    else:
+        way, command = "delete it", commands.delete_key(state.user.name, oldest.id)
+    yield Item(
+        level=Level.ATTENTION,
+        text=f"no new key could be made, though {state.replacement_wanted}: {blocks}; this {by_itself}. "
+        f"If nobody needs {oldest.id}, {way}",
+        key_id=oldest.id,
+        by=clears,
+        command=command,
+    )
+
+
+def _pair_clears(state: State) -> date | None:
+    """When the elder of a stored pair will have gone off and left its slot; a pair by hand has no such day."""
+    if state.off_on is None or not state.stored or state.pair is None:
+        return None
+    off = max(state.off_on, state.hold_of_this_off_date(state.pair[0], HoldReason.IN_USE) or state.off_on)
+    return max(off, state.today) + timedelta(days=state.policy.quiet_days)
+
+
+def upcoming(state: State) -> Iterator[Item]:
+    """Rule 13: what happens by itself within `WarnDays`."""
+    for key in state.keys:
+        for day, what in _next_days(state, key):
+            if _is_near(state, day):
+                yield Item(level=Level.UPCOMING, text=what, key_id=key.id, by=day)
+
+
+def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
+    policy = state.policy
+    if not key.active:
+        if policy.delete_after_days and (off_on := state.inactive_since.get(key.id)):
+            yield off_on + timedelta(days=policy.delete_after_days), "will be deleted"
+        return
+    retired_on = _retirement_day(state, key)
+    issued_on = key.created_on + timedelta(days=policy.issue_age)
+    replaced_first = (
+        key is state.newest and state.replaceable and (retired_on is None or issued_on < retired_on)
+    )
+    if replaced_first:
+        yield issued_on, "will be replaced; the new key comes in the user's secret"
+    if state.reactivated(key):
+        return
+    if state.is_elder(key) and state.stored and state.off_on is not None:
+        yield state.off_on, "will be switched off if nobody uses it any more"
+    if retired_on is not None and not replaced_first:
+        yield retired_on, "will be switched off because nobody uses it"
+
+
+def _retirement_day(state: State, key: Key) -> date | None:
+    """The first day on which rule 10 would take this key if nobody uses it until then; None: it would not."""
+    policy = state.policy
+    if policy.unused_days == 0 or state.tags.replace_asked or _elder_of_late(state, key) is not None:
+        return None
+    day = key.idle_since + timedelta(days=policy.unused_days)
+    if key is state.newest and key.used_on is None:
+        day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
+    if state.is_elder(key) and state.off_on is not None:
+        day = max(day, state.off_on)
+    return day
+
+
+# What several rules ask.
+
+
+def _past_off_date(state: State, key: Key) -> bool:
+    """An elder from its off date on, not held because a person switched it back on."""
+    if not state.is_elder(key) or state.reactivated(key):
+        return False
+    return state.off_on is not None and state.today >= state.off_on
+
+
+def _someone_holds_successor(state: State) -> bool:
+    return state.pair is not None and state.within(state.policy.quiet_days, state.pair[1].used_on)
+
+
+def _used_since_successor(state: State, elder: Key) -> bool:
+    """Used on a day after the successor was made: its owner has had the chance to change over."""
+    return state.pair is not None and elder.used_on is not None and elder.used_on > state.pair[1].created_on
+
+
+def _forced_off(state: State, key: Key) -> bool:
+    """Rule 9's condition."""
+    if not _past_off_date(state, key) or not state.stored or not state.in_use(key):
+        return False
+    if not _used_since_successor(state, key):
+        return False
+    if state.policy.in_use_extension_days == 0:
+        return True
+    until = state.hold_of_this_off_date(key, HoldReason.IN_USE)
+    return until is not None and until <= state.today
+
+
+def _reason_to_retire(state: State, key: Key) -> str | None:
+    """Rule 10's condition, fit to print."""
+    policy = state.policy
+    if policy.unused_days == 0 or state.tags.replace_asked or not key.active or state.reactivated(key):
+        return None
+    if state.is_elder(key) and not _past_off_date(state, key):
+        return None
+    idle = (state.today - key.idle_since).days
+    if idle >= policy.unused_days:
+        return f"unused for {idle} days" if key.used_on else f"never used in {idle} days"
+    if key is state.newest and key.used_on is None and state.age(key) >= policy.last_safe_age:
+        return f"never used, and {state.age(key)} days old"
+    return None
+
+
+def _elder_of_late(state: State, key: Key) -> Key | None:
+    """The key before this one, if it is active or went off so lately that its owner may not have changed over."""
+    older = [other for other in state.keys if (other.created, other.id) < (key.created, key.id)]
+    if not older:
+        return None
+    late = _off_days(state, older[-1]) < state.policy.quiet_days_before_first_use
+    return older[-1] if older[-1].active or late else None
+
+
+def _is_near(state: State, day: date) -> bool:
+    return state.today < day <= state.today + timedelta(days=state.policy.warn_days)
+
+
+def _deactivate(state: State, key: Key, reason: OffReason, why: str) -> Deactivate:
+    return Deactivate(key_id=key.id, on=state.today, reason=reason, why=why, in_secret=state.in_secret(key))
+
+
+def _attention(text: str, *, key: Key | None = None, by: date | None = None) -> Item:
+    return Item(level=Level.ATTENTION, text=text, key_id=key.id if key else None, by=by)
+
+
+def _last_use(key: Key) -> str:
+    use = key.last_use
+    return f"{use.at:%Y-%m-%d} by {use.service} in {use.region}" if use and key.used_on else "never"
+
+
+WHOLE_USER_RULES: tuple[Rule, ...] = (not_understood, interrupted, exempt)
+RULES: tuple[Rule, ...] = (
+    *WHOLE_USER_RULES,
+    tags_to_mend,
+    marks_of_gone_keys,
+    holds_too_long,
+    first_seen_inactive,
+    inactive_long_enough,
+    switched_back_on,
+    quiet_elder,
+    held_elder,
+    extension_over,
+    unused,
+    replacement_due,
+    replacement_blocked,
+    upcoming,
+)

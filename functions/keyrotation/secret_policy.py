@@ -1,0 +1,46 @@
+"""Who may do what with a rotated key's secret: the exact text of its resource policy, in one place."""
+
+import json
+
+_READ = ["secretsmanager:GetSecretValue"]
+_WRITE = [
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecret",
+    "secretsmanager:UpdateSecretVersionStage",
+    "secretsmanager:RotateSecret",
+    "secretsmanager:CancelRotateSecret",
+    "secretsmanager:ReplicateSecretToRegions",
+    "secretsmanager:PutResourcePolicy",
+    "secretsmanager:DeleteResourcePolicy",
+]
+
+
+def secret_policy(*, user_arn: str, rotator_role_arn: str) -> str:
+    """JSON. DESIGN.md section 6: the owner reads, nobody else does, and only the rotator writes.
+
+    The denials hold against identity policies too: an engineer with `secretsmanager:*` must not become an
+    administrator by reading an administrator's new key. Deletion is not denied, so nothing is locked for good.
+    """
+    statements = [
+        {
+            "Sid": "OwnerReads",
+            "Effect": "Allow",
+            "Principal": {"AWS": user_arn},
+            "Action": [*_READ, "secretsmanager:DescribeSecret"],
+            "Resource": "*",
+        },
+        _deny("NobodyElseReads", _READ, but=user_arn),
+        _deny("OnlyTheRotatorWrites", _WRITE, but=rotator_role_arn),
+    ]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _deny(sid: str, actions: list[str], *, but: str) -> dict[str, object]:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:PrincipalArn": but}},
+    }

@@ -1,0 +1,187 @@
+"""The facts about one user that the rules ask for, as the plan leaves them so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import assert_never
+
+from keyrotation import tags as tag
+from keyrotation.actions import Action, Deactivate, Delete, ForgetMarks, Hold, MarkInactive, Replace
+from keyrotation.model import INACTIVE, Key, User
+from keyrotation.policy import Policy, PolicyError
+from keyrotation.tags import Held, HoldReason, Tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """`keys` from the oldest to the newest; `policy` is the user's own: tightened by its tag where that holds."""
+
+    user: User
+    tags: Tags
+    policy: Policy
+    policy_problem: str | None
+    today: date
+    keys: tuple[Key, ...]
+    inactive_since: Mapping[str, date]
+    held_until: Mapping[str, Held]
+
+    @classmethod
+    def of(cls, user: User, policy: Policy, today: date) -> "State":
+        tags = tag.parse(user.tags, today=today)
+        problem = None
+        if tags.max_age_days is not None and tags.max_age_days < policy.max_key_age_days:
+            try:
+                policy = policy.tightened(tags.max_age_days)
+            except PolicyError as refused:
+                problem = f"the tag {tag.MAX_AGE_DAYS} is `{tags.max_age_days}`, but {refused}"
+        return cls(
+            user=user,
+            tags=tags,
+            policy=policy,
+            policy_problem=problem,
+            today=today,
+            keys=tuple(sorted(user.keys, key=lambda key: (key.created, key.id))),
+            inactive_since=tags.inactive_since,
+            held_until=tags.held_until,
+        )
+
+    def after(self, action: Action) -> "State":
+        """The state once this action is done. A replacement is the last action of any plan: nothing follows it."""
+        match action:
+            case ForgetMarks(tag_keys=tag_keys):
+                return self._without_marks(tag_keys)
+            case MarkInactive(key_id=key_id, on=on):
+                return replace(self, inactive_since={**self.inactive_since, key_id: on})
+            case Hold(key_id=key_id, until=until, reason=reason):
+                held = Held(until=until, reason=reason)
+                return replace(self, held_until={**self.held_until, key_id: held})
+            case Deactivate(key_id=key_id, on=on):
+                keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in self.keys)
+                return replace(self, keys=keys, inactive_since={**self.inactive_since, key_id: on})
+            case Delete(key_id=key_id, tag_keys=tag_keys):
+                keys = tuple(key for key in self.keys if key.id != key_id)
+                return replace(self._without_marks(tag_keys), keys=keys)
+            case Replace():
+                return self
+            case _:
+                assert_never(action)
+
+    def _without_marks(self, tag_keys: tuple[str, ...]) -> "State":
+        gone = set(tag_keys)
+        return replace(
+            self,
+            inactive_since={
+                k: v for k, v in self.inactive_since.items() if tag.INACTIVE_SINCE + k not in gone
+            },
+            held_until={k: v for k, v in self.held_until.items() if tag.HELD_UNTIL + k not in gone},
+        )
+
+    def key(self, key_id: str) -> Key | None:
+        return next((key for key in self.keys if key.id == key_id), None)
+
+    def age(self, key: Key) -> int:
+        return (self.today - key.created_on).days
+
+    def within(self, days: int, day: date | None) -> bool:
+        """True when `day` lies `days` days back or fewer; a day ahead (clocks differ) counts as today."""
+        return day is not None and (self.today - day).days <= days
+
+    @property
+    def newest(self) -> Key | None:
+        """The newest active key."""
+        return next((key for key in reversed(self.keys) if key.active), None)
+
+    @property
+    def pair(self) -> tuple[Key, Key] | None:
+        """Elder and successor, when both keys are active."""
+        match [key for key in self.keys if key.active]:
+            case [elder, successor]:
+                return elder, successor
+        return None
+
+    @property
+    def stored(self) -> bool:
+        """The successor is in the secret, where the owner can fetch it; otherwise the pair was made by hand."""
+        return self.pair is not None and self.in_secret(self.pair[1])
+
+    def in_secret(self, key: Key) -> bool:
+        return self.user.secret is not None and self.user.secret.holds(key.id)
+
+    @property
+    def off_on(self) -> date | None:
+        """The off date of the elder: the day from which on it may be switched off; None without an elder."""
+        if self.pair is None:
+            return None
+        elder, successor = self.pair
+        overlapped = successor.created_on + timedelta(days=self.policy.overlap_days)
+        if self.stored:
+            return overlapped
+        # Nobody was told of an overlap, so there is no hurry before the threshold asks for it.
+        return max(overlapped, elder.created_on + timedelta(days=self.policy.last_safe_age))
+
+    def is_elder(self, key: Key) -> bool:
+        return self.pair is not None and self.pair[0] is key
+
+    def in_use(self, elder: Key) -> bool:
+        """Until someone has used the stored successor, a monthly job may not have installed it yet."""
+        moved_on = self.stored and self.pair is not None and self.pair[1].used_on is not None
+        days = self.policy.quiet_days if moved_on else self.policy.quiet_days_before_first_use
+        return self.within(days, elder.used_on)
+
+    def reactivated(self, key: Key) -> date | None:
+        """The day, still ahead, until which a key that a person switched back on is left alone."""
+        held = self.held_until.get(key.id)
+        ahead = held is not None and held.reason is HoldReason.REACTIVATED and held.until > self.today
+        return held.until if held is not None and ahead else None
+
+    def longest_hold(self, reason: HoldReason) -> int:
+        """Days: the furthest ahead that a hold for this reason can have been written."""
+        match reason:
+            case HoldReason.IN_USE:
+                return self.policy.in_use_extension_days
+            case HoldReason.BY_HAND:
+                return self.policy.warn_days
+            case HoldReason.REACTIVATED:
+                return max(self.policy.in_use_extension_days, self.policy.quiet_days)
+            case _:
+                assert_never(reason)
+
+    def hold_of_this_off_date(self, elder: Key, reason: HoldReason) -> date | None:
+        """The end of the elder's hold, if it was first reported for the off date that the elder has now.
+
+        A hold is written for `longest_hold` days when it is first reported: for a key in use not before its
+        off date, for a pair by hand not before `WarnDays` ahead of it. An earlier end is a left-over of an
+        earlier successor, which somebody deleted: it announced nothing about this off date.
+        """
+        held = self.held_until.get(elder.id)
+        if held is None or held.reason is not reason or self.off_on is None:
+            return None
+        first_report = self.off_on
+        if reason is HoldReason.BY_HAND:
+            first_report -= timedelta(days=self.policy.warn_days)
+        earliest = first_report + timedelta(days=self.longest_hold(reason))
+        return held.until if held.until >= earliest else None
+
+    @property
+    def due(self) -> bool:
+        """The newest active key has reached the age at which its replacement is issued."""
+        return self.newest is not None and self.age(self.newest) >= self.policy.issue_age
+
+    @property
+    def replaceable(self) -> bool:
+        """Someone has use for a new key: the newest was used once, or `UnusedDays` 0 replaces all alike."""
+        return self.newest is not None and (self.newest.used_on is not None or self.policy.unused_days == 0)
+
+    @property
+    def replacement_wanted(self) -> str | None:
+        """Why a new key should be made now, fit to print; None when none should."""
+        if self.tags.replace_asked:
+            return "a replacement was asked for by tag"
+        if self.newest is not None and self.due and self.replaceable:
+            return f"it is {self.age(self.newest)} days old; a replacement is due from day {self.policy.issue_age} on"
+        return None
+
+    @property
+    def slot_free(self) -> bool:
+        """IAM allows two access keys per user, active or not."""
+        return len(self.keys) < 2

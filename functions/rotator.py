@@ -1,0 +1,103 @@
+"""The rotator Lambda: takes one order, looks at each user again, decides, acts, and sends one digest."""
+
+import os
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from keyrotation.apply import Applier
+from keyrotation.digest import digest_of
+from keyrotation.observe import observe
+from keyrotation.order import order_of_queue
+from keyrotation.publish import publish
+from keyrotation.replacement import Issuer
+from keyrotation.rotation import Run, rotate
+from keyrotation.secret_store import NewKey, SecretStore
+from keyrotation.settings import Mode, RotatorSettings
+
+WORKERS = 10
+# No user is started with less time left than one may take: the proof of a new key, and retries around it.
+RESERVE_SECONDS = 180
+# IAM's request limits are undocumented: back off as it asks.
+CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=WORKERS)
+ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=WORKERS)
+
+logger = Logger()
+metrics = Metrics()
+settings = RotatorSettings.parse(os.environ)
+iam = boto3.client("iam", config=CONFIG)
+iam_once = boto3.client("iam", config=ONCE)
+sns = boto3.client("sns", config=CONFIG)
+secrets = SecretStore(
+    client=boto3.client("secretsmanager", config=CONFIG), rotator_role_arn=settings.rotator_role_arn
+)
+
+
+def identify(key: NewKey) -> str:
+    """Sign one call with the new key; a session of its own, since sessions are not shared between threads."""
+    session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret)
+    sts = session.client("sts", config=ONCE)
+    try:
+        return sts.get_caller_identity()["Arn"]
+    finally:
+        sts.close()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: object, context: LambdaContext) -> None:
+    """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
+    order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
+    now = datetime.now(UTC)
+    issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, identify=identify, sleep=time.sleep)
+    applier = Applier(iam=iam, issuer=issuer, began=now, region=settings.aws_region, run_id=order.run_id)
+    run = rotate(
+        order,
+        look=partial(observe, iam=iam, secrets=secrets),
+        act=applier.apply if settings.mode is Mode.ENFORCE else None,
+        policy=settings.policy,
+        today=now.date(),
+        time_is_up=lambda: context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000,
+        workers=WORKERS,
+    )
+    log(run)
+    digest = digest_of(run, settings)
+    if digest.worth_sending:
+        publish(digest, settings, sns=sns)
+    logger.info(
+        "run completed",
+        extra={"run_id": order.run_id, "sent": digest.worth_sending, "subject": digest.subject},
+    )
+    metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
+    metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
+    metrics.add_metric(
+        name="UsersFailed",
+        unit=MetricUnit.Count,
+        value=sum(outcome.failure is not None for outcome in run.outcomes),
+    )
+
+
+def log(run: Run) -> None:
+    """The full report, a line per user: the mail names only the most urgent of many."""
+    for plan in run.plans:
+        for step in plan.steps:
+            logger.info(
+                "planned", extra={"user": plan.user.name, "rule": step.rule, "decision": repr(step.decision)}
+            )
+    for outcome in run.outcomes:
+        logger.info(
+            "applied",
+            extra={
+                "user": outcome.plan.user.name,
+                "done": [repr(done) for done in outcome.done],
+                "failure": outcome.failure,
+            },
+        )
+    if run.waiting or run.deferred:
+        waiting = [plan.user.name for plan in run.waiting]
+        logger.warning("not reached", extra={"waiting": waiting, "deferred": run.deferred})

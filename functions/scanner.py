@@ -1,0 +1,54 @@
+"""The scanner Lambda: looks at every user and sends one order with the names of those who may be due."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+from keyrotation.inventory import scan
+from keyrotation.order import Order, run_id_of_schedule
+from keyrotation.plan import may_concern
+from keyrotation.settings import ScannerSettings
+
+WORKERS = 10
+# IAM's request limits are undocumented: back off as it asks.
+CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=WORKERS)
+
+logger = Logger()
+metrics = Metrics()
+settings = ScannerSettings.parse(os.environ)
+iam = boto3.client("iam", config=CONFIG)
+sqs = boto3.client("sqs", config=CONFIG)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes both
+    """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
+    run_id = run_id_of_schedule(event)
+    today = datetime.now(UTC).date()
+    found = scan(
+        iam,
+        may_concern=lambda keys, tag_keys: may_concern(keys, tag_keys, settings.policy, today),
+        workers=WORKERS,
+    )
+    for user_name, cause in found.unread.items():
+        logger.warning(
+            "keys could not be listed", extra={"run_id": run_id, "user": user_name, "cause": cause}
+        )
+    order = Order(run_id=run_id, total=found.total, user_names=found.named)
+    # The run id is the deduplication id: a schedule that fires twice still makes one run.
+    sqs.send_message(
+        QueueUrl=settings.orders_queue_url,
+        MessageBody=order.to_json(),
+        MessageGroupId="account",
+        MessageDeduplicationId=run_id,
+    )
+    summary = {"run_id": run_id, "users": found.total, "named": len(found.named), "unread": len(found.unread)}
+    logger.info("order sent", extra=summary)
+    metrics.add_metric(name="UsersScanned", unit=MetricUnit.Count, value=found.total)
+    return summary

@@ -1,0 +1,45 @@
+"""Builders for observations: a fixed day, and one-line keys and users told by their ages."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+
+from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, Key, LastUse, Secret, User, version_id
+
+TODAY = date(2026, 11, 22)
+OLD, NEW, THIRD = "AKIAOLDOLDOLDOLDOLD1", "AKIANEWNEWNEWNEWNEW1", "AKIATHIRDTHIRDTHIRD1"
+
+
+def days_ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def at(day: date, hour: int = 12) -> datetime:
+    return datetime.combine(day, time(hour), tzinfo=UTC)
+
+
+def key(
+    age: int, *, used: int | None = None, id: str = OLD, status: str = ACTIVE, service: str = "s3"
+) -> Key:
+    """A key made `age` days ago and last used `used` days ago; None: never."""
+    last_use = None if used is None else LastUse(at=at(days_ago(used)), service=service, region="eu-west-1")
+    return Key(id=id, status=status, created=at(days_ago(age), 6), last_use=last_use)
+
+
+def off(age: int, *, used: int | None = None, id: str = OLD) -> Key:
+    return key(age, used=used, id=id, status=INACTIVE)
+
+
+def user(
+    *keys: Key, tags: Mapping[str, str] | None = None, stored: str | None = None, name: str = "carol"
+) -> User:
+    """`stored`: the id of the key that AWSCURRENT holds."""
+    secret = None
+    if stored is not None:
+        secret = Secret(stages={version_id(stored): frozenset({CURRENT_STAGE})}, deleted=False)
+    return User(
+        name=name,
+        arn=f"arn:aws:iam::123456789012:user/{name}",
+        keys=keys,
+        tags=tags or {},
+        secret=secret,
+    )

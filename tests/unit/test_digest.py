@@ -1,0 +1,213 @@
+"""The mail: what on-call reads, and what nobody can forge."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keyrotation.actions import Plan, Replace
+from keyrotation.apply import Done, Outcome
+from keyrotation.digest import Digest, Severity, digest_of
+from keyrotation.model import User
+from keyrotation.order import Order
+from keyrotation.plan import plan_user
+from keyrotation.replacement import Issued
+from keyrotation.rotation import Run
+from keyrotation.settings import RotatorSettings
+
+from tests.unit.people import NEW, OLD, TODAY, days_ago, key, off, user
+from tests.unit.test_settings import ENVIRONMENT
+
+PREFIX = "access-key-rotation:"
+ENFORCE = RotatorSettings.parse({**ENVIRONMENT, "MODE": "Enforce"})
+AUDIT = RotatorSettings.parse(ENVIRONMENT)
+
+
+def planned(users: Sequence[User]) -> tuple[Plan, ...]:
+    return tuple(plan_user(each, ENFORCE.policy, TODAY) for each in users)
+
+
+def run_of(
+    *users: User,
+    done: bool = True,
+    failure: str | None = None,
+    waiting: int = 0,
+    deferred: tuple[str, ...] = (),
+) -> Run:
+    """A run over these users; with `done`, every action took effect. The last `waiting` plans wait."""
+    plans = planned(users)
+    acted = [plan for plan in plans[: len(plans) - waiting] if plan.actions] if done else []
+    outcomes = tuple(
+        Outcome(
+            plan=plan,
+            done=tuple(
+                Done(
+                    action=action,
+                    issued=Issued(key_id=NEW, secret_name="x") if isinstance(action, Replace) else None,
+                )
+                for action in plan.actions
+            )
+            if failure is None
+            else (),
+            failure=failure,
+        )
+        for plan in acted
+    )
+    return Run(
+        order=Order(run_id="run-1", total=20, user_names=tuple(each.name for each in users)),
+        today=TODAY,
+        plans=plans,
+        outcomes=outcomes,
+        waiting=plans[len(plans) - waiting :] if waiting else (),
+        deferred=deferred,
+    )
+
+
+DUE = user(key(74, used=0), name="alice")
+QUIET = user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW, name="bob")
+HELD = user(key(88, used=1), key(14, used=0, id=NEW), stored=NEW, name="carol")
+FORCED = user(
+    key(102, used=1),
+    key(28, used=0, id=NEW),
+    tags={f"{PREFIX}held-until:{OLD}": f"{TODAY} in-use"},
+    stored=NEW,
+    name="dave",
+)
+EXEMPT = user(key(400, used=0), tags={f"{PREFIX}exempt": "2027-03-01 vendor"}, name="erin")
+SOON = user(key(70, used=0), name="frank")
+UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDenied)",))
+
+
+@pytest.mark.parametrize(
+    ("run", "subject", "severity"),
+    [
+        (run_of(), "Nothing to do", Severity.INFO),
+        (run_of(EXEMPT), "Nothing to do", Severity.INFO),
+        (run_of(SOON), "Coming up: 1 change, the first on 2026-11-26", Severity.INFO),
+        (run_of(DUE), "Done: replaced 1 access key", Severity.INFO),
+        (run_of(DUE, QUIET), "Done: replaced 1, switched off 1 access keys", Severity.INFO),
+        (run_of(UNREADABLE), "ATTENTION: 1 user needs someone", Severity.ATTENTION),
+        (run_of(DUE, HELD, UNREADABLE), "ACT by 2026-12-06: 2 users need someone", Severity.ATTENTION),
+        (run_of(HELD, FORCED), "CRITICAL: 1 access key switched off while still in use", Severity.CRITICAL),
+        (
+            run_of(DUE, failure="no key was made"),
+            "FAILED: changes to 1 user did not finish",
+            Severity.CRITICAL,
+        ),
+    ],
+)
+def test_the_subject_says_the_most_important_first(run: Run, subject: str, severity: Severity) -> None:
+    digest = digest_of(run, ENFORCE)
+    assert digest.subject == f"{subject} (123456789012 eu-west-1)"
+    assert digest.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("run", "sent"),
+    [
+        (run_of(), False),
+        (run_of(EXEMPT), False),
+        (run_of(SOON), True),
+        (run_of(DUE), True),
+        (run_of(HELD), True),
+        (run_of(deferred=("zoe",)), True),
+        (run_of(DUE, done=False, waiting=1), True),
+    ],
+)
+def test_silence_when_nobody_is_asked_and_nothing_was_done(run: Run, sent: bool) -> None:  # noqa: FBT001
+    assert digest_of(run, ENFORCE).worth_sending is sent
+
+
+def test_in_audit_the_mail_says_what_would_be_done_and_that_nothing_was() -> None:
+    digest = digest_of(run_of(DUE, QUIET, done=False), AUDIT)
+    assert digest.subject == "AUDIT: would replace 1, switch off 1 access keys (123456789012 eu-west-1)"
+    assert "WOULD BE DONE (Mode is Audit: nothing was changed)" in digest.body
+    assert "DONE TODAY" not in digest.body
+
+
+def flat(digest: Digest) -> str:
+    return " ".join(digest.body.split())
+
+
+def test_a_replaced_key_comes_with_its_secret_its_off_date_and_the_command_for_the_owner() -> None:
+    body = flat(digest_of(run_of(DUE), ENFORCE))
+    assert f"the new key is {NEW}, in the secret access-keys/alice/credentials" in body
+    assert "2026-12-06: in 14 days." in body
+    assert "The owner, with the old key: aws secretsmanager get-secret-value" in body
+
+
+def test_a_key_that_was_forced_off_comes_with_the_way_back() -> None:
+    body = flat(digest_of(run_of(FORCED), ENFORCE))
+    assert body.index("NEEDS SOMEONE") < body.index("* dave")
+    command = f"aws iam update-access-key --user-name dave --access-key-id {OLD} --status Active"
+    assert command in body.replace("\\ ", "")
+
+
+def test_a_failure_is_told_by_user_and_cause_before_everything_else() -> None:
+    body = flat(
+        digest_of(run_of(HELD, DUE, failure="replace failed (CreateAccessKey: AccessDenied)"), ENFORCE)
+    )
+    assert "NEEDS SOMEONE * carol Replace failed (CreateAccessKey: AccessDenied)." in body
+
+
+def test_the_key_is_told_with_description_age_and_last_use() -> None:
+    described = user(key(74, used=3), tags={OLD: "nightly export", f"{PREFIX}owner": "payments"})
+    body = flat(digest_of(run_of(described), ENFORCE))
+    assert "* carol (owner: payments)" in body
+    assert f"{OLD} (nightly export), 74 days old, last used 2026-11-19 by s3 in eu-west-1" in body
+
+
+def test_who_is_exempt_and_until_when_stands_in_a_mail_that_is_sent() -> None:
+    assert "EXEMPT * erin Exempt through 2027-03-01: vendor." in flat(digest_of(run_of(EXEMPT, DUE), ENFORCE))
+
+
+def test_the_coverage_adds_up() -> None:
+    run = run_of(DUE, EXEMPT, UNREADABLE, deferred=("zoe", "zack"))
+    assert "examined 17 of 20 users, 1 exempt, 1 unreadable, 2 deferred" in flat(digest_of(run, ENFORCE))
+
+
+def test_who_waits_under_the_cap_is_named_with_the_days_it_takes() -> None:
+    run = run_of(DUE, QUIET, done=False, waiting=2)
+    assert "2 users wait for a later run, about 1 day at MaxUsersPerRun=100: alice, bob" in flat(
+        digest_of(run, ENFORCE)
+    )
+
+
+def test_the_settings_in_force_and_the_run_id_close_the_mail() -> None:
+    body = flat(digest_of(run_of(DUE), ENFORCE))
+    assert "Mode=Enforce MaxKeyAgeDays=90 OverlapDays=14" in body
+    assert body.endswith("run id run-1")
+
+
+def test_a_mark_alone_is_told_as_such() -> None:
+    assert digest_of(run_of(user(off(50))), ENFORCE).subject.startswith("Done: marks only")
+
+
+def test_a_mail_about_five_thousand_users_fits_what_sns_takes() -> None:
+    crowd = [user(key(400, used=0), tags={f"{PREFIX}owner": "x" * 256}, name=f"{n:064}") for n in range(5000)]
+    digest = digest_of(run_of(*crowd, waiting=2500), ENFORCE)
+    assert len(digest.body.encode()) < 100 * 1024
+    assert "and 2475 more" in digest.body
+
+
+SECTIONS = {"NEEDS SOMEONE", "DONE TODAY", "EXAMINED", "SETTINGS"}
+
+
+@given(text=st.text(max_size=256))
+def test_no_tag_can_start_a_line_of_its_own_or_break_the_width(text: str) -> None:
+    forged = user(
+        key(74, used=0), tags={f"{PREFIX}owner": text, OLD: text, f"{PREFIX}exempt": text}, name="mallory"
+    )
+    digest = digest_of(run_of(forged, DUE), ENFORCE)
+    lines = digest.body.splitlines()
+    after_headline = lines[lines.index("") :]
+    assert {line for line in after_headline if line and line[0] not in " *"} == SECTIONS
+    assert [line.split()[1] for line in lines if line.startswith("*")] == ["mallory", "alice"]
+    assert max(len(line) for line in lines if "aws " not in line and "--" not in line) <= 72
+    assert len(digest.subject) < 100
+    assert digest.subject.isascii()
+    assert digest.subject.isprintable()
+
+
+def test_days_are_counted_from_the_day_of_the_run() -> None:
+    assert f"{days_ago(-4)}: in 4 days." in flat(digest_of(run_of(SOON), ENFORCE))

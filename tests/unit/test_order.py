@@ -1,0 +1,76 @@
+"""The order between the functions, and what is refused instead of it."""
+
+import json
+from typing import Any
+
+import pytest
+from keyrotation.order import BadInput, Order, order_of_queue, run_id_of_schedule
+
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
+ORDER = Order(run_id="run-1", total=3, user_names=("alice", "data+etl,nightly@corp"))
+
+
+def event(body: str) -> dict[str, Any]:
+    return {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": QUEUE, "body": body}]}
+
+
+def test_an_order_survives_the_queue() -> None:
+    assert order_of_queue(event(ORDER.to_json()), queue_arn=QUEUE) == ORDER
+
+
+def test_an_order_for_the_largest_account_fits_one_message() -> None:
+    names = tuple(f"{number:064}" for number in range(5000))
+    assert len(Order(run_id="x" * 64, total=5000, user_names=names).to_json()) < 2**20
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("not json", "JSON"),
+        ("[]", "JSON object"),
+        (json.dumps({"run_id": "run-1", "total": 0, "user_names": []}), "version"),
+        (json.dumps({"version": 2, "run_id": "run-1", "total": 0, "user_names": []}), "version"),
+        (json.dumps({"version": 1, "total": 0, "user_names": []}), "run_id"),
+        (json.dumps({"version": 1, "run_id": "a b", "total": 0, "user_names": []}), "run_id"),
+        (json.dumps({"version": 1, "run_id": "x" * 65, "total": 0, "user_names": []}), "run_id"),
+        (json.dumps({"version": 1, "run_id": "run-1", "user_names": []}), "total"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": True, "user_names": []}), "total"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": -1, "user_names": []}), "total"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": "alice"}), "user_names"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": ["a/b"]}), "user_names"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": [7]}), "user_names"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": 2, "user_names": ["a", "a"]}), "user_names"),
+        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": ["a", "b"]}), "user_names"),
+    ],
+)
+def test_a_malformed_order_is_refused_by_the_field_at_fault(body: str, field: str) -> None:
+    with pytest.raises(BadInput, match=field):
+        order_of_queue(event(body), queue_arn=QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("direct", "field"),
+    [
+        ({}, "Records"),
+        (None, "Records"),
+        ([], "Records"),
+        ({"Records": []}, "Records"),
+        ({"Records": [1]}, "Records"),
+        ({"Records": [*event("{}")["Records"], *event("{}")["Records"]]}, "Records"),
+        ({"Records": [{"body": "{}"}]}, "eventSourceARN"),
+        (
+            {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": QUEUE + "x", "body": "{}"}]},
+            "eventSourceARN",
+        ),
+        ({"Records": [{"eventSource": "aws:sqs", "eventSourceARN": QUEUE}]}, "body"),
+    ],
+)
+def test_whatever_does_not_come_from_the_queue_is_refused(direct: object, field: str) -> None:
+    with pytest.raises(BadInput, match=field):
+        order_of_queue(direct, queue_arn=QUEUE)
+
+
+@pytest.mark.parametrize("wrong", [{}, None, [], "x", {"run_id": ""}, {"run_id": 7}, {"run_id": "<aws.x>"}])
+def test_a_schedule_without_its_run_id_is_refused(wrong: object) -> None:
+    with pytest.raises(BadInput, match="run_id"):
+        run_id_of_schedule(wrong)
