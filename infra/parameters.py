@@ -1,0 +1,152 @@
+"""The stack's parameters: what a team may set, checked by CloudFormation before anything changes.
+
+CloudFormation cannot compare two parameters; the functions' settings refuse what does not fit together.
+"""
+
+import re
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+
+LONGEST = 3650  # ten years: a date arithmetic that stays inside the calendar, whatever is typed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """A whole number with its bounds."""
+
+    name: str
+    default: int
+    least: int
+    most: int = LONGEST
+    description: str
+
+
+POLICY = (
+    Whole(
+        name="MaxKeyAgeDays",
+        default=90,
+        least=10,
+        description="The threshold: an active access key is off before it is this many days old.",
+    ),
+    Whole(
+        name="OverlapDays",
+        default=14,
+        least=3,
+        description="How many days the old and the new key both work.",
+    ),
+    Whole(
+        name="WarnDays",
+        default=7,
+        least=1,
+        description="Days of notice before a replacement is issued.",
+    ),
+    Whole(
+        name="QuietDays",
+        default=7,
+        least=2,
+        description="Once the new key has been used, the old one counts as in use if used within this many days.",
+    ),
+    Whole(
+        name="QuietDaysBeforeFirstUse",
+        default=35,
+        least=2,
+        description="Until the new key has been used, the old one counts as in use if used within this many days.",
+    ),
+    Whole(
+        name="InUseExtensionDays",
+        default=14,
+        least=0,
+        description="Days that a key in use is held past its off date, from the first reported hold. 0: none.",
+    ),
+    Whole(
+        name="UnusedDays",
+        default=90,
+        least=0,
+        description="A key not used for this many days is switched off without a replacement. 0: never.",
+    ),
+    Whole(
+        name="DeleteAfterDays",
+        default=30,
+        least=0,
+        description="An inactive key is deleted after this many days. 0: only when its slot is needed.",
+    ),
+    Whole(
+        name="MaxUsersPerRun",
+        default=100,
+        least=1,
+        most=5000,
+        description="At most this many users are changed in one run; the rest wait for the next.",
+    ),
+)
+
+
+class Parameters:
+    """Every parameter, in the stack's own scope: there its logical id is the name that people type."""
+
+    def __init__(self, *, stack: cdk.Stack) -> None:
+        self.mode = cdk.CfnParameter(
+            stack,
+            "Mode",
+            default="Audit",
+            allowed_values=["Audit", "Enforce"],
+            description="Audit: look and report, without any permission to change. Enforce: act.",
+        )
+        self._policy = [
+            cdk.CfnParameter(
+                stack,
+                number.name,
+                type="Number",
+                default=number.default,
+                min_value=number.least,
+                max_value=number.most,
+                description=number.description,
+                constraint_description=f"{number.name} must be a whole number from {number.least} to {number.most}.",
+            )
+            for number in POLICY
+        ]
+        self.alert_email = cdk.CfnParameter(
+            stack,
+            "AlertEmail",
+            default="",
+            allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
+            description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
+            constraint_description="AlertEmail must be one email address, or empty.",
+        )
+        self.run_at = cdk.CfnParameter(
+            stack,
+            "RunAt",
+            default="06:00",
+            allowed_pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
+            description="When the daily run starts, HH:MM in TimeZone; not in the hour that daylight saving skips.",
+            constraint_description="RunAt must be a time from 00:00 to 23:59, written HH:MM.",
+        )
+        self.time_zone = cdk.CfnParameter(
+            stack,
+            "TimeZone",
+            default="UTC",
+            allowed_pattern="^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+            description="The time zone of RunAt, by its IANA name, such as Europe/Berlin. Key ages are by UTC date.",
+            constraint_description="TimeZone must be an IANA name, such as UTC or America/New_York.",
+        )
+        stack.template_options.metadata = {
+            "AWS::CloudFormation::Interface": {"ParameterGroups": self._groups()}
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The policy as both functions read it: MaxKeyAgeDays is MAX_KEY_AGE_DAYS."""
+        return {
+            re.sub(r"(?<!^)(?=[A-Z])", "_", parameter.node.id).upper(): parameter.value_as_string
+            for parameter in (self.mode, *self._policy)
+        }
+
+    def _groups(self) -> list[dict[str, object]]:
+        groups = {
+            "What it may do": [self.mode],
+            "Policy": self._policy,
+            "When it runs and who hears of it": [self.alert_email, self.run_at, self.time_zone],
+        }
+        return [
+            {"Label": {"default": label}, "Parameters": [parameter.node.id for parameter in parameters]}
+            for label, parameters in groups.items()
+        ]

@@ -1,0 +1,80 @@
+"""The schedule: once a day at RunAt in TimeZone, the scanner is invoked with the run's id and time."""
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+# Filled in by EventBridge Scheduler at each firing; a retry keeps both.
+INPUT = {"run_id": "<aws.scheduler.execution-id>", "scheduled_time": "<aws.scheduler.scheduled-time>"}
+
+
+class Schedule(Construct):
+    """The daily schedule, the role it invokes with, and the dead-letter queue of firings that never got through."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lam.IFunction,
+        run_at: cdk.CfnParameter,
+        time_zone: cdk.CfnParameter,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # Apart from the orders' dead letters: Scheduler writes to standard queues only.
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            description="Starts the daily run: invokes the scanner and nothing else",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
+            ),
+            # Inline, so that the schedule never exists before its role may invoke the scanner.
+            inline_policies={
+                "Start": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            actions=["lambda:InvokeFunction"], resources=[function.function_arn]
+                        ),
+                        iam.PolicyStatement(
+                            actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]
+                        ),
+                    ]
+                )
+            },
+        )
+        hour, minute = (cdk.Fn.select(part, cdk.Fn.split(":", run_at.value_as_string)) for part in (0, 1))
+        schedule = scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            description="Starts the daily access key rotation; disable it to stop the rotation",
+            schedule_expression=f"cron({minute} {hour} * * ? *)",
+            schedule_expression_timezone=time_zone.value_as_string,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=function.function_arn,
+                role_arn=role.role_arn,
+                input=json.dumps(INPUT),
+                # A late run does no harm, but one that is hours late is better seen as a dead letter.
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=2 * 60 * 60, maximum_retry_attempts=10
+                ),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
+                    arn=self.dead_letters.queue_arn
+                ),
+            ),
+        )
+        self.name = schedule.ref

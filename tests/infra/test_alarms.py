@@ -1,0 +1,116 @@
+"""The alarms: everything that can go wrong unseen reaches the topic, and a fresh deployment pages nobody."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesized import Template, of_type, properties, text
+
+HOUR = 60 * 60
+
+# alarm: metric, statistic, dimension, comparison, threshold
+WATCHED = {
+    "ScannerErrors": ("AWS/Lambda/Errors", "Sum", "FunctionName=${Scanner/Function}", ">=", 1),
+    "RotatorErrors": ("AWS/Lambda/Errors", "Sum", "FunctionName=${Rotator/Function}", ">=", 1),
+    "DeadOrders": (
+        "AWS/SQS/ApproximateNumberOfMessagesVisible",
+        "Maximum",
+        "QueueName=${Orders/DeadLetters.QueueName}",
+        ">=",
+        1,
+    ),
+    "DeadFirings": (
+        "AWS/SQS/ApproximateNumberOfMessagesVisible",
+        "Maximum",
+        "QueueName=${Daily/DeadLetters.QueueName}",
+        ">=",
+        1,
+    ),
+    "OldestOrder": (
+        "AWS/SQS/ApproximateAgeOfOldestMessage",
+        "Maximum",
+        "QueueName=${Orders/Queue.QueueName}",
+        ">=",
+        2 * HOUR,
+    ),
+    "Silence": (
+        "AWS/SQS/NumberOfMessagesDeleted",
+        "Sum",
+        "QueueName=${Orders/Queue.QueueName}",
+        "<",
+        1,
+    ),
+}
+SIGNS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
+
+
+def alarms(template: Template) -> dict[str, dict[str, Any]]:
+    return {
+        path.removeprefix("Alarms/"): alarm["Properties"]
+        for path, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
+    }
+
+
+def alarm(template: Template, name: str) -> dict[str, Any]:
+    return properties(template, "AWS::CloudWatch::Alarm", f"Alarms/{name}")
+
+
+def test_what_is_watched_is_the_functions_the_queues_and_the_silence(template: Template) -> None:
+    watched = {
+        name: (
+            f"{each['Namespace']}/{each['MetricName']}",
+            each["Statistic"],
+            ", ".join(f"{by['Name']}={text(template, by['Value'])}" for by in each["Dimensions"]),
+            SIGNS[each["ComparisonOperator"]],
+            each["Threshold"],
+        )
+        for name, each in alarms(template).items()
+    }
+    assert watched == WATCHED
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_an_alarm_goes_to_the_topic(template: Template, name: str) -> None:
+    assert [text(template, action) for action in alarm(template, name)["AlarmActions"]] == ["${Alerts/Topic}"]
+    assert alarm(template, name).get("ActionsEnabled", True) is True
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_an_alarm_says_what_it_means_and_what_to_do_first(template: Template, name: str) -> None:
+    description = alarm(template, name)["AlarmDescription"]
+    meaning, _, first = description.partition(" First: ")
+    assert len(meaning) > 30
+    assert len(first) > 30
+    # CloudWatch's own limit.
+    assert len(description) <= 1024
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_fresh_deployment_pages_nobody(template: Template, name: str) -> None:
+    """There is no data yet, and no data is not a breach."""
+    assert alarm(template, name)["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("name", set(WATCHED) - {"Silence"})
+def test_what_is_wrong_is_told_within_minutes(template: Template, name: str) -> None:
+    found = alarm(template, name)
+    assert found["Period"] * found["EvaluationPeriods"] == 5 * 60
+    assert found["DatapointsToAlarm"] == found["EvaluationPeriods"]
+
+
+def test_silence_is_26_hours_in_a_row_in_which_no_order_was_finished(template: Template) -> None:
+    """Fewer than 26 zeros, as after a deployment, are no breach; 26 of them are, also if no run ever came."""
+    silence = alarm(template, "Silence")
+    assert (silence["Period"], silence["EvaluationPeriods"], silence["DatapointsToAlarm"]) == (HOUR, 26, 26)
+
+
+def test_the_oldest_order_is_told_while_silence_still_counts(template: Template) -> None:
+    """A disabled mapping ends the zeros that silence counts, so the waiting order must be told well before."""
+    silence = alarm(template, "Silence")
+    assert alarm(template, "OldestOrder")["Threshold"] < silence["Period"] * silence["EvaluationPeriods"]
+
+
+def test_one_failure_that_the_queue_repeats_is_not_yet_an_old_order(template: Template) -> None:
+    queue = properties(template, "AWS::SQS::Queue", "Orders/Queue")
+    timeout = properties(template, "AWS::Lambda::Function", "Rotator/Function")["Timeout"]
+    assert alarm(template, "OldestOrder")["Threshold"] > queue["VisibilityTimeout"] + timeout

@@ -1,0 +1,98 @@
+"""The two functions: one asset, the same defaults, each with its own role and log."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesized import Template, of_type, properties, text
+
+FUNCTIONS = ["Scanner", "Rotator"]
+
+
+def function(template: Template, name: str) -> dict[str, Any]:
+    return properties(template, "AWS::Lambda::Function", f"{name}/Function")
+
+
+def variables(template: Template, name: str) -> dict[str, str]:
+    found = function(template, name)["Environment"]["Variables"]
+    return {variable: text(template, value) for variable, value in found.items()}
+
+
+def test_there_are_no_functions_but_the_scanner_and_the_rotator(template: Template) -> None:
+    assert set(of_type(template, "AWS::Lambda::Function")) == {f"{name}/Function" for name in FUNCTIONS}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_runs_python_3_13_on_arm64_for_at_most_15_minutes(template: Template, name: str) -> None:
+    found = function(template, name)
+    assert (found["Runtime"], found["Architectures"], found["Timeout"]) == ("python3.13", ["arm64"], 900)
+    assert found["MemorySize"] >= 512
+    assert found["Handler"] == f"{name.lower()}.handler"
+
+
+def test_both_functions_share_one_asset(template: Template) -> None:
+    assert function(template, "Scanner")["Code"] == function(template, "Rotator")["Code"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own(template: Template, name: str) -> None:
+    assert text(template, function(template, name)["Role"]) == f"${{{name}/Role.Arn}}"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_writes_json_to_a_log_group_of_its_own(template: Template, name: str) -> None:
+    logging = function(template, name)["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    assert text(template, logging["LogGroup"]) == f"${{{name}/Logs}}"
+
+
+def test_every_log_group_keeps_a_year_and_outlives_the_stack(template: Template) -> None:
+    for path, group in of_type(template, "AWS::Logs::LogGroup").items():
+        assert group["Properties"]["RetentionInDays"] == 365, path
+        assert group["DeletionPolicy"] == "RetainExceptOnCreate", path
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_powertools_knows_the_function_by_its_name(template: Template, name: str) -> None:
+    found = variables(template, name)
+    assert found["POWERTOOLS_SERVICE_NAME"] == name.lower()
+    assert found["POWERTOOLS_METRICS_NAMESPACE"] == "AccessKeyRotation"
+    assert found["POWERTOOLS_LOG_LEVEL"] == "INFO"
+
+
+def test_the_scanner_knows_the_queue_it_sends_to(template: Template) -> None:
+    assert variables(template, "Scanner")["ORDERS_QUEUE_URL"] == "${Orders/Queue}"
+
+
+def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(template: Template) -> None:
+    found = variables(template, "Rotator")
+    assert found["ORDERS_QUEUE_ARN"] == "${Orders/Queue.Arn}"
+    assert found["TOPIC_ARN"] == "${Alerts/Topic}"
+    assert found["ROTATOR_ROLE_ARN"] == "${Rotator/Role.Arn}"
+    assert found["FUNCTION_TIMEOUT_SECONDS"] == str(function(template, "Rotator")["Timeout"])
+
+
+def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
+    outputs = {name: text(template, each["Value"]) for name, each in template["Outputs"].items()}
+    assert outputs == {
+        "ScannerName": "${Scanner/Function}",
+        "RotatorName": "${Rotator/Function}",
+        "ScheduleName": "${Daily/Schedule}",
+        "OrdersQueueUrl": "${Orders/Queue}",
+        "DeadLetterQueueUrl": "${Orders/DeadLetters}",
+        "TopicArn": "${Alerts/Topic}",
+        "RotatorRoleArn": "${Rotator/Role.Arn}",
+    }
+
+
+def test_nothing_has_a_physical_name_but_the_rotators_role(template: Template) -> None:
+    """Names would keep a second stack of another version, or a replacement, from being made beside the first."""
+    naming = ("RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "Name", "AlarmName")
+    named = {
+        (resource["Type"], resource["Properties"][key])
+        for resource in template["Resources"].values()
+        for key in naming
+        # An event source mapping's FunctionName is the function that it feeds.
+        if isinstance(resource["Properties"].get(key), str)
+    }
+    assert named == {("AWS::IAM::Role", "access-key-rotation-rotator")}

@@ -1,0 +1,84 @@
+"""The queue between the functions: first in first out, one order at a time, none lost."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesized import Template, of_type, properties, text
+
+QUEUES = ["Orders/Queue", "Orders/DeadLetters", "Daily/DeadLetters"]
+FOURTEEN_DAYS = 14 * 24 * 60 * 60
+ONE_MEBIBYTE = 1024 * 1024
+
+
+def queue(template: Template, path: str) -> dict[str, Any]:
+    return properties(template, "AWS::SQS::Queue", path)
+
+
+def test_the_queues_are_the_orders_and_two_for_dead_letters(template: Template) -> None:
+    assert sorted(of_type(template, "AWS::SQS::Queue")) == sorted(QUEUES)
+
+
+def test_orders_come_out_in_the_order_they_went_in(template: Template) -> None:
+    assert queue(template, "Orders/Queue")["FifoQueue"] is True
+
+
+def test_two_runs_that_found_the_same_users_are_two_orders(template: Template) -> None:
+    assert queue(template, "Orders/Queue")["ContentBasedDeduplication"] is False
+
+
+def test_an_order_may_name_every_user_of_an_account(template: Template) -> None:
+    for path in ("Orders/Queue", "Orders/DeadLetters"):
+        assert queue(template, path)["MaximumMessageSize"] == ONE_MEBIBYTE
+
+
+def test_an_order_stays_hidden_for_six_times_the_rotators_time_limit(template: Template) -> None:
+    timeout = properties(template, "AWS::Lambda::Function", "Rotator/Function")["Timeout"]
+    assert queue(template, "Orders/Queue")["VisibilityTimeout"] == 6 * timeout
+
+
+def test_an_order_that_failed_three_times_waits_two_weeks_for_a_person(template: Template) -> None:
+    redrive = queue(template, "Orders/Queue")["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] == 3
+    assert text(template, redrive["deadLetterTargetArn"]) == "${Orders/DeadLetters.Arn}"
+    dead_letters = queue(template, "Orders/DeadLetters")
+    # SQS takes only a FIFO queue as a FIFO queue's dead-letter queue.
+    assert dead_letters["FifoQueue"] is True
+    assert dead_letters["MessageRetentionPeriod"] == FOURTEEN_DAYS
+
+
+@pytest.mark.parametrize("path", QUEUES)
+def test_a_queue_is_encrypted_at_rest(template: Template, path: str) -> None:
+    assert queue(template, path)["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("path", QUEUES)
+def test_a_queue_refuses_whoever_comes_without_tls(template: Template, path: str) -> None:
+    policies = [
+        policy["Properties"]["PolicyDocument"]["Statement"]
+        for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
+        if [text(template, each) for each in policy["Properties"]["Queues"]] == ["${" + path + "}"]
+    ]
+    assert [
+        {**statement, "Resource": text(template, statement["Resource"])}
+        for statements in policies
+        for statement in statements
+    ] == [
+        {
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": "sqs:*",
+            "Resource": "${" + path + ".Arn}",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    ]
+
+
+def test_the_rotator_takes_one_order_at_a_time_from_the_queue_and_from_nowhere_else(
+    template: Template,
+) -> None:
+    [mapping] = of_type(template, "AWS::Lambda::EventSourceMapping").values()
+    assert mapping["Properties"]["BatchSize"] == 1
+    assert mapping["Properties"].get("Enabled", True) is True
+    assert text(template, mapping["Properties"]["EventSourceArn"]) == "${Orders/Queue.Arn}"
+    assert text(template, mapping["Properties"]["FunctionName"]) == "${Rotator/Function}"

@@ -1,0 +1,132 @@
+"""Every parameter is read by something, starts with the design's default and refuses what cannot be meant."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.synthesized import Template, of_type
+
+# name: default, least, most
+NUMBERS = {
+    "MaxKeyAgeDays": (90, 10, 3650),
+    "OverlapDays": (14, 3, 3650),
+    "WarnDays": (7, 1, 3650),
+    "QuietDays": (7, 2, 3650),
+    "QuietDaysBeforeFirstUse": (35, 2, 3650),
+    "InUseExtensionDays": (14, 0, 3650),
+    "UnusedDays": (90, 0, 3650),
+    "DeleteAfterDays": (30, 0, 3650),
+    "MaxUsersPerRun": (100, 1, 5000),
+}
+TEXTS = {"Mode": "Audit", "AlertEmail": "", "RunAt": "06:00", "TimeZone": "UTC"}
+# The CDK's own; the template's Rules read it.
+BOOTSTRAP = "BootstrapVersion"
+
+
+def own(template: Template) -> dict[str, Any]:
+    return {name: each for name, each in template["Parameters"].items() if name != BOOTSTRAP}
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        here = {value["Ref"]} if set(value) == {"Ref"} else set()
+        return here.union(*(references(each) for each in value.values()))
+    if isinstance(value, list):
+        return set().union(*(references(each) for each in value))
+    return set()
+
+
+def test_the_parameters_are_those_of_the_design(template: Template) -> None:
+    assert set(own(template)) == {*NUMBERS, *TEXTS}
+
+
+def test_every_parameter_is_read_by_a_resource_or_by_a_condition_that_a_resource_has(
+    template: Template,
+) -> None:
+    resources = template["Resources"].values()
+    used = {resource["Condition"] for resource in resources if "Condition" in resource}
+    read = references(list(resources)) | references([template["Conditions"][name] for name in used])
+    assert set(own(template)) - read == set()
+    assert used == set(template["Conditions"])
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_has_its_default_and_its_bounds(template: Template, name: str) -> None:
+    parameter = template["Parameters"][name]
+    assert parameter["Type"] == "Number"
+    assert (parameter["Default"], parameter["MinValue"], parameter["MaxValue"]) == NUMBERS[name]
+    assert f"from {parameter['MinValue']} to {parameter['MaxValue']}" in parameter["ConstraintDescription"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_has_its_default(template: Template, name: str) -> None:
+    assert template["Parameters"][name]["Default"] == TEXTS[name]
+
+
+def test_the_mode_is_audit_or_enforce_and_nothing_else(template: Template) -> None:
+    assert template["Parameters"]["Mode"]["AllowedValues"] == ["Audit", "Enforce"]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        (
+            "RunAt",
+            ["00:00", "06:00", "19:59", "23:59"],
+            ["6:00", "24:00", "12:60", "0600", "06:00:00", "noon", ""],
+        ),
+        (
+            "AlertEmail",
+            ["", "on-call@example.com", "a.b+c@mail.example.co.uk"],
+            ["on-call", "@example.com", "a@b", "a@example.com, b@example.com", "a b@example.com", " "],
+        ),
+        (
+            "TimeZone",
+            ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "America/Port-au-Prince"],
+            ["", "+01:00", "Europe/", "/Berlin", "Europe Berlin"],
+        ),
+    ],
+)
+def test_a_text_takes_what_is_meant_and_refuses_the_rest(
+    template: Template, name: str, accepted: list[str], refused: list[str]
+) -> None:
+    parameter = template["Parameters"][name]
+    pattern = re.compile(parameter["AllowedPattern"])
+    assert [value for value in accepted if not pattern.fullmatch(value)] == []
+    assert [value for value in refused if pattern.fullmatch(value)] == []
+    assert pattern.fullmatch(parameter["Default"])
+    assert name in parameter["ConstraintDescription"]
+
+
+def test_every_parameter_says_what_it_means_and_stands_in_one_group(template: Template) -> None:
+    assert [name for name, each in own(template).items() if len(each.get("Description", "")) < 20] == []
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(own(template))
+
+
+@pytest.mark.parametrize("function", ["Scanner", "Rotator"])
+def test_both_functions_get_every_policy_parameter_under_its_own_name(
+    template: Template, function: str
+) -> None:
+    environment = of_type(template, "AWS::Lambda::Function")[f"{function}/Function"]["Properties"][
+        "Environment"
+    ]
+    passed = {
+        name: value["Ref"] for name, value in environment["Variables"].items() if name in POLICY_VARIABLES
+    }
+    assert passed == POLICY_VARIABLES
+
+
+POLICY_VARIABLES = {
+    "MODE": "Mode",
+    "MAX_KEY_AGE_DAYS": "MaxKeyAgeDays",
+    "OVERLAP_DAYS": "OverlapDays",
+    "WARN_DAYS": "WarnDays",
+    "QUIET_DAYS": "QuietDays",
+    "QUIET_DAYS_BEFORE_FIRST_USE": "QuietDaysBeforeFirstUse",
+    "IN_USE_EXTENSION_DAYS": "InUseExtensionDays",
+    "UNUSED_DAYS": "UnusedDays",
+    "DELETE_AFTER_DAYS": "DeleteAfterDays",
+    "MAX_USERS_PER_RUN": "MaxUsersPerRun",
+}

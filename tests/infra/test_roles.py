@@ -1,0 +1,179 @@
+"""The roles: exactly these actions on exactly these resources, in Audit and in Enforce."""
+
+import pytest
+
+from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
+from tests.infra.synthesized import Template, of_type, text
+
+USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"
+SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:access-keys/*"
+
+SCANNER_MAY = {
+    "logs:CreateLogStream": "${Scanner/Logs.Arn}",
+    "logs:PutLogEvents": "${Scanner/Logs.Arn}",
+    "iam:GetAccountAuthorizationDetails": "*",
+    "iam:ListAccessKeys": USERS,
+    "sqs:SendMessage": "${Orders/Queue.Arn}",
+}
+ROTATOR_ALWAYS_MAY = {
+    "logs:CreateLogStream": "${Rotator/Logs.Arn}",
+    "logs:PutLogEvents": "${Rotator/Logs.Arn}",
+    "sqs:ReceiveMessage": "${Orders/Queue.Arn}",
+    "sqs:DeleteMessage": "${Orders/Queue.Arn}",
+    "sqs:ChangeMessageVisibility": "${Orders/Queue.Arn}",
+    "sqs:GetQueueAttributes": "${Orders/Queue.Arn}",
+    "iam:GetUser": USERS,
+    "iam:ListAccessKeys": USERS,
+    "iam:GetAccessKeyLastUsed": USERS,
+    "secretsmanager:DescribeSecret": SECRETS,
+    "sns:Publish": "${Alerts/Topic}",
+    "kms:GenerateDataKey": "${Alerts/Key.Arn}",
+    "kms:Decrypt": "${Alerts/Key.Arn}",
+}
+ROTATOR_ENFORCING_MAY = {
+    "iam:CreateAccessKey": USERS,
+    "iam:UpdateAccessKey": USERS,
+    "iam:DeleteAccessKey": USERS,
+    "iam:TagUser": USERS,
+    "iam:UntagUser": USERS,
+    "secretsmanager:CreateSecret": SECRETS,
+    "secretsmanager:RestoreSecret": SECRETS,
+    "secretsmanager:PutResourcePolicy": SECRETS,
+    "secretsmanager:GetResourcePolicy": SECRETS,
+    "secretsmanager:PutSecretValue": SECRETS,
+    "secretsmanager:UpdateSecretVersionStage": SECRETS,
+}
+SCHEDULE_MAY = {
+    "lambda:InvokeFunction": "${Scanner/Function.Arn}",
+    "sqs:SendMessage": "${Daily/DeadLetters.Arn}",
+}
+
+ROLES = [SCANNER, ROTATOR, SCHEDULE]
+MODES = ["Audit", "Enforce"]
+
+
+def may(template: Template, role: str, *, mode: str) -> dict[str, list[str]]:
+    return {action: sorted(resources) for action, resources in allowed(template, role, mode=mode).items()}
+
+
+def exactly(grants: dict[str, str]) -> dict[str, list[str]]:
+    return {action: [resource] for action, resource in grants.items()}
+
+
+def test_there_are_no_roles_but_the_three_and_no_policies_on_anything_else(template: Template) -> None:
+    assert sorted(of_type(template, "AWS::IAM::Role")) == sorted(ROLES)
+    others = {
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::UserPolicy",
+        "AWS::IAM::RolePolicy",
+        "AWS::IAM::GroupPolicy",
+    }
+    assert [each["Type"] for each in template["Resources"].values() if each["Type"] in others] == []
+    attached = {
+        text(template, role)
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        for role in policy["Properties"]["Roles"]
+    }
+    assert attached <= {f"${{{role}}}" for role in ROLES}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_scanner_may_read_and_send_in_either_mode(template: Template, mode: str) -> None:
+    assert may(template, SCANNER, mode=mode) == exactly(SCANNER_MAY)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_scanner_has_no_iam_or_secrets_manager_write(template: Template, mode: str) -> None:
+    touching = {
+        action
+        for action in may(template, SCANNER, mode=mode)
+        if action.startswith(("iam:", "secretsmanager:"))
+    }
+    assert touching == {"iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"}
+
+
+def test_in_audit_mode_the_rotator_may_look_and_tell_and_nothing_else(template: Template) -> None:
+    assert may(template, ROTATOR, mode="Audit") == exactly(ROTATOR_ALWAYS_MAY)
+
+
+def test_in_enforce_mode_the_rotator_may_also_change_keys_and_write_secrets(template: Template) -> None:
+    assert may(template, ROTATOR, mode="Enforce") == exactly({**ROTATOR_ALWAYS_MAY, **ROTATOR_ENFORCING_MAY})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_rotator_cannot_read_a_secret_back_or_give_anyone_a_policy(template: Template, mode: str) -> None:
+    granted = may(template, ROTATOR, mode=mode)
+    assert "secretsmanager:GetSecretValue" not in granted
+    assert "secretsmanager:BatchGetSecretValue" not in granted
+    assert "iam:PutUserPolicy" not in granted
+
+
+def test_the_rotator_writes_and_removes_its_own_tags_only(template: Template) -> None:
+    tagging = [
+        statement
+        for statement in statements(template, ROTATOR, mode="Enforce")
+        if statement.actions & {"iam:TagUser", "iam:UntagUser"}
+    ]
+    assert [statement.conditions for statement in tagging] == [
+        {
+            "ForAllValues:StringLike": {
+                "aws:TagKeys": [
+                    "access-key-rotation:pending",
+                    "access-key-rotation:inactive-since:*",
+                    "access-key-rotation:held-until:*",
+                    "access-key-rotation:replace",
+                ]
+            },
+            # Without this, a request that names no tag at all would pass.
+            "Null": {"aws:TagKeys": "false"},
+        }
+    ]
+
+
+def test_the_schedule_may_invoke_the_scanner_and_leave_dead_letters(template: Template) -> None:
+    assert may(template, SCHEDULE, mode="Enforce") == exactly(SCHEDULE_MAY)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("role", ROLES)
+def test_no_allowed_action_has_a_wildcard(template: Template, role: str, mode: str) -> None:
+    assert [action for action in allowed(template, role, mode=mode) if "*" in action or "?" in action] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_resource_is_named_but_that_of_the_one_call_that_takes_none(
+    template: Template, role: str
+) -> None:
+    anything = {
+        action for action, resources in allowed(template, role, mode="Enforce").items() if "*" in resources
+    }
+    assert anything <= {"iam:GetAccountAuthorizationDetails"}
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [
+        (SCANNER, "lambda.amazonaws.com"),
+        (ROTATOR, "lambda.amazonaws.com"),
+        (SCHEDULE, "scheduler.amazonaws.com"),
+    ],
+)
+def test_a_role_is_assumed_by_its_service_alone(template: Template, role: str, service: str) -> None:
+    trust = of_type(template, "AWS::IAM::Role")[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [(each["Effect"], each["Action"], each["Principal"]) for each in trust] == [
+        ("Allow", "sts:AssumeRole", {"Service": service})
+    ]
+
+
+def test_the_scheduler_assumes_its_role_for_this_account_only(template: Template) -> None:
+    trust = of_type(template, "AWS::IAM::Role")[SCHEDULE]["Properties"]["AssumeRolePolicyDocument"][
+        "Statement"
+    ]
+    assert trust[0]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_the_rotators_role_has_the_name_that_secrets_policies_rely_on(template: Template) -> None:
+    assert (
+        of_type(template, "AWS::IAM::Role")[ROTATOR]["Properties"]["RoleName"]
+        == "access-key-rotation-rotator"
+    )
