@@ -1,0 +1,276 @@
+"""`make demo`: the real stack on an emulated account, one daily run, its mail, and whether it kept its promises."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.account import EmulatedAccount
+from sandbox.cast import Person, cast, seed
+from sandbox.clients import Key
+from sandbox.controls import Mail
+from sandbox.day import run_day
+
+ADDRESS = "on-call@example.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that a check may look at: who was there, what they held, what was there before, the mail."""
+
+    account: EmulatedAccount
+    people: tuple[Person, ...]
+    keys: dict[str, list[Key]]
+    before: dict[str, "Snapshot"]
+    mail: Mail
+    logs: str
+
+    def fated(self, *fates: str) -> Iterator[Person]:
+        return (person for person in self.people if person.fate in fates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A user's keys (status by id) and tags."""
+
+    keys: dict[str, str]
+    tags: dict[str, str]
+
+
+def main() -> int:
+    """Exit status 0 when every check passed."""
+    began = time.monotonic()
+    say("Starting an emulated AWS account on this machine (TLS, IAM enforced; nothing leaves it)")
+    with EmulatedAccount.start() as account:
+        say("Deploying the stack with the CDK CLI, Mode=Enforce")
+        outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ADDRESS})
+        now = datetime.now(UTC)
+        people = cast(now.date())
+        keys = seed(account, people, now)
+        before = {person.name: snapshot(account, person.name) for person in people}
+
+        title("THE KEYS BEFORE")
+        show_keys(account, people, now, last_word=lambda person: person.story)
+
+        say("Running one day with the schedule's own payload: scanner, queue, rotator")
+        inbox = account.inbox(ADDRESS)
+        run_day(account, outputs)
+        mail = inbox.next()
+
+        title(f"THE MAIL TO {ADDRESS}")
+        print(f"Subject: {mail.subject}\n\n{mail.body}")
+        title("THE KEYS AFTER")
+        show_keys(account, people, now, last_word=lambda person: person.fate)
+
+        scene = Scene(
+            account=account,
+            people=people,
+            keys=keys,
+            before=before,
+            mail=mail,
+            logs="\n".join(account.logs(outputs["ScannerName"]) + account.logs(outputs["RotatorName"])),
+        )
+        title("CHECKS")
+        passed = [check(sentence, problems(scene)) for sentence, problems in CHECKS.items()]
+    print(f"\n{sum(passed)} of {len(passed)} checks passed in {time.monotonic() - began:.0f} seconds.")
+    return 0 if all(passed) else 1
+
+
+def snapshot(account: EmulatedAccount, user_name: str) -> Snapshot:
+    iam = account.client("iam")
+    tags = iam.get_user(UserName=user_name)["User"].get("Tags", [])
+    keys = iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+    return Snapshot(
+        keys={key["AccessKeyId"]: key["Status"] for key in keys},
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+    )
+
+
+def show_keys(
+    account: EmulatedAccount, people: tuple[Person, ...], now: datetime, *, last_word: Callable[[Person], str]
+) -> None:
+    iam = account.client("iam")
+    for person in people:
+        metadata = iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]
+        rows = []
+        for key in sorted(metadata, key=lambda key: key["CreateDate"]):
+            used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
+            last = used.get("LastUsedDate")
+            use = "never used" if last is None else f"used {days_since(last, now)} days ago"
+            age = days_since(key["CreateDate"], now)
+            rows.append(f"{key['AccessKeyId']}  {key['Status']:8}  {age:3} days old  {use:17}")
+        for position, row in enumerate(rows or ["no key"]):
+            name, word = (person.name, last_word(person)) if position == 0 else ("", "")
+            print(f"  {name:22} {row:67} {word}".rstrip())
+
+
+def days_since(moment: datetime, now: datetime) -> int:
+    return (now.date() - moment.astimezone(UTC).date()).days
+
+
+# The checks: each yields what is wrong, and nothing when its sentence is true.
+
+
+def new_keys_work(scene: Scene) -> Iterator[str]:
+    for person in scene.fated("replaced"):
+        old = scene.keys[person.name][0]
+        value = fetch(scene, person.name, as_key=old)
+        new = Key(key_id=value["AccessKeyId"], secret=value["SecretAccessKey"])
+        if new.key_id == old.key_id:
+            yield f"{person.name}: the secret holds the old key"
+        if not who_am_i(scene, new).endswith(f"/{person.name}"):
+            yield f"{person.name}: the new key is somebody else's"
+
+
+def old_keys_still_work(scene: Scene) -> Iterator[str]:
+    for person in scene.fated("replaced", "held", "reported"):
+        for key in scene.keys[person.name]:
+            if not who_am_i(scene, key).endswith(f"/{person.name}"):
+                yield f"{person.name}: {key.key_id} is somebody else's"
+
+
+def switched_off_keys_are_refused(scene: Scene) -> Iterator[str]:
+    for person in scene.fated("switched off", "deleted"):
+        old, *others = scene.keys[person.name]
+        try:
+            who_am_i(scene, old)
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] != "InvalidClientTokenId":
+                yield f"{person.name}: {refused}"
+        else:
+            yield f"{person.name}: {old.key_id} still works"
+        for other in others:
+            who_am_i(scene, other)
+        status = snapshot(scene.account, person.name).keys.get(old.key_id)
+        if status != (None if person.fate == "deleted" else "Inactive"):
+            yield f"{person.name}: {old.key_id} is {status}"
+
+
+def held_key_has_its_date(scene: Scene) -> Iterator[str]:
+    for person in scene.fated("held"):
+        tag = f"access-key-rotation:held-until:{scene.keys[person.name][0].key_id}"
+        value = snapshot(scene.account, person.name).tags.get(tag, "nothing")
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2} in-use", value):
+            yield f"{person.name}: the tag {tag} says {value}"
+        elif value[:10] not in scene.mail.body:
+            yield f"{person.name}: the mail does not say {value[:10]}"
+
+
+def the_others_are_untouched(scene: Scene) -> Iterator[str]:
+    for person in scene.fated("untouched"):
+        if snapshot(scene.account, person.name) != scene.before[person.name]:
+            yield f"{person.name} was changed"
+    for person in scene.fated("reported"):
+        if snapshot(scene.account, person.name).keys != scene.before[person.name].keys:
+            yield f"{person.name}'s keys were changed"
+
+
+def nobody_else_reads_or_replaces_a_secret(scene: Scene) -> Iterator[str]:
+    curious = next(person for person in scene.people if person.reads_all_secrets)
+    secrets = scene.account.client("secretsmanager", key=scene.keys[curious.name][0])
+    for person in scene.fated("replaced"):
+        name = secret_of(person.name)
+        attempts: dict[str, Callable[[], object]] = {
+            "read": lambda name=name: secrets.get_secret_value(SecretId=name),  # type: ignore[misc]
+            "overwrite": lambda name=name: secrets.put_secret_value(SecretId=name, SecretString="x"),  # type: ignore[misc]
+            "open": lambda name=name: secrets.delete_resource_policy(SecretId=name),  # type: ignore[misc]
+        }
+        for verb, attempt in attempts.items():
+            try:
+                attempt()
+            except ClientError as refused:
+                if refused.response["Error"]["Code"] != "AccessDeniedException":
+                    yield f"{curious.name} could not {verb} {name}, but for another reason: {refused}"
+            else:
+                yield f"{curious.name} could {verb} {name}"
+
+
+def coverage_adds_up(scene: Scene) -> Iterator[str]:
+    found = re.search(r"examined (\d+) of (\d+) users, (\d+) exempt, (\d+) unreadable", scene.mail.body)
+    expected = [len(scene.people), len(scene.people), 1, 0]
+    if found is None or [int(number) for number in found.groups()] != expected:
+        yield f"the mail says {found and found.group()}, there are {len(scene.people)} users, one of them exempt"
+
+
+def the_mail_names_whom_it_should(scene: Scene) -> Iterator[str]:
+    named = set(re.findall(r"^\* (\S+)", scene.mail.body, re.MULTILINE))
+    expected = {person.name for person in scene.people if person.fate != "untouched"} | {"june"}
+    if named != expected:
+        yield f"too many: {sorted(named - expected)}, missing: {sorted(expected - named)}"
+
+
+def no_secret_was_told(scene: Scene) -> Iterator[str]:
+    told = scene.mail.subject + scene.mail.body + scene.logs
+    if "run completed" not in scene.logs:
+        yield "the rotator's log is not there to be searched"
+    values = [key.secret for keys in scene.keys.values() for key in keys]
+    values += [
+        fetch(scene, person.name, as_key=scene.keys[person.name][0])["SecretAccessKey"]
+        for person in scene.fated("replaced")
+    ]
+    if any(value in told for value in values):
+        yield "a secret access key is in the mail or in a log"
+
+
+def no_user_has_three_keys(scene: Scene) -> Iterator[str]:
+    for person in scene.people:
+        if (number := len(snapshot(scene.account, person.name).keys)) > 2:
+            yield f"{person.name} has {number} keys"
+
+
+CHECKS: dict[str, Callable[[Scene], Iterator[str]]] = {
+    "the new keys in the secrets authenticate; their owners fetched them with the old ones": new_keys_work,
+    "the old keys of replaced and held users still work": old_keys_still_work,
+    "keys that were switched off or deleted are refused; the newer ones work": switched_off_keys_are_refused,
+    "the key still in use is held until a date that stands in its tag and in the mail": held_key_has_its_date,
+    "users with nothing due, exempt users and the two applications' keys are untouched": the_others_are_untouched,
+    "a user with secretsmanager:* can neither read, overwrite nor open a secret": nobody_else_reads_or_replaces_a_secret,
+    "the run's coverage adds up": coverage_adds_up,
+    "the mail names exactly those whom it should": the_mail_names_whom_it_should,
+    "no secret access key is in the mail or in a log": no_secret_was_told,
+    "no user has more than two keys": no_user_has_three_keys,
+}
+
+
+def check(sentence: str, problems: Iterator[str]) -> bool:
+    try:
+        found = list(problems)
+    except (ClientError, BotoCoreError, LookupError, ValueError) as error:
+        found = [f"{type(error).__name__}: {error}"]
+    print(f"  {'FAIL' if found else 'PASS'}  {sentence}")
+    for problem in found:
+        print(f"        {problem}")
+    return not found
+
+
+def who_am_i(scene: Scene, key: Key) -> str:
+    return scene.account.client("sts", key=key).get_caller_identity()["Arn"]
+
+
+def fetch(scene: Scene, user_name: str, *, as_key: Key) -> dict[str, str]:
+    secrets = scene.account.client("secretsmanager", key=as_key)
+    value: dict[str, str] = json.loads(
+        secrets.get_secret_value(SecretId=secret_of(user_name))["SecretString"]
+    )
+    return value
+
+
+def secret_of(user_name: str) -> str:
+    return f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
+
+
+def title(text: str) -> None:
+    print(f"\n=== {text} {'=' * max(3, 90 - len(text))}\n", flush=True)
+
+
+def say(text: str) -> None:
+    print(f"... {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,284 @@
+"""The deployed stack, from schedule to mail, with IAM enforced."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.account import EmulatedAccount, FunctionFailed
+from sandbox.cast import Person, SeededKey, seed
+from sandbox.clients import Key
+from sandbox.controls import Mail
+from sandbox.day import run_day, wait_until_completed
+from tests.e2e.conftest import ADDRESS, Deployed
+from tests.infra.roles import ROTATOR, SCANNER, allowed
+from tests.infra.synthesized import synthesize
+
+DUE = (SeededKey(age=80, used=1),)
+QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True))
+LONG_OFF = (
+    SeededKey(age=200, used=90, active=False, inactive_for=40),
+    SeededKey(age=50, used=0),
+)
+
+# What the roles need though no request of a function shows it: Lambda polls the queue and writes the logs with the
+# function's role, SNS uses the topic's key with the publisher's, and the emulator records neither.
+BEHIND_THE_SCENES = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueAttributes",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "kms:GenerateDataKey",
+    "kms:Decrypt",
+}
+
+
+@contextmanager
+def inhabited(stack: Deployed, *people: Person) -> Iterator[dict[str, list[Key]]]:
+    """Seed these users, and remove them and their secrets afterwards: the deployment is shared."""
+    iam, secrets = stack.account.client("iam"), stack.account.client("secretsmanager")
+    keys = seed(stack.account, people, datetime.now(UTC))
+    try:
+        yield keys
+    finally:
+        for person in people:
+            for key in iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]:
+                iam.delete_access_key(UserName=person.name, AccessKeyId=key["AccessKeyId"])
+            for name in iam.list_user_policies(UserName=person.name)["PolicyNames"]:
+                iam.delete_user_policy(UserName=person.name, PolicyName=name)
+            iam.delete_user(UserName=person.name)
+            try:
+                secrets.delete_secret(SecretId=secret_of(person.name), ForceDeleteWithoutRecovery=True)
+            except secrets.exceptions.ResourceNotFoundException:
+                continue
+
+
+def secret_of(user_name: str) -> str:
+    return f"access-keys/{user_name}/credentials"
+
+
+def one_day(stack: Deployed) -> Mail:
+    """Run, and read the mail of that run."""
+    inbox = stack.account.inbox(ADDRESS)
+    run_id = run_day(stack.account, stack.outputs)
+    mail = inbox.next()
+    assert run_id in mail.body
+    return mail
+
+
+def statuses(account: EmulatedAccount, user_name: str) -> list[str]:
+    metadata = account.client("iam").list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+    return [key["Status"] for key in sorted(metadata, key=lambda key: key["CreateDate"])]
+
+
+def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp_path: Path) -> None:
+    """Permission contract. Take any action out of a role, or add one, and this names it."""
+    account = stack.account
+    people = (
+        Person(name="p-new", story="due, no secret yet", keys=DUE),
+        Person(name="p-restored", story="due, its secret scheduled for deletion", keys=DUE),
+        Person(name="p-quiet", story="elder past its off date", keys=QUIET_ELDER),
+        Person(name="p-off", story="inactive for long", keys=LONG_OFF),
+    )
+    with inhabited(stack, *people) as keys:
+        secrets = account.client("secretsmanager")
+        secrets.create_secret(Name=secret_of("p-restored"), SecretString="{}")
+        secrets.delete_secret(SecretId=secret_of("p-restored"))
+        account.forget()
+        mail = one_day(stack)
+
+        rotator_role = stack.outputs["RotatorRoleArn"]
+        scanner = account.client("lambda").get_function_configuration(
+            FunctionName=stack.outputs["ScannerName"]
+        )
+        template = synthesize(tmp_path)
+        for arn, role in ((scanner["Role"], SCANNER), (rotator_role, ROTATOR)):
+            calls = account.calls(principal=arn)
+            denied = {call.action for call in calls if not call.allowed}
+            asked = {call.action for call in calls}
+            granted = set(allowed(template, role, mode="Enforce")) - BEHIND_THE_SCENES
+            assert (denied, asked - granted, granted - asked) == (set(), set(), set()), role
+
+        assert mail.subject.startswith("Done: replaced 2, switched off 1, deleted 1")
+        assert statuses(account, "p-new") == ["Active", "Active"]
+        assert statuses(account, "p-restored") == ["Active", "Active"]
+        assert statuses(account, "p-quiet") == ["Inactive", "Active"]
+        assert statuses(account, "p-off") == ["Active"]
+        for name in ("p-new", "p-restored"):
+            owner = account.client("secretsmanager", key=keys[name][0])
+            value = json.loads(owner.get_secret_value(SecretId=secret_of(name))["SecretString"])
+            new = Key(key_id=value["AccessKeyId"], secret=value["SecretAccessKey"])
+            assert account.client("sts", key=new).get_caller_identity()["Arn"].endswith(f"/{name}")
+
+
+def test_the_next_run_on_the_same_day_changes_nothing_more(stack: Deployed) -> None:
+    with inhabited(stack, Person(name="again", story="due", keys=DUE)):
+        one_day(stack)
+        after_first = stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"]
+        stack.account.forget()
+        run_day(stack.account, stack.outputs)
+        calls = {call.action for call in stack.account.calls(principal=stack.outputs["RotatorRoleArn"])}
+        assert calls == {
+            "iam:GetUser",
+            "iam:ListAccessKeys",
+            "iam:GetAccessKeyLastUsed",
+            "secretsmanager:DescribeSecret",
+        }
+        assert (
+            stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"] == after_first
+        )
+
+
+def test_a_schedule_moved_to_the_next_minute_fires_and_the_mail_bears_its_id(stack: Deployed) -> None:
+    account, name = stack.account, stack.outputs["ScheduleName"]
+    scheduler = account.client("scheduler")
+    found = scheduler.get_schedule(Name=name)
+    kept: dict[str, Any] = {
+        key: found[key]
+        for key in ("Name", "GroupName", "FlexibleTimeWindow", "Target", "State")
+        if key in found
+    }
+    soon = datetime.now(UTC) + timedelta(minutes=1, seconds=5)
+    with inhabited(stack, Person(name="scheduled", story="due", keys=DUE)):
+        inbox = account.inbox(ADDRESS)
+        before = len(account.logs(stack.outputs["ScannerName"]))
+        scheduler.update_schedule(**kept, ScheduleExpression=f"cron({soon.minute} {soon.hour} * * ? *)")
+        try:
+            mail = inbox.next(within_seconds=150)
+        finally:
+            scheduler.update_schedule(**kept, ScheduleExpression=found["ScheduleExpression"])
+        sent = [
+            line for line in account.logs(stack.outputs["ScannerName"])[before:] if '"order sent"' in line
+        ]
+        (run_id,) = {json.loads(line)["run_id"] for line in sent}
+        wait_until_completed(account, stack.outputs, run_id=run_id, within_seconds=30)
+    assert re.fullmatch(r"[0-9a-z]{16}", run_id)
+    assert f"run id {run_id}" in mail.body
+    assert "* scheduled" in mail.body
+
+
+def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deployed) -> None:
+    iam = stack.account.client("iam")
+    role = stack.outputs["RotatorRoleArn"].rpartition("/")[2]
+    deny = {"Effect": "Deny", "Action": "iam:CreateAccessKey", "Resource": "*"}
+    people = (
+        Person(name="denied", story="due", keys=DUE),
+        Person(name="off-anyway", story="elder past its off date", keys=QUIET_ELDER),
+    )
+    with inhabited(stack, *people):
+        iam.put_role_policy(
+            RoleName=role,
+            PolicyName="boundary",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]}),
+        )
+        try:
+            mail = one_day(stack)
+        finally:
+            iam.delete_role_policy(RoleName=role, PolicyName="boundary")
+        assert mail.subject.startswith("FAILED: changes to 1 user did not finish")
+        assert "CreateAccessKey: AccessDenied" in " ".join(mail.body.split())
+        assert statuses(stack.account, "denied") == ["Active"]
+        tags = iam.get_user(UserName="denied")["User"].get("Tags", [])
+        assert tags == []
+        assert statuses(stack.account, "off-anyway") == ["Inactive", "Active"]
+
+
+def test_250_users_in_pages_of_100_are_all_examined_and_each_page_is_fetched_once(stack: Deployed) -> None:
+    account, action = stack.account, "GetAccountAuthorizationDetails"
+    crowd = [f"crowd-{number:03}" for number in range(249)]
+    with inhabited(stack, Person(name="due-in-the-crowd", story="due", keys=DUE)):
+        iam = account.client("iam")
+        for name in crowd:
+            iam.create_user(UserName=name)
+        try:
+            account.forget()
+            with account.page_size(action, 100):
+                mail = one_day(stack)
+        finally:
+            for name in crowd:
+                iam.delete_user(UserName=name)
+    pages = {page.start: fetched for page, fetched in account.pages().items() if page.action == action}
+    assert pages == {0: 1, 100: 1, 200: 1}
+    assert "examined 250 of 250 users" in mail.body
+
+
+def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_done(stack: Deployed) -> None:
+    account, iam = stack.account, stack.account.client("iam")
+    with inhabited(stack, Person(name="audited", story="due", keys=DUE)):
+        account.update({"Mode": "Audit"})
+        try:
+            account.forget()
+            mail = one_day(stack)
+            calls = {call.action for call in account.calls(principal=stack.outputs["RotatorRoleArn"])}
+            role = stack.outputs["RotatorRoleArn"].rpartition("/")[2]
+            policies = [
+                json.dumps(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+                for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+            ]
+        finally:
+            account.update({"Mode": "Enforce"})
+        assert mail.subject.startswith("AUDIT: would replace 1 access key (")
+        assert calls == {
+            "iam:GetUser",
+            "iam:ListAccessKeys",
+            "iam:GetAccessKeyLastUsed",
+            "secretsmanager:DescribeSecret",
+            "sns:Publish",
+        }
+        assert policies
+        assert not any("iam:CreateAccessKey" in policy or "PutSecretValue" in policy for policy in policies)
+        assert statuses(account, "audited") == ["Active"]
+        assert one_day(stack).subject.startswith("Done: replaced 1 access key (")
+
+
+def test_a_rotator_invoked_directly_refuses(stack: Deployed) -> None:
+    with pytest.raises(FunctionFailed, match="Records"):
+        stack.account.invoke(stack.outputs["RotatorName"], {"run_id": "x", "user_names": ["somebody"]})
+
+
+def test_a_scanner_invoked_with_nothing_refuses_and_sends_no_order(stack: Deployed) -> None:
+    sqs, url = stack.account.client("sqs"), stack.outputs["OrdersQueueUrl"]
+    with pytest.raises(FunctionFailed, match="run_id"):
+        stack.account.invoke(stack.outputs["ScannerName"], {})
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == (
+        "0",
+        "0",
+    )
+
+
+def test_a_refused_combination_of_parameters_stops_the_function_by_name(stack: Deployed) -> None:
+    stack.account.update({"OverlapDays": "45"})
+    try:
+        with pytest.raises(FunctionFailed, match="MaxKeyAgeDays=90, OverlapDays=45, QuietDays=7"):
+            stack.account.invoke(stack.outputs["ScannerName"], {"run_id": f"refused-{uuid4()}"})
+    finally:
+        stack.account.update({"OverlapDays": "14"})
+
+
+def test_nobody_else_reads_a_rotated_key_and_the_owner_needs_no_policy(stack: Deployed) -> None:
+    people = (
+        Person(name="owner", story="due", keys=DUE),
+        Person(
+            name="snoop", story="secretsmanager:*", keys=(SeededKey(age=5, used=0),), reads_all_secrets=True
+        ),
+    )
+    with inhabited(stack, *people) as keys:
+        one_day(stack)
+        name = secret_of("owner")
+        snoop = stack.account.client("secretsmanager", key=keys["snoop"][0])
+        with pytest.raises(ClientError, match="AccessDenied"):
+            snoop.get_secret_value(SecretId=name)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            snoop.put_resource_policy(SecretId=name, ResourcePolicy="{}")
+        owner = stack.account.client("secretsmanager", key=keys["owner"][0])
+        assert json.loads(owner.get_secret_value(SecretId=name)["SecretString"])["UserName"] == "owner"

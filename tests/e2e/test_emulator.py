@@ -1,0 +1,614 @@
+"""The emulated account tells the truth where ministack alone would not, and leaves nothing behind."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import emulator
+from sandbox.account import EmulatedAccount, FunctionFailed
+from sandbox.clients import Key, require_loopback
+from sandbox.controls import Page
+from sandbox.launch import CHECKOUT
+from sandbox.processes import CommandFailed
+
+
+def new_user(account: EmulatedAccount, *, allow: str = "", path: str = "/") -> str:
+    name = f"user-{uuid4().hex[:8]}"
+    account.client("iam").create_user(UserName=name, Path=path)
+    if allow:
+        statement = {"Effect": "Allow", "Action": allow, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        account.client("iam").put_user_policy(UserName=name, PolicyName="allow", PolicyDocument=policy)
+    return name
+
+
+def new_key(account: EmulatedAccount, user_name: str) -> Key:
+    made = account.client("iam").create_access_key(UserName=user_name)["AccessKey"]
+    return Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
+
+
+def new_role(account: EmulatedAccount, *, allow: str = "sts:GetCallerIdentity", trust: object) -> str:
+    name = f"role-{uuid4().hex[:8]}"
+    trusted = {"Effect": "Allow", "Principal": trust, "Action": "sts:AssumeRole"}
+    role = account.client("iam").create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+    )["Role"]
+    statement = {"Effect": "Allow", "Action": allow, "Resource": "*"}
+    account.client("iam").put_role_policy(
+        RoleName=name,
+        PolicyName="allow",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    return role["Arn"]
+
+
+def new_function(account: EmulatedAccount, source: str, *, allow: str = "sts:GetCallerIdentity") -> str:
+    name = f"function-{uuid4().hex[:8]}"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as bundle:
+        bundle.writestr("main.py", source)
+    account.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="main.handler",
+        Role=new_role(account, allow=allow, trust={"Service": "lambda.amazonaws.com"}),
+        Code={"ZipFile": archive.getvalue()},
+        Timeout=60,
+    )
+    return name
+
+
+def new_secret(account: EmulatedAccount, *, token: str, value: str) -> str:
+    name = f"secret-{uuid4().hex[:8]}"
+    account.client("secretsmanager").create_secret(Name=name, ClientRequestToken=token, SecretString=value)
+    return name
+
+
+def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = error.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@contextmanager
+def files_in(directory: Path) -> Iterator[Path]:
+    """Where an emulated account of this process keeps its files."""
+    before, tempfile.tempdir = tempfile.tempdir, str(directory)
+    try:
+        yield directory
+    finally:
+        tempfile.tempdir = before
+
+
+def answers(url: str) -> bool:
+    port = urlsplit(url).port
+    assert port is not None
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# What ministack leaves out
+
+
+def test_users_and_keys_can_be_made_in_the_past(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    today = datetime.now(UTC).date()
+    with empty_account.seed_clock(days_ago=120):
+        old = new_user(empty_account)
+        key = new_key(empty_account, old)
+    young = new_user(empty_account)
+    assert iam.get_user(UserName=old)["User"]["CreateDate"].date() == today - timedelta(days=120)
+    (listed,) = iam.list_access_keys(UserName=old)["AccessKeyMetadata"]
+    assert (listed["AccessKeyId"], listed["CreateDate"].date()) == (key.key_id, today - timedelta(days=120))
+    assert iam.get_user(UserName=young)["User"]["CreateDate"].date() >= today
+
+
+def test_a_user_gets_no_third_key(empty_account: EmulatedAccount) -> None:
+    name = new_user(empty_account)
+    new_key(empty_account, name)
+    spare = new_key(empty_account, name)
+    with pytest.raises(ClientError) as error:
+        new_key(empty_account, name)
+    assert refusal(error) == ("LimitExceeded", 409)
+    empty_account.client("iam").delete_access_key(UserName=name, AccessKeyId=spare.key_id)
+    new_key(empty_account, name)
+
+
+def test_a_key_remembers_its_last_use(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    key = new_key(empty_account, new_user(empty_account))
+    never = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+    assert (never.get("LastUsedDate"), never["ServiceName"], never["Region"]) == (None, "N/A", "N/A")
+    before = datetime.now(UTC).replace(microsecond=0)
+    empty_account.client("sts", key=key).get_caller_identity()
+    used = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"]) == ("sts", empty_account.region)
+    assert used["LastUsedDate"] >= before
+
+
+def test_a_denied_request_is_a_use_and_one_with_a_wrong_secret_is_not(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    key = new_key(empty_account, new_user(empty_account))
+    with pytest.raises(ClientError) as error:
+        empty_account.client("iam", key=Key(key.key_id, "guessed")).list_users()
+    assert refusal(error)[0] == "SignatureDoesNotMatch"
+    assert "LastUsedDate" not in iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+    with pytest.raises(ClientError) as error:
+        empty_account.client("iam", key=key).list_users()
+    assert refusal(error)[0] == "AccessDenied"
+    used = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+    assert used["ServiceName"] == "iam"
+
+
+def test_a_last_use_can_be_set_and_cleared(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    key = new_key(empty_account, new_user(empty_account))
+    spring = datetime(2026, 4, 1, 12, 30, tzinfo=UTC)
+    empty_account.set_last_used(key.key_id, at=spring, service="s3", region="eu-west-1")
+    used = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+    assert (used["LastUsedDate"], used["ServiceName"], used["Region"]) == (spring, "s3", "eu-west-1")
+    empty_account.clear_last_used(key.key_id)
+    assert "LastUsedDate" not in iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]
+
+
+def test_lists_come_in_pages(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    names = {new_user(empty_account) for _ in range(7)}
+    listed = [
+        user["UserName"]
+        for page in iam.get_paginator("list_users").paginate(PaginationConfig={"PageSize": 3})
+        for user in page["Users"]
+    ]
+    assert names <= set(listed)
+    assert len(listed) == len(set(listed))
+    first = iam.list_users(MaxItems=3)
+    assert (len(first["Users"]), first["IsTruncated"], bool(first["Marker"])) == (3, True, True)
+    everyone = iam.list_users(MaxItems=1000)
+    assert (everyone["IsTruncated"], "Marker" in everyone) == (False, False)
+
+
+def test_pages_can_be_forced_smaller_and_are_counted(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    names = {new_user(empty_account) for _ in range(7)}
+    iam.tag_user(UserName=min(names), Tags=[{"Key": "owner", "Value": "data"}])
+    total = len(iam.list_users(MaxItems=1000)["Users"])
+    action = "GetAccountAuthorizationDetails"
+    empty_account.forget()
+    with empty_account.page_size(action, 3):
+        details = [
+            user
+            for page in iam.get_paginator("get_account_authorization_details").paginate(
+                Filter=["User"], PaginationConfig={"PageSize": 1000}
+            )
+            for user in page["UserDetailList"]
+        ]
+    assert names <= {user["UserName"] for user in details}
+    tagged = next(user for user in details if user["UserName"] == min(names))
+    assert tagged["Tags"] == [{"Key": "owner", "Value": "data"}]
+    expected = {Page(action=action, user_name="", start=start): 1 for start in range(0, total, 3)}
+    assert empty_account.pages() == expected
+
+
+def test_the_keys_of_a_user_come_in_pages_too(empty_account: EmulatedAccount) -> None:
+    name = new_user(empty_account)
+    keys = [new_key(empty_account, name).key_id for _ in range(2)]
+    empty_account.forget()
+    with empty_account.page_size("ListAccessKeys", 1):
+        pages = list(empty_account.client("iam").get_paginator("list_access_keys").paginate(UserName=name))
+    assert [[key["AccessKeyId"] for key in page["AccessKeyMetadata"]] for page in pages] == [
+        [key] for key in keys
+    ]
+    assert empty_account.pages() == {
+        Page(action="ListAccessKeys", user_name=name, start=start): 1 for start in (0, 1)
+    }
+
+
+def test_an_action_fails_as_often_as_told_and_for_whom(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    alice, bob = new_user(empty_account), new_user(empty_account)
+    with empty_account.fail("iam:GetUser", code="Throttling", times=2, where={"UserName": alice}):
+        for _ in range(2):
+            with pytest.raises(ClientError) as error:
+                iam.get_user(UserName=alice)
+            assert refusal(error) == ("Throttling", 400)
+            iam.get_user(UserName=bob)
+        iam.get_user(UserName=alice)
+    with empty_account.fail("iam:GetUser", code="ServiceFailure", status=500):
+        pass
+    iam.get_user(UserName=alice)
+
+
+def test_actions_of_every_protocol_can_fail(empty_account: EmulatedAccount) -> None:
+    secrets = empty_account.client("secretsmanager")
+    where = {"SecretId": "some"}
+    with (
+        empty_account.fail(
+            "secretsmanager:DescribeSecret", code="InternalServiceError", status=500, where=where
+        ),
+        pytest.raises(ClientError) as error,
+    ):
+        secrets.describe_secret(SecretId="some")
+    assert refusal(error) == ("InternalServiceError", 500)
+    with (
+        empty_account.fail("sns:Publish", code="KMSAccessDenied", status=400),
+        pytest.raises(ClientError) as error,
+    ):
+        empty_account.client("sns").publish(TopicArn="arn:aws:sns:us-east-1:111122223333:any", Message="any")
+    assert refusal(error) == ("KMSAccessDenied", 400)
+
+
+def test_a_secret_names_its_first_version_by_the_token(empty_account: EmulatedAccount) -> None:
+    secrets = empty_account.client("secretsmanager")
+    token = uuid4().hex
+    name = new_secret(empty_account, token=token, value="one")
+    assert secrets.describe_secret(SecretId=name)["VersionIdsToStages"] == {token: ["AWSCURRENT"]}
+    again = secrets.create_secret(Name=name, ClientRequestToken=token, SecretString="one")
+    assert again["VersionId"] == token
+    for other_token, value in ((token, "two"), (uuid4().hex, "one")):
+        with pytest.raises(ClientError) as error:
+            secrets.create_secret(Name=name, ClientRequestToken=other_token, SecretString=value)
+        assert refusal(error)[0] == "ResourceExistsException"
+
+
+def test_a_repeated_put_does_nothing_and_another_value_is_refused(empty_account: EmulatedAccount) -> None:
+    secrets = empty_account.client("secretsmanager")
+    name = new_secret(empty_account, token=uuid4().hex, value="placeholder")
+    token = uuid4().hex
+    secrets.put_secret_value(
+        SecretId=name, ClientRequestToken=token, SecretString="one", VersionStages=["AWSPENDING"]
+    )
+    stages = secrets.describe_secret(SecretId=name)["VersionIdsToStages"]
+    again = secrets.put_secret_value(
+        SecretId=name, ClientRequestToken=token, SecretString="one", VersionStages=["AWSPENDING"]
+    )
+    assert (again["VersionId"], again["VersionStages"]) == (token, ["AWSPENDING"])
+    with pytest.raises(ClientError) as error:
+        secrets.put_secret_value(SecretId=name, ClientRequestToken=token, SecretString="two")
+    assert refusal(error)[0] == "ResourceExistsException"
+    assert secrets.describe_secret(SecretId=name)["VersionIdsToStages"] == stages
+    assert secrets.get_secret_value(SecretId=name, VersionId=token)["SecretString"] == "one"
+
+
+def test_a_policy_knows_a_session_by_its_role(empty_account: EmulatedAccount) -> None:
+    trust = {"AWS": f"arn:aws:iam::{empty_account.account_id}:root"}
+    writer = new_role(empty_account, allow="secretsmanager:*", trust=trust)
+    other = new_role(empty_account, allow="secretsmanager:*", trust=trust)
+    name = new_secret(empty_account, token=uuid4().hex, value="one")
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:PutSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": writer}},
+    }
+    empty_account.client("secretsmanager").put_resource_policy(
+        SecretId=name, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    )
+
+    def put_as(role: str) -> None:
+        session = empty_account.client("sts").assume_role(RoleArn=role, RoleSessionName="any")["Credentials"]
+        key = Key(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+        empty_account.client("secretsmanager", key=key).put_secret_value(SecretId=name, SecretString="two")
+
+    put_as(writer)
+    with pytest.raises(ClientError) as error:
+        put_as(other)
+    assert refusal(error)[0] == "AccessDeniedException"
+
+
+def test_asking_about_a_key_is_asking_about_its_user(empty_account: EmulatedAccount) -> None:
+    team = f"arn:aws:iam::{empty_account.account_id}:user/team/*"
+    statement = {"Effect": "Allow", "Action": "iam:Get*", "Resource": team}
+    asker = new_user(empty_account)
+    empty_account.client("iam").put_user_policy(
+        UserName=asker,
+        PolicyName="team",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    iam = empty_account.client("iam", key=new_key(empty_account, asker))
+    member = new_user(empty_account, path="/team/")
+    iam.get_user(UserName=member)
+    iam.get_access_key_last_used(AccessKeyId=new_key(empty_account, member).key_id)
+    with pytest.raises(ClientError) as error:
+        iam.get_access_key_last_used(AccessKeyId=new_key(empty_account, new_user(empty_account)).key_id)
+    assert refusal(error)[0] == "AccessDenied"
+
+
+def test_a_schedule_says_who_fired_when(empty_account: EmulatedAccount) -> None:
+    sqs = empty_account.client("sqs")
+    queue = sqs.create_queue(QueueName=f"fired-{uuid4().hex[:8]}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    at = (datetime.now(UTC) + timedelta(seconds=1)).replace(microsecond=0)
+    attributes = ("execution-id", "scheduled-time", "schedule-arn", "attempt-number")
+    schedule = empty_account.client("scheduler").create_schedule(
+        Name=f"schedule-{uuid4().hex[:8]}",
+        ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": arn,
+            "RoleArn": new_role(empty_account, trust={"Service": "scheduler.amazonaws.com"}),
+            "Input": json.dumps({name: f"<aws.scheduler.{name}>" for name in attributes}),
+        },
+    )
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+    fired = json.loads(message["Body"])
+    assert re.fullmatch("[0-9a-f]{16}", fired.pop("execution-id"))
+    assert fired == {
+        "scheduled-time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "schedule-arn": schedule["ScheduleArn"],
+        "attempt-number": "1",
+    }
+
+
+def test_mail_is_kept_as_its_reader_gets_it_and_a_queue_gets_its_own(empty_account: EmulatedAccount) -> None:
+    sns = empty_account.client("sns")
+    topic = sns.create_topic(Name=f"topic-{uuid4().hex[:8]}")["TopicArn"]
+    address = f"{uuid4().hex[:8]}@example.com"
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="email",
+        Endpoint=address,
+        Attributes={"FilterPolicy": json.dumps({"severity": ["critical"]})},
+    )
+    mailbox, inbox = empty_account.mailbox(topic), empty_account.inbox(address)
+    for severity in ("info", "critical"):
+        sns.publish(
+            TopicArn=topic,
+            Subject=severity,
+            MessageStructure="json",
+            Message=json.dumps({"default": "text", "email": "Dear all", "sqs": "{}"}),
+            MessageAttributes={"severity": {"DataType": "String", "StringValue": severity}},
+        )
+    assert [(mail.subject, mail.body) for mail in (mailbox.next(), mailbox.next())] == [
+        ("info", "{}"),
+        ("critical", "{}"),
+    ]
+    mail = inbox.next()
+    assert (mail.to, mail.subject, mail.body) == (address, "critical", "Dear all")
+    assert mail.attributes == {"severity": "critical"}
+    for box in (mailbox, inbox):
+        with pytest.raises(TimeoutError, match="nothing came to"):
+            box.next(within_seconds=0)
+
+
+def test_requests_are_recorded_by_principal(empty_account: EmulatedAccount) -> None:
+    user = new_user(empty_account, allow="iam:GetUser")
+    key = new_key(empty_account, user)
+    arn = f"arn:aws:iam::{empty_account.account_id}:user/{user}"
+    empty_account.client("iam", key=key).get_user(UserName=user)
+    with pytest.raises(ClientError):
+        empty_account.client("iam", key=key).delete_user(UserName=user)
+    calls = [(call.action, call.resource, call.allowed) for call in empty_account.calls(principal=arn)]
+    assert calls == [("iam:GetUser", arn, True), ("iam:DeleteUser", arn, False)]
+    empty_account.forget()
+    assert empty_account.calls(principal=arn) == []
+
+
+# Functions
+
+ENVIRONMENT = """
+import os, boto3
+def handler(event, context):
+    if "fail" in event:
+        raise ValueError(event["fail"])
+    print("was here")
+    return {
+        "arn": boto3.client("sts").get_caller_identity()["Arn"],
+        "users": len(boto3.client("iam").list_users()["Users"]),
+        "endpoint": os.environ["AWS_ENDPOINT_URL"],
+        "names": sorted(os.environ),
+    }
+"""
+
+
+def test_a_function_acts_as_its_role_over_tls_and_knows_nothing_of_mine(
+    empty_account: EmulatedAccount,
+) -> None:
+    name = new_function(empty_account, ENVIRONMENT, allow="iam:ListUsers")
+    answer = empty_account.invoke(name, {})
+    role = empty_account.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    assert answer["arn"].split(":assumed-role/")[1].startswith(role.split(":role/")[1] + "/")
+    assert answer["endpoint"] == empty_account.emulator.endpoint
+    assert urlsplit(answer["endpoint"]).scheme == "https"
+    mine = set(os.environ) - {"HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "TMPDIR"}
+    assert {name for name in mine & set(answer["names"]) if not name.startswith(("AWS_", "LC_"))} <= {
+        "NODE_EXTRA_CA_CERTS",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "TZ",
+    }
+    actions = [(call.action, call.allowed) for call in empty_account.calls(principal=role)]
+    assert actions == [("sts:GetCallerIdentity", True), ("iam:ListUsers", True)]
+    assert "was here" in empty_account.logs(name)
+
+
+def test_a_function_is_denied_what_its_role_does_not_allow(empty_account: EmulatedAccount) -> None:
+    name = new_function(empty_account, ENVIRONMENT, allow="iam:GetUser")
+    with pytest.raises(FunctionFailed, match="not authorized to perform: iam:ListUsers"):
+        empty_account.invoke(name, {})
+
+
+def test_the_error_of_a_function_is_raised(empty_account: EmulatedAccount) -> None:
+    name = new_function(empty_account, ENVIRONMENT)
+    with pytest.raises(FunctionFailed, match="no such thing"):
+        empty_account.invoke(name, {"fail": "no such thing"})
+
+
+# Nothing but this machine, nothing left behind
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://iam.amazonaws.com",
+        "https://localhost.example.com",
+        "https://127.0.0.1.example.com:443",
+        "https://127.0.0.1@example.com",
+        "https://10.0.0.1",
+        "https://0.0.0.0",
+        "https://[2001:db8::1]",
+        "localhost:4566",
+        "",
+    ],
+)
+def test_an_endpoint_elsewhere_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not on this machine"):
+        require_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://localhost:1", "https://127.0.0.1:1", "https://127.9.9.9", "http://[::1]:1"]
+)
+def test_an_endpoint_on_this_machine_is_accepted(url: str) -> None:
+    require_loopback(url)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "example.com", "192.168.1.1"])  # noqa: S104 - refused
+def test_the_emulator_listens_to_this_machine_only(host: str) -> None:
+    with pytest.raises(SystemExit, match="BIND_HOST"):
+        emulator.require_loopback_bind(host)
+
+
+def test_the_emulator_takes_its_own_port_only(empty_account: EmulatedAccount) -> None:
+    served = re.findall(r"Running on (\S+)", empty_account.emulator.log())
+    assert set(served) == {empty_account.emulator.endpoint}
+
+
+def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "version", lambda _name: "1.5.34")
+    with pytest.raises(SystemExit, match=r"needs ministack 1\.5\.33, and 1\.5\.34 is"):
+        emulator.main()
+    assert f"ministack=={emulator.MINISTACK}" in (CHECKOUT / "requirements.txt").read_text().splitlines()
+
+
+def test_an_emulator_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr("sandbox.launch._free_port", lambda: taken.getsockname()[1])
+    with (
+        taken,
+        files_in(tmp_path),
+        pytest.raises(CommandFailed, match=r"did not start(.|\n)*already in use"),
+        EmulatedAccount.start(),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_app_that_fails_says_why(empty_account: EmulatedAccount, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("raise SystemExit('no stack today')\n")
+    with pytest.raises(CommandFailed, match="no stack today"):
+        empty_account.deploy({}, project=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["app.py"]
+
+
+STUBBORN = """
+import socket, threading, time
+door = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=time.sleep, args=(600,)).start()  # keeps the process although its input ends
+def handler(event, context):
+    return f"http://127.0.0.1:{door.getsockname()[1]}"
+"""
+
+
+def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+    with files_in(tmp_path), suppress(LookupError), EmulatedAccount.start() as account:
+        door = account.invoke(new_function(account, STUBBORN), {})
+        assert answers(door)
+        raise LookupError
+    assert not answers(door)
+    assert not answers(account.emulator.endpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_my_own_aws_settings_lead_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mine = {
+        "AWS_PROFILE": "production",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_SESSION_TOKEN": "not-a-secret",
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "https://example.com",
+        "AWS_ENDPOINT_URL_STS": "https://example.com",
+        "AWS_CA_BUNDLE": "/does/not/exist",
+        "AWS_CONFIG_FILE": "/does/not/exist",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_MAX_ATTEMPTS": "9",
+        "REQUESTS_CA_BUNDLE": "/does/not/exist",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    for name, value in mine.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    before = dict(os.environ)
+    with EmulatedAccount.start() as account:
+        sts = account.client("sts")
+        assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{account.account_id}:root"
+        assert sts.meta.region_name == account.region
+        answer = account.invoke(new_function(account, ENVIRONMENT, allow="iam:ListUsers"), {})
+        assert answer["endpoint"] == account.emulator.endpoint
+        foreign = {"AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_USE_FIPS_ENDPOINT", "HTTPS_PROXY", "https_proxy"}
+        assert not foreign & set(answer["names"])
+        # The CLI has bootstrapped the account when it comes to the app, which says what it was given.
+        (tmp_path / "app.py").write_text(
+            "import os\nraise SystemExit([(k, v) for k, v in os.environ.items() if k.startswith('AWS_')])\n"
+        )
+        with pytest.raises(CommandFailed) as failure:
+            account.deploy({}, project=tmp_path)
+        assert f"('AWS_ENDPOINT_URL', '{account.emulator.endpoint}')" in str(failure.value)
+        for value in ("production", "AKIA", "eu-central-1", "example.com", "/does/not/exist"):
+            assert value not in str(failure.value)
+    assert dict(os.environ) == before
+
+
+WAITING = """
+import sys, time
+from sandbox.account import EmulatedAccount
+with EmulatedAccount.start() as account:
+    print(account.emulator.endpoint, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        cwd=CHECKOUT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        assert answers(endpoint)
+        process.send_signal(number)
+        assert process.wait(timeout=30) != 0
+    for _ in range(100):
+        if not answers(endpoint):
+            break
+        time.sleep(0.1)
+    assert not answers(endpoint)
+    # Nobody can clean up after having been killed; the processes go all the same.
+    if number != signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
