@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import boto3
@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from keyrotation.apply import Applier
 from keyrotation.digest import digest_of
+from keyrotation.model import Occasion
 from keyrotation.observe import observe
 from keyrotation.order import order_of_queue
 from keyrotation.publish import publish
@@ -53,15 +54,19 @@ def identify(key: NewKey) -> str:
 def handler(event: object, context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
-    now = datetime.now(UTC)
+    occasion = Occasion(
+        now=datetime.now(UTC),
+        region=settings.aws_region,
+        function_timeout=timedelta(seconds=settings.function_timeout_seconds),
+    )
     issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, identify=identify, sleep=time.sleep)
-    applier = Applier(iam=iam, issuer=issuer, began=now, region=settings.aws_region, run_id=order.run_id)
+    applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
     run = rotate(
         order,
         look=partial(observe, iam=iam, secrets=secrets),
         act=applier.apply if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
-        today=now.date(),
+        occasion=occasion,
         time_is_up=lambda: context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000,
         workers=WORKERS,
     )

@@ -70,7 +70,21 @@ class Replace:
     tag_keys_done: tuple[str, ...]
 
 
-Action = ForgetMarks | MarkInactive | Hold | Deactivate | Delete | Replace
+@dataclass(frozen=True, kw_only=True)
+class Promote:
+    """Finish an interrupted replacement: its key is stored and works, and only AWSCURRENT is missing."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteOrphan:
+    """Undo an interrupted replacement: its key was never stored, so that no one can hold it."""
+
+    key_id: str
+
+
+Action = Promote | DeleteOrphan | ForgetMarks | MarkInactive | Hold | Deactivate | Delete | Replace
 
 
 class Level(IntEnum):
@@ -107,6 +121,11 @@ class Plan:
     user: User
     owner: str
     steps: tuple[Step, ...]
+
+    @property
+    def settles(self) -> bool:
+        """It only finishes or undoes an interrupted replacement: the user is to be planned again after it."""
+        return any(step.rule == "interrupted" for step in self.steps) and bool(self.actions)
 
     @property
     def actions(self) -> tuple[Action, ...]:

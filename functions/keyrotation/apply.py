@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
 from keyrotation import tags as tag
@@ -10,15 +9,18 @@ from keyrotation.actions import (
     Action,
     Deactivate,
     Delete,
+    DeleteOrphan,
     ForgetMarks,
     Hold,
     MarkInactive,
     Plan,
+    Promote,
     Replace,
 )
 from keyrotation.causes import CALL_ERRORS, cause_of
-from keyrotation.model import INACTIVE, User
+from keyrotation.model import INACTIVE, Occasion, User
 from keyrotation.replacement import Issued, Issuer, ReplacementFailed
+from keyrotation.secret_store import ForeignPolicy
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -43,12 +45,11 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Applier:
-    """`began`, `region` and `run_id` go into the `pending` tag of a replacement."""
+    """`occasion` and `run_id` go into the `pending` tag of a replacement."""
 
     iam: "IAMClient"
     issuer: Issuer
-    began: datetime
-    region: str
+    occasion: Occasion
     run_id: str
 
     def apply(self, plan: Plan) -> Outcome:
@@ -58,7 +59,7 @@ class Applier:
         for action in plan.actions:
             try:
                 self._carry_out(plan.user, action, done.append)
-            except ReplacementFailed as error:
+            except (ReplacementFailed, ForeignPolicy) as error:
                 failure = str(error)
             except CALL_ERRORS as error:
                 failure = f"{type(action).__name__.lower()} failed ({cause_of(error)})"
@@ -89,10 +90,15 @@ class Applier:
                 self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
                 note(Done(action=action))
                 self._untag(user, tag_keys)
+            case Promote(key_id=key_id):
+                note(Done(action=action, issued=self.issuer.finish(user, key_id)))
+            case DeleteOrphan(key_id=key_id):
+                self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
+                note(Done(action=action))
             case Replace(tag_keys_done=tag_keys_done):
                 pending = tag.Pending(
-                    since=self.began,
-                    region=self.region,
+                    since=self.occasion.now,
+                    region=self.occasion.region,
                     run_id=self.run_id,
                     key_ids=tuple(key.id for key in user.keys),
                 )

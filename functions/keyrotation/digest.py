@@ -13,6 +13,7 @@ from keyrotation.actions import (
     Action,
     Deactivate,
     Delete,
+    DeleteOrphan,
     ForgetMarks,
     Hold,
     Item,
@@ -20,6 +21,7 @@ from keyrotation.actions import (
     MarkInactive,
     OffReason,
     Plan,
+    Promote,
     Replace,
 )
 from keyrotation.model import ACTIVE, Key, User, secret_name
@@ -126,9 +128,13 @@ def _headline(
 
 def _summary(counts: Counter[type[Action]], *, replaced: str, off: str, deleted: str) -> str:
     """`replaced 3, deleted 1 access keys`: the changes of keys, or of marks alone where there are no others."""
-    named = ((Replace, replaced), (Deactivate, off), (Delete, deleted))
-    parts = [f"{verb} {counts[kind]}" for kind, verb in named if counts[kind]]
-    return f"{', '.join(parts)} access key{'s' * (counts.total() != 1)}" if parts else "marks only"
+    named = {
+        replaced: counts[Replace] + counts[Promote],
+        off: counts[Deactivate],
+        deleted: counts[Delete] + counts[DeleteOrphan],
+    }
+    parts = [f"{verb} {number}" for verb, number in named.items() if number]
+    return f"{', '.join(parts)} access key{'s' * (sum(named.values()) != 1)}" if parts else "marks only"
 
 
 def _count(number: int, noun: str) -> str:
@@ -212,6 +218,17 @@ def _of_action(plan: Plan, action: Action, policy: Policy, *, new_key: str | Non
                 text += f". Install it; this old key is switched off from {off_on} on, once nobody uses it"
             command = commands.fetch_new_key(name)
             return entry(text, key_id=old, by=off_on, purpose="The owner, with the old key", command=command)
+        case Promote(key_id=key_id):
+            text = (
+                f"an interrupted replacement was finished: this new key is in the secret {secret_name(name)}"
+            )
+            command = commands.fetch_new_key(name)
+            return entry(text, key_id=key_id, purpose="The owner, with the old key", command=command)
+        case DeleteOrphan(key_id=key_id):
+            text = (
+                f"an interrupted replacement was undone: its key {key_id}, which nobody can hold, was deleted"
+            )
+            return entry(text)
         case Deactivate(key_id=key_id, on=on, why=why, in_secret=in_secret):
             text = f"switched off: {why}"
             if in_secret:

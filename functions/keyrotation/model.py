@@ -8,9 +8,23 @@ from typing import Final
 ACTIVE: Final = "Active"
 INACTIVE: Final = "Inactive"
 CURRENT_STAGE = "AWSCURRENT"
+PENDING_STAGE = "AWSPENDING"
 
 # IAM counts our own proof of a new key as a use (DESIGN.md section 3): one call to sts right after creation.
 _PROOF_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """When and where a run looks. `function_timeout`: longer than that no run of the rotator can take."""
+
+    now: datetime
+    region: str
+    function_timeout: timedelta
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(UTC).date()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +91,13 @@ class Secret:
     stages: Mapping[str, frozenset[str]]
     deleted: bool
 
+    def stages_of(self, key_id: str) -> frozenset[str]:
+        """The stages of the version that holds this key. Secrets Manager lists no version that has none."""
+        return self.stages.get(version_id(key_id), frozenset())
+
     def holds(self, key_id: str) -> bool:
         """True when AWSCURRENT is this key and the owner can fetch it."""
-        return not self.deleted and CURRENT_STAGE in self.stages.get(version_id(key_id), frozenset())
+        return not self.deleted and CURRENT_STAGE in self.stages_of(key_id)
 
 
 @dataclass(frozen=True, kw_only=True)

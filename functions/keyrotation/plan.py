@@ -14,6 +14,7 @@ from keyrotation.actions import (
     Action,
     Deactivate,
     Delete,
+    DeleteOrphan,
     ForgetMarks,
     Hold,
     Item,
@@ -21,10 +22,11 @@ from keyrotation.actions import (
     MarkInactive,
     OffReason,
     Plan,
+    Promote,
     Replace,
     Step,
 )
-from keyrotation.model import ACTIVE, INACTIVE, Key, User
+from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, PENDING_STAGE, Key, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.state import State
 from keyrotation.tags import HoldReason
@@ -32,9 +34,9 @@ from keyrotation.tags import HoldReason
 Rule = Callable[[State], Iterator[Action | Item]]
 
 
-def plan_user(user: User, policy: Policy, today: date) -> Plan:
+def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
     """Decide everything about one user; the same observation on the same day gives the same plan."""
-    state = State.of(user, policy, today)
+    state = State.of(user, policy, occasion)
     steps: list[Step] = []
     for rule in RULES:
         for decision in rule(state):
@@ -101,11 +103,48 @@ def not_understood(state: State) -> Iterator[Item]:
         yield _attention(f"nothing was done: {problem}")
 
 
-def interrupted(state: State) -> Iterator[Item]:
-    """Rule 2: a replacement that did not finish."""
-    if state.tags.pending is not None:
-        since = f"{state.tags.pending.since:%Y-%m-%d %H:%M} UTC"
-        yield _attention(f"nothing was done: a replacement that began on {since} was interrupted")
+def interrupted(state: State) -> Iterator[Action | Item]:
+    """Rule 2: finish or undo a replacement that did not finish; the user is planned again after it."""
+    pending = state.tags.pending
+    if pending is None:
+        return
+    since = f"{pending.since:%Y-%m-%d %H:%M} UTC"
+    if pending.region != state.occasion.region:
+        yield _attention(
+            f"nothing was done: a replacement began on {since} in another Region, {pending.region}"
+        )
+        return
+    if state.occasion.now - pending.since < state.occasion.function_timeout:
+        yield _attention(f"nothing was done: a replacement that began on {since} may still be running")
+        return
+    finished = False
+    for key in state.keys:
+        if key.id in pending.key_ids:
+            continue
+        stages = state.user.secret.stages_of(key.id) if state.user.secret else frozenset()
+        if CURRENT_STAGE in stages:
+            finished = True
+        elif PENDING_STAGE in stages and key.active:
+            finished = True
+            yield Promote(key_id=key.id)
+        elif PENDING_STAGE in stages:
+            yield _attention("somebody switched off the new key of an interrupted replacement", key=key)
+        elif _nobody_can_hold(state, key, pending):
+            yield DeleteOrphan(key_id=key.id)
+        else:
+            yield _attention("somebody made this key while a replacement was interrupted", key=key)
+    replaced = (tag.REPLACE,) if finished and state.tags.replace_asked else ()
+    yield ForgetMarks(tag_keys=(tag.PENDING, *replaced))
+
+
+def _nobody_can_hold(state: State, key: Key, pending: tag.Pending) -> bool:
+    """The interrupted run made it, and lost it before it could be handed over.
+
+    By time, either way round: `pending` bears our clock and the key IAM's. And never used at all: our own proof
+    comes after a key was stored, so one that was never stored and has a use, of whatever kind, is somebody's.
+    """
+    of_that_run = abs(key.created - pending.since) <= state.occasion.function_timeout
+    return of_that_run and key.last_use is None
 
 
 def exempt(state: State) -> Iterator[Item]:

@@ -66,6 +66,16 @@ class Issuer:
             self._settle(user, key, _told(error))
         return Issued(key_id=key.id, secret_name=secret_name(user.name))
 
+    def finish(self, user: User, key_id: str) -> Issued:
+        """Step 6 for a key that an interrupted run stored. Raises ForeignPolicy and what botocore raises.
+
+        Made ready again first: in between somebody may have changed the secret's policy, or scheduled it for
+        deletion.
+        """
+        self.secrets.make_ready(user)
+        self.secrets.promote(user.name, key_id)
+        return Issued(key_id=key_id, secret_name=secret_name(user.name))
+
     def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
         """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises."""
         self.iam.untag_user(UserName=user.name, TagKeys=[tag.PENDING, *tag_keys_done])

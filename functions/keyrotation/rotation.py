@@ -7,7 +7,7 @@ from datetime import date
 
 from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
-from keyrotation.model import User
+from keyrotation.model import Occasion, User
 from keyrotation.order import Order
 from keyrotation.plan import plan_user, urgency
 from keyrotation.policy import Policy
@@ -31,19 +31,30 @@ def rotate(
     look: Callable[[str], User],
     act: Callable[[Plan], Outcome] | None,
     policy: Policy,
-    today: date,
+    occasion: Occasion,
     time_is_up: Callable[[], bool],
     workers: int,
 ) -> Run:
     """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told."""
-    with ThreadPoolExecutor(workers) as pool:
-        seen = list(pool.map(lambda name: None if time_is_up() else look(name), order.user_names))
-        plans = tuple(plan_user(user, policy, today) for user in seen if user is not None)
-        late = [name for name, user in zip(order.user_names, seen, strict=True) if user is None]
 
-        due = sorted((plan for plan in plans if plan.actions), key=urgency)
-        outcomes: list[Outcome] = []
-        budget = policy.max_users_per_run if act is not None else 0
+    def study(user_name: str) -> tuple[Plan | None, Outcome | None]:
+        """Observe and plan; an interrupted replacement is settled first, and then observed and planned again."""
+        if time_is_up():
+            return None, None
+        plan = plan_user(look(user_name), policy, occasion)
+        if act is None or not plan.settles:
+            return plan, None
+        settled = act(plan)
+        return (plan if settled.failure else plan_user(look(user_name), policy, occasion)), settled
+
+    with ThreadPoolExecutor(workers) as pool:
+        studied = list(pool.map(study, order.user_names))
+        plans = tuple(plan for plan, _ in studied if plan is not None)
+        outcomes = [settled for _, settled in studied if settled is not None]
+        late = [name for name, (plan, _) in zip(order.user_names, studied, strict=True) if plan is None]
+
+        due = sorted((plan for plan in plans if plan.actions and not plan.settles), key=urgency)
+        budget = policy.max_users_per_run - len(outcomes)
         while act is not None and due and budget > 0:
             batch, due = due[:budget], due[budget:]
             tried = list(pool.map(lambda plan: None if time_is_up() else act(plan), batch))
@@ -53,7 +64,7 @@ def rotate(
             budget -= sum(outcome is None or bool(outcome.done) for outcome in tried)
     return Run(
         order=order,
-        today=today,
+        today=occasion.today,
         plans=plans,
         outcomes=tuple(outcomes),
         waiting=tuple(due) if act is not None else (),

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from keyrotation.model import CURRENT_STAGE, Secret, User, secret_name, version_id
+from keyrotation.model import CURRENT_STAGE, PENDING_STAGE, Secret, User, secret_name, version_id
 from keyrotation.secret_policy import secret_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
-
-_PENDING_STAGE = "AWSPENDING"
 
 
 class ForeignPolicy(Exception):
@@ -88,7 +86,7 @@ class SecretStore:
             SecretId=secret_name(user_name),
             ClientRequestToken=version_id(key.id),
             SecretString=json.dumps(value),
-            VersionStages=[_PENDING_STAGE],
+            VersionStages=[PENDING_STAGE],
         )
 
     def promote(self, user_name: str, key_id: str) -> None:
@@ -104,9 +102,9 @@ class SecretStore:
             self.client.update_secret_version_stage(
                 SecretId=name, VersionStage=CURRENT_STAGE, MoveToVersionId=version, RemoveFromVersionId=holder
             )
-        if self._version_with(self.describe(name), _PENDING_STAGE) == version:
+        if self._version_with(self.describe(name), PENDING_STAGE) == version:
             self.client.update_secret_version_stage(
-                SecretId=name, VersionStage=_PENDING_STAGE, RemoveFromVersionId=version
+                SecretId=name, VersionStage=PENDING_STAGE, RemoveFromVersionId=version
             )
 
     @staticmethod

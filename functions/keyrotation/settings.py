@@ -43,6 +43,7 @@ class RotatorSettings:
     orders_queue_arn: str
     topic_arn: str
     rotator_role_arn: str
+    function_timeout_seconds: int
 
     @property
     def account(self) -> str:
@@ -57,6 +58,7 @@ class RotatorSettings:
             "orders_queue_arn": _arn,
             "topic_arn": _arn,
             "rotator_role_arn": _arn,
+            "function_timeout_seconds": _number,
         }
         return cls(**_read(environment, parsers))
 

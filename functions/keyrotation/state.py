@@ -6,8 +6,18 @@ from datetime import date, timedelta
 from typing import assert_never
 
 from keyrotation import tags as tag
-from keyrotation.actions import Action, Deactivate, Delete, ForgetMarks, Hold, MarkInactive, Replace
-from keyrotation.model import INACTIVE, Key, User
+from keyrotation.actions import (
+    Action,
+    Deactivate,
+    Delete,
+    DeleteOrphan,
+    ForgetMarks,
+    Hold,
+    MarkInactive,
+    Promote,
+    Replace,
+)
+from keyrotation.model import INACTIVE, Key, Occasion, User
 from keyrotation.policy import Policy, PolicyError
 from keyrotation.tags import Held, HoldReason, Tags
 
@@ -20,14 +30,14 @@ class State:
     tags: Tags
     policy: Policy
     policy_problem: str | None
-    today: date
+    occasion: Occasion
     keys: tuple[Key, ...]
     inactive_since: Mapping[str, date]
     held_until: Mapping[str, Held]
 
     @classmethod
-    def of(cls, user: User, policy: Policy, today: date) -> "State":
-        tags = tag.parse(user.tags, today=today)
+    def of(cls, user: User, policy: Policy, occasion: Occasion) -> "State":
+        tags = tag.parse(user.tags, today=occasion.today)
         problem = None
         if tags.max_age_days is not None and tags.max_age_days < policy.max_key_age_days:
             try:
@@ -39,14 +49,14 @@ class State:
             tags=tags,
             policy=policy,
             policy_problem=problem,
-            today=today,
+            occasion=occasion,
             keys=tuple(sorted(user.keys, key=lambda key: (key.created, key.id))),
             inactive_since=tags.inactive_since,
             held_until=tags.held_until,
         )
 
     def after(self, action: Action) -> "State":
-        """The state once this action is done. A replacement is the last action of any plan: nothing follows it."""
+        """The state once this action is done; after a new key in the secret the user is observed anew."""
         match action:
             case ForgetMarks(tag_keys=tag_keys):
                 return self._without_marks(tag_keys)
@@ -59,12 +69,16 @@ class State:
                 keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in self.keys)
                 return replace(self, keys=keys, inactive_since={**self.inactive_since, key_id: on})
             case Delete(key_id=key_id, tag_keys=tag_keys):
-                keys = tuple(key for key in self.keys if key.id != key_id)
-                return replace(self._without_marks(tag_keys), keys=keys)
-            case Replace():
+                return replace(self._without_marks(tag_keys), keys=self._keys_but(key_id))
+            case DeleteOrphan(key_id=key_id):
+                return replace(self, keys=self._keys_but(key_id))
+            case Promote() | Replace():
                 return self
             case _:
                 assert_never(action)
+
+    def _keys_but(self, key_id: str) -> tuple[Key, ...]:
+        return tuple(key for key in self.keys if key.id != key_id)
 
     def _without_marks(self, tag_keys: tuple[str, ...]) -> "State":
         gone = set(tag_keys)
@@ -75,6 +89,10 @@ class State:
             },
             held_until={k: v for k, v in self.held_until.items() if tag.HELD_UNTIL + k not in gone},
         )
+
+    @property
+    def today(self) -> date:
+        return self.occasion.today
 
     def key(self, key_id: str) -> Key | None:
         return next((key for key in self.keys if key.id == key_id), None)

@@ -3,10 +3,28 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
-from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, Key, LastUse, Secret, User, version_id
+from keyrotation.model import (
+    ACTIVE,
+    CURRENT_STAGE,
+    INACTIVE,
+    PENDING_STAGE,
+    Key,
+    LastUse,
+    Occasion,
+    Secret,
+    User,
+    version_id,
+)
 
 TODAY = date(2026, 11, 22)
 OLD, NEW, THIRD = "AKIAOLDOLDOLDOLDOLD1", "AKIANEWNEWNEWNEWNEW1", "AKIATHIRDTHIRDTHIRD1"
+
+
+OCCASION = Occasion(
+    now=datetime.combine(TODAY, time(6), tzinfo=UTC),
+    region="eu-west-1",
+    function_timeout=timedelta(minutes=15),
+)
 
 
 def days_ago(days: int) -> date:
@@ -30,16 +48,22 @@ def off(age: int, *, used: int | None = None, id: str = OLD) -> Key:
 
 
 def user(
-    *keys: Key, tags: Mapping[str, str] | None = None, stored: str | None = None, name: str = "carol"
+    *keys: Key,
+    tags: Mapping[str, str] | None = None,
+    stored: str | None = None,
+    staged: str | None = None,
+    name: str = "carol",
 ) -> User:
-    """`stored`: the id of the key that AWSCURRENT holds."""
-    secret = None
-    if stored is not None:
-        secret = Secret(stages={version_id(stored): frozenset({CURRENT_STAGE})}, deleted=False)
+    """`stored`: the id of the key that AWSCURRENT holds; `staged`: of the one that AWSPENDING holds."""
+    stages = {
+        version_id(key_id): frozenset({stage})
+        for key_id, stage in ((stored, CURRENT_STAGE), (staged, PENDING_STAGE))
+        if key_id is not None
+    }
     return User(
         name=name,
         arn=f"arn:aws:iam::123456789012:user/{name}",
         keys=keys,
         tags=tags or {},
-        secret=secret,
+        secret=Secret(stages=stages, deleted=False) if stages else None,
     )

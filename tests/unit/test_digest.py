@@ -15,7 +15,7 @@ from keyrotation.replacement import Issued
 from keyrotation.rotation import Run
 from keyrotation.settings import RotatorSettings
 
-from tests.unit.people import NEW, OLD, TODAY, days_ago, key, off, user
+from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, off, user
 from tests.unit.test_settings import ENVIRONMENT
 
 PREFIX = "access-key-rotation:"
@@ -24,7 +24,7 @@ AUDIT = RotatorSettings.parse(ENVIRONMENT)
 
 
 def planned(users: Sequence[User]) -> tuple[Plan, ...]:
-    return tuple(plan_user(each, ENFORCE.policy, TODAY) for each in users)
+    return tuple(plan_user(each, ENFORCE.policy, OCCASION) for each in users)
 
 
 def run_of(

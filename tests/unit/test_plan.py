@@ -8,19 +8,21 @@ from keyrotation.actions import (
     Action,
     Deactivate,
     Delete,
+    DeleteOrphan,
     ForgetMarks,
     Hold,
     Item,
     MarkInactive,
     OffReason,
     Plan,
+    Promote,
     Replace,
 )
 from keyrotation.model import Secret, User
 from keyrotation.plan import RULES, may_concern, plan_user, urgency
 from keyrotation.policy import Policy
 
-from tests.unit.people import NEW, OLD, THIRD, TODAY, at, days_ago, key, off, user
+from tests.unit.people import NEW, OCCASION, OLD, THIRD, TODAY, at, days_ago, key, off, user
 
 PREFIX = "access-key-rotation:"
 DEFAULTS = Policy()
@@ -34,6 +36,10 @@ def held(days_ahead: int, reason: str, key_id: str = OLD) -> dict[str, str]:
     return {f"{PREFIX}held-until:{key_id}": f"{days_ago(-days_ahead)} {reason}"}
 
 
+def pending(*, at: str = "2026-11-21T06:00:00Z", region: str = "eu-west-1") -> dict[str, str]:
+    return {f"{PREFIX}pending": f"{at} {region} run-1 {OLD}"}
+
+
 def summary(plan: Plan) -> list[str]:
     """A plan as a list that reads like the table of rules: actions, then items by level."""
     return [_told(step.decision) for step in plan.steps]
@@ -43,6 +49,10 @@ def _told(decision: Action | Item) -> str:
     match decision:
         case Replace():
             return "replace"
+        case Promote(key_id=key_id):
+            return f"promote {_short(key_id)}"
+        case DeleteOrphan(key_id=key_id):
+            return f"orphan {_short(key_id)}"
         case Deactivate(key_id=key_id, reason=reason):
             return f"off {_short(key_id)} {reason}"
         case Delete(key_id=key_id):
@@ -260,9 +270,59 @@ CASES: dict[str, tuple[User, list[str]]] = {
         ["attention"],
     ),
     "inactive since tomorrow": (user(off(50), tags=marked(-1)), ["attention"]),
-    "an interrupted replacement": (
-        user(key(400, used=0), tags={f"{PREFIX}pending": f"2026-11-21T06:00:00Z eu-west-1 run-1 {OLD}"}),
+    # Interrupted replacements: yesterday at 06:00, when there was only the old key.
+    "interrupted before a key was made": (user(key(400, used=0), tags=pending()), ["forget 1"]),
+    "interrupted when all but the tag was done": (
+        user(key(400, used=0), key(1, id=NEW), tags=pending(), stored=NEW),
+        ["forget 1"],
+    ),
+    "interrupted when the key was stored: it is promoted": (
+        user(key(400, used=0), key(1, id=NEW), tags=pending(), staged=NEW),
+        ["promote new", "forget 1"],
+    ),
+    "interrupted when the key was stored, and then a person switched it off": (
+        user(key(400, used=0), off(1, id=NEW), tags=pending(), staged=NEW),
+        ["attention", "forget 1"],
+    ),
+    "interrupted before the key was stored: nobody can hold it": (
+        user(key(400, used=0), key(1, id=NEW), tags=pending(), stored=OLD),
+        ["orphan new", "forget 1"],
+    ),
+    "a new key that was used is somebody's": (
+        user(key(400, used=0), key(1, id=NEW, used=0), tags=pending()),
+        ["attention", "forget 1"],
+    ),
+    "a new key that was used through sts alone is somebody's too": (
+        user(key(400, used=0), key(1, id=NEW, used=1, service="sts"), tags=pending()),
+        ["attention", "forget 1"],
+    ),
+    "a new key made hours after the interrupted run is somebody's": (
+        user(key(400, used=0), key(0, id=NEW), tags=pending()),
+        ["attention", "forget 1"],
+    ),
+    "interrupted in another Region: left to that Region's run": (
+        user(key(400, used=0), key(1, id=NEW), tags=pending(region="us-east-1")),
         ["attention"],
+    ),
+    "interrupted a moment ago: that run may still be going": (
+        user(key(400, used=0), key(0, id=NEW), tags=pending(at="2026-11-22T05:45:01Z")),
+        ["attention"],
+    ),
+    "as long ago as a function can run: it is over": (
+        user(key(400, used=0), key(0, id=NEW), tags=pending(at="2026-11-22T05:45:00Z")),
+        ["orphan new", "forget 1"],
+    ),
+    "with the replacement finished the tag that asked for it goes too": (
+        user(key(10, used=0), key(1, id=NEW), tags={**pending(), f"{PREFIX}replace": "x"}, staged=NEW),
+        ["promote new", "forget 2"],
+    ),
+    "with the replacement undone that tag stays": (
+        user(key(10, used=0), tags={**pending(), f"{PREFIX}replace": "x"}),
+        ["forget 1"],
+    ),
+    "an interrupted replacement is finished for an exempt user too": (
+        user(key(400, used=0), tags={**pending(), f"{PREFIX}exempt": f"{days_ago(-9)} audit"}),
+        ["forget 1"],
     ),
     # Tags of people.
     "exempt through today": (
@@ -314,7 +374,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
 
 @pytest.mark.parametrize(("observed", "expected"), CASES.values(), ids=CASES.keys())
 def test_on_this_day(observed: User, expected: list[str]) -> None:
-    assert summary(plan_user(observed, DEFAULTS, TODAY)) == expected
+    assert summary(plan_user(observed, DEFAULTS, OCCASION)) == expected
 
 
 POLICIES: dict[str, tuple[User, Mapping[str, int], list[str]]] = {
@@ -364,11 +424,11 @@ POLICIES: dict[str, tuple[User, Mapping[str, int], list[str]]] = {
 
 @pytest.mark.parametrize(("observed", "policy", "expected"), POLICIES.values(), ids=POLICIES.keys())
 def test_under_this_policy(observed: User, policy: Mapping[str, int], expected: list[str]) -> None:
-    assert summary(plan_user(observed, Policy(**policy), TODAY)) == expected
+    assert summary(plan_user(observed, Policy(**policy), OCCASION)) == expected
 
 
 def test_switching_off_the_key_that_the_secret_holds_is_said() -> None:
-    (retired,) = plan_user(user(key(88), stored=OLD), DEFAULTS, TODAY).actions
+    (retired,) = plan_user(user(key(88), stored=OLD), DEFAULTS, OCCASION).actions
     assert isinstance(retired, Deactivate)
     assert retired.in_secret
     assert retired.reason is OffReason.UNUSED
@@ -376,7 +436,7 @@ def test_switching_off_the_key_that_the_secret_holds_is_said() -> None:
 
 def test_a_replacement_names_the_old_key_its_off_date_and_the_tag_it_fulfils() -> None:
     asked = user(key(3, used=0), tags={f"{PREFIX}replace": "leaked"})
-    (replacement,) = plan_user(asked, DEFAULTS, TODAY).actions
+    (replacement,) = plan_user(asked, DEFAULTS, OCCASION).actions
     assert isinstance(replacement, Replace)
     assert replacement.old_key_id == OLD
     assert replacement.old_key_off_on == days_ago(-14)
@@ -385,32 +445,50 @@ def test_a_replacement_names_the_old_key_its_off_date_and_the_tag_it_fulfils() -
 
 def test_a_blocked_replacement_says_how_to_clear_it() -> None:
     blocked = user(off(150), key(74, used=0, id=NEW), tags=marked(6), name="data+etl,nightly@corp")
-    (item,) = plan_user(blocked, DEFAULTS, TODAY).items
+    (item,) = plan_user(blocked, DEFAULTS, OCCASION).items
     assert (
         item.command == f"aws iam delete-access-key --user-name data+etl,nightly@corp --access-key-id {OLD}"
     )
 
 
 def test_a_replacement_blocked_by_two_active_keys_suggests_what_can_be_undone() -> None:
-    (*_, item) = plan_user(user(key(200, used=0), key(100, used=0, id=NEW)), DEFAULTS, TODAY).items
-    assert item.command == f"aws iam update-access-key --user-name carol --access-key-id {OLD} --status Inactive"
+    (*_, item) = plan_user(user(key(200, used=0), key(100, used=0, id=NEW)), DEFAULTS, OCCASION).items
+    assert (
+        item.command == f"aws iam update-access-key --user-name carol --access-key-id {OLD} --status Inactive"
+    )
+
+
+def test_only_a_plan_that_settles_an_interrupted_replacement_is_followed_by_another() -> None:
+    settled = {
+        case for case, (observed, _) in CASES.items() if plan_user(observed, DEFAULTS, OCCASION).settles
+    }
+    assert settled == {
+        case for case, (observed, _) in CASES.items() if f"{PREFIX}pending" in observed.tags
+    } - {
+        "interrupted in another Region: left to that Region's run",
+        "interrupted a moment ago: that run may still be going",
+    }
 
 
 def test_the_order_in_which_iam_lists_keys_does_not_matter() -> None:
     for observed, _ in CASES.values():
         turned = replace(observed, keys=observed.keys[::-1])
-        assert summary(plan_user(turned, DEFAULTS, TODAY)) == summary(plan_user(observed, DEFAULTS, TODAY))
+        assert summary(plan_user(turned, DEFAULTS, OCCASION)) == summary(
+            plan_user(observed, DEFAULTS, OCCASION)
+        )
 
 
 def test_every_rule_is_met_by_some_case() -> None:
-    met = {step.rule for observed, _ in CASES.values() for step in plan_user(observed, DEFAULTS, TODAY).steps}
+    met = {
+        step.rule for observed, _ in CASES.values() for step in plan_user(observed, DEFAULTS, OCCASION).steps
+    }
     assert met == {rule.__name__ for rule in RULES}
 
 
 def test_whoever_is_left_out_of_the_order_has_an_empty_plan() -> None:
     for observed, _ in CASES.values():
         if not may_concern(observed.keys, observed.tags, DEFAULTS, TODAY) and not observed.unread:
-            assert plan_user(observed, DEFAULTS, TODAY).steps == ()
+            assert plan_user(observed, DEFAULTS, OCCASION).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -440,7 +518,7 @@ def test_under_the_cap_work_in_flight_goes_first_then_the_oldest_keys_then_delet
     older = user(key(300, used=0), name="older")
     younger = user(key(80, used=0), name="younger")
     deletion = user(off(500), key(40, used=0, id=NEW), tags=marked(30), name="deletion")
-    plans = [plan_user(each, DEFAULTS, TODAY) for each in (deletion, younger, older, in_flight)]
+    plans = [plan_user(each, DEFAULTS, OCCASION) for each in (deletion, younger, older, in_flight)]
     assert [plan.user.name for plan in sorted(plans, key=urgency)] == [
         "in-flight",
         "older",

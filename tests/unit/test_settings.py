@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "ORDERS_QUEUE_ARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:topic",
     "ROTATOR_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/access-key-rotation-rotator",
+    "FUNCTION_TIMEOUT_SECONDS": "900",
 }
 SCANNER_READS = {name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "_URL", "_USE"))}
 ROTATOR_READS = set(ENVIRONMENT) - {"ORDERS_QUEUE_URL"}
