@@ -133,11 +133,11 @@ class Parameters:
             "AWS::CloudFormation::Interface": {"ParameterGroups": self._groups()}
         }
 
-    def environment(self) -> dict[str, str]:
+    def policy_environment(self) -> dict[str, str]:
         """The policy as both functions read it: MaxKeyAgeDays is MAX_KEY_AGE_DAYS."""
         return {
             re.sub(r"(?<!^)(?=[A-Z])", "_", parameter.node.id).upper(): parameter.value_as_string
-            for parameter in (self.mode, *self._policy)
+            for parameter in self._policy
         }
 
     def _groups(self) -> list[dict[str, object]]:

@@ -31,7 +31,7 @@ class AccessKeyRotation(cdk.Stack):
             description="Lists users, tags and keys, and orders a rotation for whom something may be due",
             handler="scanner.handler",
             code=code,
-            environment={**parameters.environment(), "ORDERS_QUEUE_URL": orders.queue.queue_url},
+            environment={**parameters.policy_environment(), "ORDERS_QUEUE_URL": orders.queue.queue_url},
         )
         scanner.allow(*permissions.scanner(stack=self, orders=orders))
 
@@ -42,7 +42,8 @@ class AccessKeyRotation(cdk.Stack):
             handler="rotator.handler",
             code=code,
             environment={
-                **parameters.environment(),
+                **parameters.policy_environment(),
+                "MODE": parameters.mode.value_as_string,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,
                 "TOPIC_ARN": topic.topic.topic_arn,
                 "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),

@@ -119,7 +119,6 @@ def test_both_functions_get_every_policy_parameter_under_its_own_name(
 
 
 POLICY_VARIABLES = {
-    "MODE": "Mode",
     "MAX_KEY_AGE_DAYS": "MaxKeyAgeDays",
     "OVERLAP_DAYS": "OverlapDays",
     "WARN_DAYS": "WarnDays",
