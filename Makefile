@@ -43,7 +43,7 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet

@@ -1,6 +1,6 @@
 """What the planner can decide: typed actions to carry out, and items that people should read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum, StrEnum
 
@@ -125,7 +125,12 @@ class Plan:
     @property
     def settles(self) -> bool:
         """It only finishes or undoes an interrupted replacement: the user is to be planned again after it."""
-        return any(step.rule == "interrupted" for step in self.steps) and bool(self.actions)
+        return any(step.rule == "interrupted" and not isinstance(step.decision, Item) for step in self.steps)
+
+    def preceded_by(self, settled: "Plan") -> "Plan":
+        """This plan, with what was to be told about the interrupted replacement that was settled before it."""
+        told = tuple(step for step in settled.steps if isinstance(step.decision, Item))
+        return replace(self, steps=(*told, *self.steps))
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -2,6 +2,8 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+# The one call that carries a secret access key: AWS may quote a parameter that it refuses.
+_STORES_KEY = "PutSecretValue"
 # What a call through botocore raises when AWS, the network or the credentials are at fault.
 CALL_ERRORS = (ClientError, BotoCoreError)
 
@@ -14,7 +16,8 @@ def cause_of(error: Exception) -> str:
     if not isinstance(error, ClientError):
         return type(error).__name__
     told = error.response.get("Error", {})
-    return f"{error.operation_name}: {told.get('Code', 'unknown')}, {told.get('Message', '')}".rstrip(", ")
+    message = "" if error.operation_name == _STORES_KEY else told.get("Message", "")
+    return f"{error.operation_name}: {told.get('Code', 'unknown')}, {message}".rstrip(", ")
 
 
 def is_code(error: Exception, *codes: str) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from keyrotation import tags as tag
 from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
-from keyrotation.model import User, secret_name
+from keyrotation.model import CURRENT_STAGE, User, secret_name
 from keyrotation.secret_store import ForeignPolicy, NewKey, SecretStore
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class Issuer:
                 f"the new key {key.id} may be stored or not ({cause}; then {cause_of(error)}); the tag "
                 f"{tag.PENDING} stays, and nothing more happens to this user until that is settled"
             ) from None
-        if secret is not None and secret.holds(key.id):
+        # Also when somebody schedules the secret for deletion just now: it can be restored, a deleted key cannot.
+        if secret is not None and CURRENT_STAGE in secret.stages_of(key.id):
             return
         try:
             self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)

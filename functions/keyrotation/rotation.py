@@ -1,6 +1,6 @@
 """One run over the users of an order: observe, plan, apply, under the cap and within the time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -45,7 +45,9 @@ def rotate(
         if act is None or not plan.settles:
             return plan, None
         settled = act(plan)
-        return (plan if settled.failure else plan_user(look(user_name), policy, occasion)), settled
+        if settled.failure is not None:
+            return plan, settled
+        return plan_user(look(user_name), policy, occasion).preceded_by(plan), settled
 
     with ThreadPoolExecutor(workers) as pool:
         studied = list(pool.map(study, order.user_names))
@@ -54,14 +56,12 @@ def rotate(
         late = [name for name, (plan, _) in zip(order.user_names, studied, strict=True) if plan is None]
 
         due = sorted((plan for plan in plans if plan.actions and not plan.settles), key=urgency)
-        budget = policy.max_users_per_run - len(outcomes)
-        while act is not None and due and budget > 0:
-            batch, due = due[:budget], due[budget:]
+        batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
+        while act is not None and batch:
             tried = list(pool.map(lambda plan: None if time_is_up() else act(plan), batch))
             outcomes += [outcome for outcome in tried if outcome is not None]
             late += [plan.user.name for plan, outcome in zip(batch, tried, strict=True) if outcome is None]
-            # The cap counts users that were changed: an attempt that failed leaves its place to the next.
-            budget -= sum(outcome is None or bool(outcome.done) for outcome in tried)
+            batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
     return Run(
         order=order,
         today=occasion.today,
@@ -70,3 +70,25 @@ def rotate(
         waiting=tuple(due) if act is not None else (),
         deferred=tuple(sorted(late)),
     )
+
+
+def _under_cap(
+    due: Sequence[Plan], outcomes: Sequence[Outcome], *, cap: int
+) -> tuple[list[Plan], list[Plan]]:
+    """The next plans that the cap has room for, and the others.
+
+    It counts users that were changed, each once: an attempt that failed leaves its place to the next, and a
+    user whose interrupted replacement was settled today has a place already.
+    """
+    changed = {outcome.plan.user.name for outcome in outcomes if outcome.done}
+    room = cap - len(changed)
+    batch, rest = [], []
+    for plan in due:
+        if plan.user.name in changed:
+            batch.append(plan)
+        elif room > 0:
+            batch.append(plan)
+            room -= 1
+        else:
+            rest.append(plan)
+    return batch, rest

@@ -58,7 +58,7 @@ class RotatorSettings:
             "orders_queue_arn": _arn,
             "topic_arn": _arn,
             "rotator_role_arn": _arn,
-            "function_timeout_seconds": _number,
+            "function_timeout_seconds": _positive,
         }
         return cls(**_read(environment, parsers))
 
@@ -91,6 +91,13 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,6}(\.0+)?", text):
         raise ValueError("not a whole number")
     return int(float(text))
+
+
+def _positive(text: str) -> int:
+    number = _number(text)
+    if number <= 0:
+        raise ValueError("not a positive number")
+    return number
 
 
 def _text(text: str) -> str:

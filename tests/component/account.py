@@ -1,0 +1,139 @@
+"""The mocked account: users and keys told by their ages, and what became of them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from keyrotation.model import Occasion, secret_name, version_id
+from moto.iam.models import AccessKey, AccessKeyLastUsed, iam_backends
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_iam.type_defs import TagTypeDef
+
+ACCOUNT = "123456789012"  # moto's own
+REGION = "eu-central-1"
+NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+TODAY = NOW.date()
+OCCASION = Occasion(now=NOW, region=REGION, function_timeout=timedelta(minutes=15))
+ROTATOR_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/access-key-rotation-rotator"
+RUN_ID = "run-2026-11-22"
+PREFIX = "access-key-rotation:"
+
+
+def days_ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+class Account:
+    """Seeds and reads through clients of its own, so that a recorder sees nothing of it."""
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.iam = session.client("iam")
+        self.secrets = session.client("secretsmanager")
+
+    def close(self) -> None:
+        self.iam.close()
+        self.secrets.close()
+
+    def add_user(self, name: str, *, path: str = "/", tags: dict[str, str] | None = None) -> str:
+        """Returns the ARN."""
+        pairs: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+        return self.iam.create_user(UserName=name, Path=path, Tags=pairs)["User"]["Arn"]
+
+    def add_key(
+        self,
+        user_name: str,
+        *,
+        age: float,
+        used: float | None = None,
+        service: str = "s3",
+        status: str = "Active",
+    ) -> str:
+        """A key made `age` days ago and last used `used` days ago (None: never). Returns its id."""
+        key_id = self.iam.create_access_key(UserName=user_name)["AccessKey"]["AccessKeyId"]
+        key = self._behind(key_id)
+        key.status = status
+        key.create_date = days_ago(age).replace(tzinfo=None)
+        if used is not None:
+            self.use(key_id, days=used, service=service)
+        return key_id
+
+    def use(self, key_id: str, *, days: float, service: str = "s3") -> None:
+        """Have the key used for the last time `days` days ago."""
+        at = days_ago(days).replace(tzinfo=None)
+        self._behind(key_id).last_used = AccessKeyLastUsed(at, service, REGION)
+
+    def add_carol(self) -> tuple[str, str]:
+        """A user whose only key is due for a replacement, and in use. Returns the ARN and the key's id."""
+        return self.add_user("carol"), self.add_key("carol", age=80, used=1)
+
+    def store(self, user_name: str, key_id: str) -> None:
+        """Have AWSCURRENT hold this key, as a replacement leaves it."""
+        self.secrets.create_secret(
+            Name=secret_name(user_name),
+            ClientRequestToken=version_id(key_id),
+            SecretString=json.dumps({"UserName": user_name, "AccessKeyId": key_id}),
+        )
+
+    def delete_user(self, name: str) -> None:
+        for key_id in self.keys(name):
+            self.iam.delete_access_key(UserName=name, AccessKeyId=key_id)
+        self.iam.delete_user(UserName=name)
+
+    def delete_secret(self, user_name: str) -> None:
+        """Schedule the user's secret for deletion."""
+        self.secrets.delete_secret(SecretId=secret_name(user_name))
+
+    def keys(self, user_name: str) -> dict[str, str]:
+        """Status by key id, in the order of creation."""
+        found = self.iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key["Status"] for key in found}
+
+    def new_key(self, user_name: str, *old: str) -> str:
+        """The id of the only key that is not among the old ones."""
+        (key_id,) = set(self.keys(user_name)) - set(old)
+        return key_id
+
+    def tags(self, user_name: str) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in self.iam.list_user_tags(UserName=user_name)["Tags"]}
+
+    def current(self, user_name: str) -> dict[str, Any]:
+        """The value that the owner of the secret reads."""
+        # Named, since moto would answer with the newest AWSPENDING version otherwise.
+        found = self.secrets.get_secret_value(SecretId=secret_name(user_name), VersionStage="AWSCURRENT")
+        value: dict[str, Any] = json.loads(found["SecretString"])
+        return value
+
+    def stages(self, user_name: str) -> dict[str, set[str]]:
+        """Stages by version id; without the versions that have none."""
+        found = self.secrets.describe_secret(SecretId=secret_name(user_name))["VersionIdsToStages"]
+        return {version: set(stages) for version, stages in found.items() if stages}
+
+    def secret_names(self) -> list[str]:
+        listed = self.secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+        return [each["Name"] for each in listed]
+
+    def current_works(self, user_name: str) -> bool:
+        """True when IAM knows the key in the secret, active, with the secret half that stands there."""
+        value = self.current(user_name)
+        key = iam_backends[ACCOUNT]["aws"].access_keys.get(value["AccessKeyId"])
+        return (
+            key is not None
+            and key.user_name == user_name
+            and key.status == "Active"
+            and key.secret_access_key == value["SecretAccessKey"]
+        )
+
+    def used_with_sts(self, key_id: str) -> bool:
+        use = self._behind(key_id).last_used
+        return use is not None and use.service == "sts"
+
+    def make_older(self, key_id: str, *, days: float) -> None:
+        """Move the creation of a key into the past."""
+        self._behind(key_id).create_date -= timedelta(days=days)
+
+    @staticmethod
+    def _behind(key_id: str) -> AccessKey:
+        return iam_backends[ACCOUNT]["aws"].access_keys[key_id]

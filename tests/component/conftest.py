@@ -1,0 +1,120 @@
+"""An account of moto's, a fixed day, and a recorder of calls; nothing of the machine's own AWS settings."""
+
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.session
+import moto.iam.models
+import pytest
+from botocore.config import Config
+from keyrotation.apply import Applier
+from keyrotation.replacement import Issuer
+from keyrotation.secret_store import NewKey, SecretStore
+from moto import mock_aws
+
+from tests.component.account import NOW, OCCASION, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
+from tests.component.calls import Calls
+from tests.component.deployment import Deployment
+from tests.component.replacing import Replacement
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sts import STSClient
+
+ONCE = Config(retries={"total_max_attempts": 1})
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # No profile, no credentials, no endpoint of the person who runs this.
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models() -> Iterator[None]:
+    """Read botocore's models from disk once, rather than for every session: most of a test's time otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture
+def account(_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    with mock_aws():
+        # What moto makes is made on the day of the tests.
+        monkeypatch.setattr(moto.iam.models, "utcnow", lambda: NOW.replace(tzinfo=None))
+        account = Account(boto3.session.Session())
+        yield account
+        account.close()
+
+
+@pytest.fixture
+def calls(account: Account) -> Iterator[Calls]:  # noqa: ARG001  # its clients are made first, unseen
+    calls = Calls()
+    with calls.watching():
+        yield calls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """As a function under test is given them, each with the recorder; without retries."""
+
+    iam: "IAMClient"
+    secretsmanager: "SecretsManagerClient"
+    secrets: "SecretStore"
+    slept: list[float] = field(default_factory=list)
+
+    def identify(self, key: "NewKey") -> str:
+        """As the rotator does it: signed with the new key."""
+        session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret)
+        sts: STSClient = session.client("sts", config=ONCE)
+        try:
+            return sts.get_caller_identity()["Arn"]
+        finally:
+            sts.close()
+
+    def issuer(self) -> Issuer:
+        return Issuer(
+            iam=self.iam,
+            iam_once=self.iam,
+            secrets=self.secrets,
+            identify=self.identify,
+            sleep=self.slept.append,
+        )
+
+    def applier(self) -> Applier:
+        return Applier(iam=self.iam, issuer=self.issuer(), occasion=OCCASION, run_id=RUN_ID)
+
+
+@pytest.fixture
+def clients(calls: Calls) -> Iterator[Clients]:  # noqa: ARG001  # watches the sessions that are made here
+    session = boto3.session.Session()
+    iam, secretsmanager = session.client("iam", config=ONCE), session.client("secretsmanager", config=ONCE)
+    secrets = SecretStore(client=secretsmanager, rotator_role_arn=ROTATOR_ROLE_ARN)
+    yield Clients(iam=iam, secretsmanager=secretsmanager, secrets=secrets)
+    iam.close()
+    secretsmanager.close()
+
+
+@pytest.fixture
+def deployment(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    # A session without a recorder, whichever fixture comes first.
+    deployment = Deployment(account.session, monkeypatch)
+    yield deployment
+    deployment.close()
+
+
+@pytest.fixture
+def replacement(account: Account, calls: Calls, clients: Clients) -> Replacement:
+    return Replacement(account, calls, clients.applier())

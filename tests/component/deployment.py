@@ -1,0 +1,182 @@
+"""Both handlers as Lambda has them: imported anew in a complete environment, between a queue, a topic and a mailbox."""
+
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from keyrotation.policy import Policy
+
+from tests.component.account import ACCOUNT, NOW, REGION, ROTATOR_ROLE_ARN, RUN_ID
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from boto3.session import Session
+
+POLICY = {name.upper(): str(value) for name, value in vars(Policy()).items()}
+SCHEDULED = {"run_id": RUN_ID, "scheduled_time": "2026-11-22T06:00:00Z"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What powertools and the handlers ask of Lambda's context."""
+
+    function_name: str
+    memory_limit_in_mb: int = 512
+    aws_request_id: str = "request-1"
+    remaining: Callable[[], int] = lambda: 900_000
+
+    @property
+    def invoked_function_arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    subject: str
+    body: str
+    attributes: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """The body as one line: where it is wrapped is no matter here."""
+        return " ".join(self.body.split())
+
+
+class _Today(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+        return NOW.astimezone(tz)
+
+
+@dataclass
+class Deployment:
+    """Its own clients are of a session that no recorder sees."""
+
+    session: "Session"
+    monkeypatch: pytest.MonkeyPatch
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._sqs, self._sns = self.session.client("sqs"), self.session.client("sns")
+        made = self._sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
+        self.queue_url = made["QueueUrl"]
+        self.queue_arn = self._arn(self.queue_url)
+        self.topic_arn = self._sns.create_topic(Name="alerts")["TopicArn"]
+        self._mailbox = self._sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+        self._sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self._arn(self._mailbox))
+
+    def close(self) -> None:
+        self._sqs.close()
+        self._sns.close()
+
+    def _arn(self, url: str) -> str:
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return found["Attributes"]["QueueArn"]
+
+    def environment(self, function: Literal["scanner", "rotator"], **overrides: str | None) -> dict[str, str]:
+        """Complete; an override of None leaves the variable out."""
+        variables: dict[str, str | None] = {
+            **POLICY,
+            "MODE": "Enforce",
+            "AWS_REGION": REGION,
+            "POWERTOOLS_SERVICE_NAME": function,
+            "POWERTOOLS_METRICS_NAMESPACE": "AccessKeyRotation",
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+        }
+        if function == "scanner":
+            variables["ORDERS_QUEUE_URL"] = self.queue_url
+        else:
+            variables |= {
+                "ORDERS_QUEUE_ARN": self.queue_arn,
+                "TOPIC_ARN": self.topic_arn,
+                "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
+                "FUNCTION_TIMEOUT_SECONDS": "900",
+            }
+        variables |= overrides
+        return {name: value for name, value in variables.items() if value is not None}
+
+    def load(self, function: Literal["scanner", "rotator"], **overrides: str | None) -> "ModuleType":
+        """Import the handler's module as a cold start does, on the day of the tests. Raises what the import raises."""
+        environment = self.environment(function, **overrides)
+        for name in {*self.environment(function), *environment}:
+            self.monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            self.monkeypatch.setenv(name, value)
+        # The module and its logger, whose stream is the standard output of the test that made it.
+        self.monkeypatch.delitem(sys.modules, function, raising=False)
+        self.monkeypatch.delitem(logging.Logger.manager.loggerDict, function, raising=False)
+        module = importlib.import_module(function)
+        self.monkeypatch.setattr(module, "datetime", _Today)
+        self.monkeypatch.setattr("time.sleep", self.slept.append)
+        return module
+
+    # The whole way of a run.
+
+    def scan(self, event: object = SCHEDULED, **overrides: str | None) -> dict[str, Any]:
+        module = self.load("scanner", **overrides)
+        summary: dict[str, Any] = module.handler(event, Context(function_name="scanner"))
+        return summary
+
+    def rotate(
+        self, event: object, *, remaining: Callable[[], int] = lambda: 900_000, **overrides: str | None
+    ) -> None:
+        module = self.load("rotator", **overrides)
+        module.handler(event, Context(function_name="rotator", remaining=remaining))
+
+    def orders(self) -> list[str]:
+        """The bodies of the orders that wait, taken off the queue."""
+        return self._take(self.queue_url)
+
+    def delivery(self, body: str) -> dict[str, Any]:
+        """The event that SQS has Lambda get."""
+        record = {
+            "messageId": "message-1",
+            "receiptHandle": "handle",
+            "body": body,
+            "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": "account"},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self.queue_arn,
+            "awsRegion": REGION,
+        }
+        return {"Records": [record]}
+
+    def order(self, *names: str, total: int | None = None, **fields: object) -> dict[str, Any]:
+        """The delivery of an order that names these users."""
+        order = {
+            "version": 1,
+            "run_id": RUN_ID,
+            "total": len(names) if total is None else total,
+            "user_names": list(names),
+        }
+        return self.delivery(json.dumps(order | fields))
+
+    def mails(self) -> list[Mail]:
+        """What the topic's subscriber got, taken out of the mailbox."""
+        envelopes = [json.loads(body) for body in self._take(self._mailbox)]
+        return [
+            Mail(
+                subject=each["Subject"],
+                body=each["Message"],
+                attributes={name: value["Value"] for name, value in each["MessageAttributes"].items()},
+            )
+            for each in envelopes
+        ]
+
+    def _take(self, url: str) -> list[str]:
+        bodies = []
+        while found := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                bodies.append(message["Body"])
+                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies

@@ -1,0 +1,70 @@
+"""One user's replacement, carried out as the rotator does it, and what it is when all goes well."""
+
+from datetime import timedelta
+
+from keyrotation import tags as tag
+from keyrotation.actions import Plan, Replace, Step
+from keyrotation.apply import Applier, Outcome
+from keyrotation.model import User
+from keyrotation.observe import observe
+
+from tests.component.account import PREFIX, TODAY, Account
+from tests.component.calls import Calls
+
+PENDING = f"{PREFIX}pending"
+# Seconds: far more than the 3 to 15 that IAM needs, and less than what the rotator keeps in reserve.
+PATIENCE = 120
+
+HAPPY_PATH = [
+    # 1: the secret before a key, its policy put and read back; 2: pending.
+    "CreateSecret",
+    "PutResourcePolicy",
+    "GetResourcePolicy",
+    "TagUser",
+    # 3: the key; 4: stored; 5: proved.
+    "CreateAccessKey",
+    "PutSecretValue",
+    "GetCallerIdentity",
+    # 6: promoted; 7: let go.
+    "DescribeSecret",
+    "UpdateSecretVersionStage",
+    "DescribeSecret",
+    "UpdateSecretVersionStage",
+    "UntagUser",
+]
+
+
+class Replacement:
+    """Of carol's key, as the rotator has it carried out; `old` is the id of the key that she has."""
+
+    def __init__(self, account: Account, calls: Calls, applier: Applier) -> None:
+        self.arn, self.old = account.add_carol()
+        self._account, self._calls, self._applier = account, calls, applier
+
+    def seen(self) -> User:
+        return observe("carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets)
+
+    def run(self, seen: User | None = None) -> Outcome:
+        action = Replace(
+            why="it is due",
+            old_key_id=self.old,
+            old_key_off_on=TODAY + timedelta(days=14),
+            tag_keys_done=(tag.REPLACE,) if tag.REPLACE in self._account.tags("carol") else (),
+        )
+        user = seen or self.seen()
+        self._calls.made.clear()
+        self._calls.sent.clear()
+        plan = Plan(user=user, owner="", steps=(Step(rule="replacement_due", decision=action),))
+        return self._applier.apply(plan)
+
+    @property
+    def new(self) -> str:
+        return self._account.new_key("carol", self.old)
+
+    @property
+    def new_or_none(self) -> str | None:
+        return next((key_id for key_id in self._account.keys("carol") if key_id != self.old), None)
+
+    @property
+    def pending(self) -> str | None:
+        return self._account.tags("carol").get(PENDING)

@@ -1,0 +1,405 @@
+"""From the schedule's payload to the mail: both handlers, the queue between them and the topic behind."""
+
+import json
+import logging
+
+import pytest
+from keyrotation.model import version_id
+
+from tests.component.account import ACCOUNT, PREFIX, REGION, RUN_ID, Account
+from tests.component.calls import Call, Calls, unanswered
+from tests.component.deployment import SCHEDULED, Deployment
+
+READS = {"GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret"}
+
+
+@pytest.fixture
+def people(account: Account) -> dict[str, str]:
+    """Users in several states; the id of each one's oldest key by name."""
+    ids = {}
+    for name, age, used in (("fresh", 3, 1), ("due", 80, 1), ("far-over", 400, 2), ("unused", 120, None)):
+        account.add_user(name)
+        ids[name] = account.add_key(name, age=age, used=used)
+    for name, elder_used in (("quiet", 20), ("held", 0)):
+        account.add_user(name)
+        ids[name] = account.add_key(name, age=92, used=elder_used)
+        account.store(name, account.add_key(name, age=16, used=1))
+    account.add_user("left", tags={f"{PREFIX}owner": "Ann"})
+    ids["left"] = account.add_key("left", age=200, used=100, status="Inactive")
+    account.iam.tag_user(
+        UserName="left", Tags=[{"Key": f"{PREFIX}inactive-since:{ids['left']}", "Value": "2026-10-01"}]
+    )
+    account.add_user("exempt", tags={f"{PREFIX}exempt": "2027-01-31 migration"})
+    ids["exempt"] = account.add_key("exempt", age=100, used=1)
+    account.add_user("console")
+    return ids
+
+
+@pytest.mark.usefixtures("people")
+def test_the_scanner_orders_who_is_due_and_nobody_else(deployment: Deployment) -> None:
+    summary = deployment.scan()
+
+    (body,) = deployment.orders()
+    named = ["due", "exempt", "far-over", "held", "left", "quiet", "unused"]
+    assert json.loads(body) == {"version": 1, "run_id": RUN_ID, "total": 9, "user_names": named}
+    assert summary == {"run_id": RUN_ID, "users": 9, "named": 7, "unread": 0}
+
+
+@pytest.mark.usefixtures("people")
+def test_the_scanner_reads_users_and_keys_sends_one_order_and_does_nothing_else(
+    calls: Calls, deployment: Deployment
+) -> None:
+    deployment.scan()
+
+    assert set(calls.operations) == {"GetAccountAuthorizationDetails", "ListAccessKeys", "SendMessage"}
+    (sent,) = calls.of("SendMessage")
+    assert sent.params["MessageDeduplicationId"] == RUN_ID
+
+
+@pytest.mark.usefixtures("people")
+def test_a_schedule_that_fires_twice_makes_one_order(deployment: Deployment) -> None:
+    deployment.scan()
+    deployment.scan()
+
+    assert len(deployment.orders()) == 1
+
+
+@pytest.mark.usefixtures("people")
+def test_two_runs_that_find_the_same_are_two_orders(deployment: Deployment) -> None:
+    deployment.scan()
+    deployment.scan({**SCHEDULED, "run_id": "another-run"})
+
+    assert len(deployment.orders()) == 2
+
+
+def test_a_run_of_the_whole_account_does_what_is_planned_and_tells_it_in_one_mail(
+    account: Account, deployment: Deployment, people: dict[str, str]
+) -> None:
+    untouched = {name: account.keys(name) for name in ("fresh", "held", "exempt", "console")}
+    deployment.scan()
+    (body,) = deployment.orders()
+
+    deployment.rotate(deployment.delivery(body))
+
+    for name in ("due", "far-over"):
+        new = account.new_key(name, people[name])
+        assert account.keys(name) == {people[name]: "Active", new: "Active"}
+        assert account.current(name)["AccessKeyId"] == new
+        assert account.current_works(name)
+        assert account.tags(name) == {}
+    assert account.keys("quiet")[people["quiet"]] == "Inactive"
+    assert account.tags("quiet") == {f"{PREFIX}inactive-since:{people['quiet']}": "2026-11-22"}
+    assert account.tags("held") == {f"{PREFIX}held-until:{people['held']}": "2026-12-06 in-use"}
+    assert account.keys("left") == {}
+    assert account.tags("left") == {f"{PREFIX}owner": "Ann"}
+    assert account.keys("unused") == {people["unused"]: "Inactive"}
+    assert {name: account.keys(name) for name in untouched} == untouched
+
+    (mail,) = deployment.mails()
+    assert len(mail.subject) < 100
+    assert mail.subject.isascii()
+    assert mail.subject.startswith("ACT by 2026-12-06: 1 user needs someone")
+    assert mail.attributes == {"severity": "attention", "account": ACCOUNT, "mode": "Enforce"}
+    for name in ("due", "far-over", "quiet", "held", "left", "unused", "exempt"):
+        assert f"* {name}" in mail.body
+    assert "(owner: Ann)" in mail.body
+    assert "fresh" not in mail.body
+    assert "examined 9 of 9 users, 1 exempt, 0 unreadable, 0 deferred" in mail.text
+    assert f"run id {RUN_ID}" in mail.text
+    assert all(line.isprintable() for line in mail.body.splitlines())
+
+
+@pytest.mark.usefixtures("people")
+def test_the_same_order_again_changes_nothing_more(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    deployment.scan()
+    (body,) = deployment.orders()
+    deployment.rotate(deployment.delivery(body))
+    assert calls.writes
+    names = ("due", "far-over", "quiet", "held", "left", "unused")
+    keys = {name: account.keys(name) for name in names}
+    calls.clear()
+
+    deployment.rotate(deployment.delivery(body))
+
+    assert set(calls.operations) - READS <= {"Publish"}
+    assert {name: account.keys(name) for name in names} == keys
+
+
+@pytest.mark.usefixtures("people")
+def test_audit_tells_what_would_be_done_and_writes_nothing(calls: Calls, deployment: Deployment) -> None:
+    deployment.scan(MODE="Audit")
+    (body,) = deployment.orders()
+    calls.clear()
+
+    deployment.rotate(deployment.delivery(body), MODE="Audit")
+
+    assert set(calls.operations) == {*READS, "Publish"}
+    (mail,) = deployment.mails()
+    assert mail.subject.startswith("AUDIT: would replace 2, switch off 2, delete 1 access keys")
+    assert mail.attributes["mode"] == "Audit"
+    assert "WOULD BE DONE (Mode is Audit: nothing was changed)" in mail.text
+    assert "DONE TODAY" not in mail.text
+
+
+@pytest.mark.usefixtures("people")
+def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_have(
+    calls: Calls, deployment: Deployment
+) -> None:
+    deployment.scan()
+    (body,) = deployment.orders()
+    calls.clear()
+
+    deployment.rotate(deployment.delivery(body))
+
+    writes = {
+        "CreateAccessKey",
+        "UpdateAccessKey",
+        "DeleteAccessKey",
+        "TagUser",
+        "UntagUser",
+        "CreateSecret",
+        "PutResourcePolicy",
+        "PutSecretValue",
+        "UpdateSecretVersionStage",
+        "Publish",
+    }
+    assert set(calls.operations) == READS | writes | {"GetResourcePolicy", "GetCallerIdentity"}
+
+
+def test_nothing_is_published_when_there_is_nothing_to_say(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("fresh")
+    account.add_key("fresh", age=3, used=1)
+    account.add_user("exempt", tags={f"{PREFIX}exempt": "2027-01-31 migration"})
+    account.add_key("exempt", age=100, used=1)
+
+    for names in ((), ("fresh",), ("fresh", "exempt")):
+        deployment.rotate(deployment.order(*names, total=2))
+
+    assert "Publish" not in calls.operations
+    assert calls.writes == []
+    assert deployment.mails() == []
+
+
+def test_a_run_without_a_mail_counts_as_completed(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.rotate(deployment.order(total=2))
+
+    metrics = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert [line["RunsCompleted"] for line in metrics] == [[1.0]]
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+def test_a_publish_that_fails_raises_so_that_the_order_comes_again(
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_carol()
+    calls.refuse("Publish", "AuthorizationError")
+
+    with pytest.raises(Exception, match=r"AuthorizationError.*Publish"):
+        deployment.rotate(deployment.order("carol"))
+
+    assert "RunsCompleted" not in capsys.readouterr().out
+
+
+def test_an_order_that_cannot_be_sent_raises_so_that_the_schedule_tries_again(
+    calls: Calls, deployment: Deployment
+) -> None:
+    calls.refuse("SendMessage", "AccessDenied")
+
+    with (
+        pytest.warns(UserWarning, match="No application metrics"),
+        pytest.raises(Exception, match=r"AccessDenied.*SendMessage"),
+    ):
+        deployment.scan()
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+def test_a_listing_that_fails_sends_no_order(account: Account, calls: Calls, deployment: Deployment) -> None:
+    account.add_carol()
+    calls.refuse("GetAccountAuthorizationDetails", "AccessDenied")
+
+    with pytest.raises(Exception, match=r"AccessDenied.*GetAccountAuthorizationDetails"):
+        deployment.scan()
+
+    assert "SendMessage" not in calls.operations
+
+
+def test_a_user_whom_the_scanner_cannot_read_is_ordered_and_the_cause_is_in_its_log(
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("alice", "bob"):
+        account.add_user(name)
+        account.add_key(name, age=3, used=1)
+    calls.refuse("ListAccessKeys", "AccessDenied", UserName="bob")
+
+    summary = deployment.scan()
+
+    (body,) = deployment.orders()
+    assert json.loads(body)["user_names"] == ["bob"]
+    assert (summary["users"], summary["unread"]) == (2, 1)
+    warnings = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if line.get("user")]
+    assert [(each["level"], each["user"]) for each in warnings] == [("WARNING", "bob")]
+    assert "AccessDenied" in warnings[0]["cause"]
+
+
+def test_a_lost_answer_to_the_creation_is_not_sent_again_by_the_handlers_own_clients(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    _, old = account.add_carol()
+    calls.lose_answer("CreateAccessKey")
+
+    deployment.rotate(deployment.order("carol"))
+
+    assert calls.sent.count("CreateAccessKey") == 1
+    assert len(account.keys("carol")) == 2
+    assert account.tags("carol")[f"{PREFIX}pending"].endswith(f" {old}")
+    (mail,) = deployment.mails()
+    assert mail.subject.startswith("FAILED: changes to 1 user did not finish")
+    assert mail.attributes["severity"] == "critical"
+
+
+def test_the_handlers_own_clients_try_a_read_without_an_answer_again(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("fresh")
+    account.add_key("fresh", age=3, used=1)
+    lost = 0
+
+    def lose_two(call: Call) -> None:
+        nonlocal lost
+        if call.operation == "GetUser" and lost < 2:
+            lost += 1
+            unanswered(call)
+
+    calls.meet(lose_two, lost=True)
+
+    deployment.rotate(deployment.order("fresh"))
+
+    assert calls.sent.count("GetUser") == 3
+    assert deployment.mails() == []
+
+
+def test_a_new_key_that_never_works_is_rolled_back_and_told(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    _, old = account.add_carol()
+    calls.refuse("GetCallerIdentity", "InvalidClientTokenId")
+
+    deployment.rotate(deployment.order("carol"))
+
+    assert account.keys("carol") == {old: "Active"}
+    assert account.tags("carol") == {}
+    (mail,) = deployment.mails()
+    assert "rolled back" in mail.text.lower()
+    assert 0 < sum(deployment.slept) < 180
+
+
+def test_the_proof_is_signed_with_the_new_key_alone(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    arn, old = account.add_carol()
+    seen = []
+    calls.change_answer("GetCallerIdentity", lambda _call, answer: seen.append(answer["Arn"]))
+
+    deployment.rotate(deployment.order("carol"))
+
+    assert seen == [arn]
+    assert account.used_with_sts(account.new_key("carol", old))
+
+
+def test_near_the_time_limit_users_are_deferred_by_name(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_carol()
+
+    deployment.rotate(deployment.order("carol"), remaining=lambda: 120_000)
+
+    assert calls.writes == ["Publish"]
+    (mail,) = deployment.mails()
+    assert "1 user deferred to the next run because the time was nearly up: carol" in mail.text
+
+
+def test_the_next_days_work_follows_from_what_a_run_left(account: Account, deployment: Deployment) -> None:
+    _, old = account.add_carol()
+    deployment.rotate(deployment.order("carol"))
+    new = account.new_key("carol", old)
+    deployment.mails()
+    # The overlap is over, the new key in use and the old one quiet.
+    account.make_older(new, days=14)
+    account.use(new, days=1)
+    account.use(old, days=8)
+
+    deployment.rotate(deployment.order("carol"))
+
+    assert account.keys("carol") == {old: "Inactive", new: "Active"}
+    assert account.stages("carol")[version_id(new)] == {"AWSCURRENT"}
+    (mail,) = deployment.mails()
+    assert mail.subject == f"Done: switched off 1 access key ({ACCOUNT} {REGION})"
+    assert mail.attributes["severity"] == "info"
+
+
+@pytest.mark.usefixtures("people")
+def test_no_secret_half_is_in_a_mail_a_log_or_on_standard_output(
+    calls: Calls,
+    deployment: Deployment,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="rotator")
+    deployment.scan(POWERTOOLS_LOG_LEVEL="DEBUG")
+    (body,) = deployment.orders()
+    # One succeeds, one is rolled back after it was stored.
+    calls.refuse("UpdateSecretVersionStage", "AccessDenied", SecretId="access-keys/due/credentials")
+
+    deployment.rotate(deployment.delivery(body), POWERTOOLS_LOG_LEVEL="DEBUG")
+
+    printed = capsys.readouterr()
+    logged = "\n".join(f"{record.getMessage()} {vars(record)!r}" for record in caplog.records)
+    (mail,) = deployment.mails()
+    text = "\n".join([printed.out, printed.err, logged, mail.subject, mail.body, repr(mail.attributes)])
+    assert calls.made_keys == 2
+    assert "rolled back" in text
+    assert "run completed" in printed.out
+    leaks = calls.leaks(text)
+    assert leaks == 0
+
+
+@pytest.mark.usefixtures("people")
+def test_the_log_holds_the_full_report(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    deployment.scan()
+    (body,) = deployment.orders()
+    capsys.readouterr()
+
+    deployment.rotate(deployment.delivery(body), MAX_USERS_PER_RUN="2")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_message: dict[str, list[dict[str, object]]] = {}
+    for line in lines:
+        by_message.setdefault(line.get("message", "metrics"), []).append(line)
+    assert {line["user"] for line in by_message["planned"]} >= {"due", "held", "left", "quiet"}
+    assert len(by_message["applied"]) == 2
+    assert len(by_message["not reached"]) == 1
+    (completed,) = by_message["run completed"]
+    assert (completed["run_id"], completed["sent"]) == (RUN_ID, True)
+    assert completed["service"] == "rotator"
+
+
+def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
+    account: Account, deployment: Deployment
+) -> None:
+    names = [f"{number:03}-{'long-name' * 6}" for number in range(120)]
+    for name in names:
+        account.add_user(name, tags={f"{PREFIX}owner": "An Owner With A Very Long Name " * 7})
+        account.add_key(name, age=120, used=None)
+
+    deployment.rotate(deployment.order(*names), MAX_USERS_PER_RUN="120")
+
+    (mail,) = deployment.mails()
+    assert len(mail.body.encode()) < 200 * 1024
+    assert len(mail.subject) < 100
+    assert "switched off 120" in mail.subject

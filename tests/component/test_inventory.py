@@ -1,0 +1,208 @@
+"""The scanner's look at the account: everyone once, and nobody forgotten because a call failed."""
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from keyrotation.inventory import Scan, scan
+from keyrotation.model import Key
+
+from tests.component.account import Account, days_ago
+from tests.component.calls import Call, Calls
+from tests.component.conftest import Clients
+
+LISTING, KEYS = "GetAccountAuthorizationDetails", "ListAccessKeys"
+
+
+def pages_of(size: int, *, fetched: list[str | None]) -> Any:
+    """Cut the listing, which moto gives out whole, into pages; notes the marker of each that is fetched."""
+
+    def cut(call: Call, answer: dict[str, Any]) -> None:
+        marker = call.params.get("Marker")
+        fetched.append(marker)
+        start = int(marker or 0)
+        users = answer["UserDetailList"]
+        answer["UserDetailList"] = users[start : start + size]
+        answer["IsTruncated"] = start + size < len(users)
+        if answer["IsTruncated"]:
+            answer["Marker"] = str(start + size)
+
+    return cut
+
+
+def scan_all(clients: Clients, *, workers: int = 4) -> Scan:
+    return scan(clients.iam, may_concern=lambda _keys, _tags: True, workers=workers)
+
+
+def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetched_once(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    names = sorted(f"user-{number:03}" for number in range(250))
+    for name in names:
+        account.add_user(name)
+    fetched: list[str | None] = []
+    calls.change_answer(LISTING, pages_of(100, fetched=fetched))
+
+    found = scan_all(clients)
+
+    assert fetched == [None, "100", "200"]
+    assert Counter(call.params["UserName"] for call in calls.of(KEYS)) == Counter(names)
+    assert found == Scan(total=250, named=tuple(names), unread={})
+
+
+def test_an_empty_page_in_the_middle_is_not_the_end(account: Account, calls: Calls, clients: Clients) -> None:
+    for name in ("alice", "bob"):
+        account.add_user(name)
+
+    def empty_first(call: Call, answer: dict[str, Any]) -> None:
+        if "Marker" not in call.params:
+            answer.update(UserDetailList=[], IsTruncated=True, Marker="more")
+
+    calls.change_answer(LISTING, empty_first)
+
+    assert scan_all(clients).named == ("alice", "bob")
+
+
+def test_the_listing_asks_for_users_alone_in_the_largest_pages(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.add_user("alice")
+
+    scan_all(clients)
+
+    assert calls.of(LISTING)[0].params == {"Filter": ["User"], "MaxItems": 1000}
+    assert set(calls.operations) == {LISTING, KEYS}
+
+
+def test_an_account_without_users_is_found_empty(calls: Calls, clients: Clients) -> None:
+    assert scan_all(clients) == Scan(total=0, named=(), unread={})
+    assert calls.operations == [LISTING]
+
+
+def test_the_decision_who_is_named_sees_every_key_and_every_tag(account: Account, clients: Clients) -> None:
+    account.add_user("alice", tags={"team": "data", "access-key-rotation:owner": "Ann"})
+    old = account.add_key("alice", age=90, status="Inactive")
+    new = account.add_key("alice", age=3, used=1)
+    account.add_user("bob")
+    seen: list[tuple[tuple[Key, ...], list[str]]] = []
+
+    def concerns(keys: tuple[Key, ...], tag_keys: list[str]) -> bool:
+        seen.append((keys, tag_keys))
+        return bool(keys)
+
+    found = scan(clients.iam, may_concern=concerns, workers=1)
+
+    (keys, tag_keys), nobody = seen
+    assert keys == (
+        Key(id=old, status="Inactive", created=days_ago(90)),
+        Key(id=new, status="Active", created=days_ago(3)),
+    )
+    assert sorted(tag_keys) == ["access-key-rotation:owner", "team"]
+    assert nobody == ((), [])
+    assert found == Scan(total=2, named=("alice",), unread={})
+
+
+def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clients: Clients) -> None:
+    account.add_user("alice")
+    ids = [account.add_key("alice", age=age) for age in (90, 3)]
+
+    def one_each(call: Call, answer: dict[str, Any]) -> None:
+        keys = answer["AccessKeyMetadata"]
+        last = "Marker" in call.params
+        answer.update(AccessKeyMetadata=keys[1:] if last else keys[:1], IsTruncated=not last, Marker="more")
+
+    calls.change_answer(KEYS, one_each)
+    seen: list[tuple[Key, ...]] = []
+
+    def concerns(keys: tuple[Key, ...], _tags: list[str]) -> bool:
+        seen.append(keys)
+        return False
+
+    scan(clients.iam, may_concern=concerns, workers=1)
+
+    assert [key.id for key in seen[0]] == ids
+
+
+def test_a_user_deleted_in_between_is_dropped(account: Account, calls: Calls, clients: Clients) -> None:
+    for name in ("alice", "bob", "carol"):
+        account.add_user(name)
+    calls.refuse(KEYS, "NoSuchEntity", status=404, UserName="bob")
+
+    assert scan_all(clients) == Scan(total=2, named=("alice", "carol"), unread={})
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("AccessDenied", 403), ("Throttling", 400), ("InternalError", 500)]
+)
+def test_a_user_whose_keys_cannot_be_listed_is_named_with_the_cause(
+    account: Account, calls: Calls, clients: Clients, code: str, status: int
+) -> None:
+    for name in ("alice", "bob", "carol"):
+        account.add_user(name)
+    calls.refuse(KEYS, code, status=status, UserName="bob")
+
+    found = scan(clients.iam, may_concern=lambda _keys, _tags: False, workers=4)
+
+    assert (found.total, found.named) == (3, ("bob",))
+    assert found.unread == {"bob": f"ListAccessKeys: {code}, ListAccessKeys said no"}
+
+
+def test_a_user_whose_keys_get_no_answer_is_named_with_the_cause(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.add_user("alice")
+    calls.break_connection(KEYS)
+
+    found = scan(clients.iam, may_concern=lambda _keys, _tags: False, workers=4)
+
+    assert found == Scan(total=1, named=("alice",), unread={"alice": "EndpointConnectionError"})
+
+
+def test_an_error_of_the_listing_itself_is_raised(account: Account, calls: Calls, clients: Clients) -> None:
+    account.add_user("alice")
+    calls.refuse(LISTING, "AccessDenied")
+
+    with pytest.raises(ClientError, match=r"AccessDenied.*GetAccountAuthorizationDetails"):
+        scan_all(clients)
+
+
+def test_an_error_of_a_later_page_is_raised_rather_than_a_part_taken_for_the_whole(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    for name in ("alice", "bob", "carol"):
+        account.add_user(name)
+    calls.change_answer(LISTING, pages_of(2, fetched=[]))
+    calls.break_connection(LISTING, Marker="2")
+
+    with pytest.raises(BotoCoreError):
+        scan_all(clients)
+
+
+def test_users_are_looked_at_in_parallel_and_never_more_than_the_workers_at_once(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    for number in range(12):
+        account.add_user(f"user-{number}")
+    lock, all_here = threading.Lock(), threading.Barrier(3, timeout=30)
+    now, most = 0, 0
+
+    def count(call: Call) -> None:
+        nonlocal now, most
+        if call.operation == KEYS:
+            with lock:
+                now += 1
+                most = max(most, now)
+            all_here.wait()
+
+    def leave(_call: Call, _answer: dict[str, Any]) -> None:
+        nonlocal now
+        with lock:
+            now -= 1
+
+    calls.meet(count)
+    calls.change_answer(KEYS, leave)
+
+    assert scan_all(clients, workers=3).total == 12
+    assert most == 3

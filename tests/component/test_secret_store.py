@@ -1,0 +1,307 @@
+"""The secret of a user: ready before there is a key, its stages moved and never its value read."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from keyrotation.model import User, version_id
+from keyrotation.observe import observe
+from keyrotation.secret_policy import secret_policy
+from keyrotation.secret_store import ForeignPolicy, NewKey
+
+from tests.component.account import NOW, ROTATOR_ROLE_ARN, Account
+from tests.component.calls import Call, Calls
+from tests.component.conftest import Clients
+
+NAME = "access-keys/carol/credentials"
+FIRST, SECOND = "AKIAFIRSTFIRSTFIRST1", "AKIASECONDSECONDSEC1"
+
+
+@pytest.fixture
+def carol(account: Account, clients: Clients) -> User:
+    """As she is before she has a secret."""
+    account.add_user("carol")
+    return observe("carol", iam=clients.iam, secrets=clients.secrets)
+
+
+def new_key(key_id: str) -> NewKey:
+    return NewKey(id=key_id, secret=f"secret of {key_id}", created=NOW)
+
+
+def foreign(principal: str) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": "secretsmanager:*",
+        "Resource": "*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_new_secret_holds_a_placeholder_and_no_key(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    calls.clear()
+    clients.secrets.make_ready(carol)
+
+    assert calls.operations == ["CreateSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    value = account.current("carol")
+    assert value["UserName"] == "carol"
+    assert "AccessKeyId" not in value
+    assert "SecretAccessKey" not in value
+
+
+def test_the_policy_that_is_put_is_the_one_that_stands(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+
+    stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
+    assert json.loads(stands) == json.loads(
+        secret_policy(user_arn=carol.arn, rotator_role_arn=ROTATOR_ROLE_ARN)
+    )
+
+
+def test_the_owner_alone_reads_and_the_rotator_alone_writes(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+
+    stands = json.loads(account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"])["Statement"]
+    allows = [each for each in stands if each["Effect"] == "Allow"]
+    denials = {
+        action: each["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
+        for each in stands
+        if each["Effect"] == "Deny"
+        for action in each["Action"]
+    }
+    assert [each["Principal"] for each in allows] == [{"AWS": carol.arn}]
+    assert {each["Principal"] for each in stands if each["Effect"] == "Deny"} == {"*"}
+    assert denials.pop("secretsmanager:GetSecretValue") == carol.arn
+    assert set(denials.values()) == {ROTATOR_ROLE_ARN}
+    writes = {"PutSecretValue", "UpdateSecretVersionStage", "ReplicateSecretToRegions", "PutResourcePolicy"}
+    assert {f"secretsmanager:{write}" for write in writes} <= set(denials)
+
+
+def test_a_policy_open_to_the_public_is_refused_by_aws_itself(
+    calls: Calls, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+
+    (put,) = calls.of("PutResourcePolicy")
+    assert put.params["BlockPublicPolicy"] is True
+
+
+@pytest.mark.usefixtures("carol")
+def test_an_existing_secret_is_used_again_and_its_value_left_alone(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.store("carol", FIRST)
+    before = account.stages("carol")
+    calls.clear()
+
+    clients.secrets.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
+
+    assert calls.writes == ["PutResourcePolicy"]
+    assert account.stages("carol") == before
+
+
+def test_a_secret_made_by_somebody_else_in_between_is_used_and_gets_our_policy(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    account.store("carol", FIRST)
+    account.secrets.put_resource_policy(SecretId=NAME, ResourcePolicy=foreign("*"))
+    calls.clear()
+
+    clients.secrets.make_ready(carol)
+
+    assert calls.operations == ["CreateSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
+    assert [each["Sid"] for each in json.loads(stands)["Statement"]] == [
+        "OwnerReads",
+        "NobodyElseReads",
+        "OnlyTheRotatorWrites",
+    ]
+
+
+def test_a_secret_scheduled_for_deletion_is_restored(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    account.store("carol", FIRST)
+    account.delete_secret("carol")
+    seen = observe("carol", iam=clients.iam, secrets=clients.secrets)
+    calls.clear()
+
+    clients.secrets.make_ready(seen)
+
+    assert calls.operations == ["RestoreSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    restored = clients.secrets.describe(NAME)
+    assert restored is not None
+    assert not restored.deleted
+    assert carol.secret is None
+
+
+@pytest.mark.parametrize("read_back", [foreign("arn:aws:iam::123456789012:user/mallory"), None])
+def test_a_policy_that_is_not_ours_on_read_back_is_refused(
+    calls: Calls, clients: Clients, carol: User, read_back: str | None
+) -> None:
+    def instead(_call: Call, answer: dict[str, Any]) -> None:
+        answer.pop("ResourcePolicy")
+        if read_back is not None:
+            answer["ResourcePolicy"] = read_back
+
+    calls.change_answer("GetResourcePolicy", instead)
+
+    with pytest.raises(ForeignPolicy, match="access-keys/carol/credentials"):
+        clients.secrets.make_ready(carol)
+
+
+def test_a_policy_with_one_more_statement_is_not_ours(calls: Calls, clients: Clients, carol: User) -> None:
+    def add(_call: Call, answer: dict[str, Any]) -> None:
+        policy = json.loads(answer["ResourcePolicy"])
+        policy["Statement"] += json.loads(foreign("*"))["Statement"]
+        answer["ResourcePolicy"] = json.dumps(policy)
+
+    calls.change_answer("GetResourcePolicy", add)
+
+    with pytest.raises(ForeignPolicy):
+        clients.secrets.make_ready(carol)
+
+
+def test_the_same_policy_with_other_spacing_is_ours(calls: Calls, clients: Clients, carol: User) -> None:
+    def respace(_call: Call, answer: dict[str, Any]) -> None:
+        answer["ResourcePolicy"] = json.dumps(json.loads(answer["ResourcePolicy"]), indent=4, sort_keys=True)
+
+    calls.change_answer("GetResourcePolicy", respace)
+
+    clients.secrets.make_ready(carol)
+
+
+def test_a_key_is_stored_pending_under_the_token_of_its_id(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+    (placeholder,) = account.stages("carol")
+
+    clients.secrets.stage("carol", new_key(FIRST))
+
+    assert account.stages("carol") == {placeholder: {"AWSCURRENT"}, version_id(FIRST): {"AWSPENDING"}}
+    assert "AccessKeyId" not in account.current("carol")
+
+
+def test_storing_the_same_key_again_does_nothing(account: Account, clients: Clients, carol: User) -> None:
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+    before = account.stages("carol")
+
+    clients.secrets.stage("carol", new_key(FIRST))
+
+    assert account.stages("carol") == before
+
+
+def test_promoting_moves_current_and_drops_pending(account: Account, clients: Clients, carol: User) -> None:
+    clients.secrets.make_ready(carol)
+    (placeholder,) = account.stages("carol")
+    clients.secrets.stage("carol", new_key(FIRST))
+
+    clients.secrets.promote("carol", FIRST)
+
+    assert account.stages("carol") == {placeholder: {"AWSPREVIOUS"}, version_id(FIRST): {"AWSCURRENT"}}
+
+
+def test_the_next_replacement_takes_over_from_the_last(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+    for key_id in (FIRST, SECOND):
+        clients.secrets.stage("carol", new_key(key_id))
+        clients.secrets.promote("carol", key_id)
+
+    assert account.stages("carol") == {version_id(FIRST): {"AWSPREVIOUS"}, version_id(SECOND): {"AWSCURRENT"}}
+    assert account.current("carol")["AccessKeyId"] == SECOND
+
+
+def test_a_pending_stage_that_was_left_over_does_not_hinder_the_next_replacement(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+    calls.refuse("UpdateSecretVersionStage", "AccessDenied", VersionStage="AWSPENDING")
+    with pytest.raises(ClientError):
+        clients.secrets.promote("carol", FIRST)
+    assert account.stages("carol")[version_id(FIRST)] == {"AWSCURRENT", "AWSPENDING"}
+    calls.clear()
+
+    clients.secrets.stage("carol", new_key(SECOND))
+    clients.secrets.promote("carol", SECOND)
+
+    assert account.stages("carol") == {version_id(FIRST): {"AWSPREVIOUS"}, version_id(SECOND): {"AWSCURRENT"}}
+
+
+def test_promoting_twice_changes_nothing_more(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.promote("carol", FIRST)
+    before = account.stages("carol")
+    calls.clear()
+
+    clients.secrets.promote("carol", FIRST)
+
+    assert calls.writes == []
+    assert account.stages("carol") == before
+
+
+def test_a_secret_without_a_value_is_promoted_as_well(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    # Somebody made it empty: here the first version becomes AWSCURRENT by itself.
+    account.secrets.create_secret(Name=NAME)
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+
+    clients.secrets.promote("carol", FIRST)
+
+    assert account.stages("carol") == {version_id(FIRST): {"AWSCURRENT"}}
+
+
+def test_pending_of_another_version_is_left_alone(account: Account, clients: Clients, carol: User) -> None:
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.stage("carol", new_key(SECOND))
+
+    clients.secrets.promote("carol", FIRST)
+
+    stages = account.stages("carol")
+    assert stages[version_id(FIRST)] == {"AWSCURRENT"}
+    assert stages[version_id(SECOND)] == {"AWSPENDING"}
+
+
+@pytest.mark.parametrize("length", [16, 20, 40])
+def test_the_token_of_a_key_is_one_that_secrets_manager_takes(length: int) -> None:
+    assert 32 <= len(version_id("A" * length)) <= 64
+
+
+def test_describing_raises_what_is_not_an_answer(calls: Calls, clients: Clients) -> None:
+    calls.refuse("DescribeSecret", "AccessDeniedException")
+
+    with pytest.raises(ClientError):
+        clients.secrets.describe(NAME)
+
+
+def test_the_value_is_never_read(calls: Calls, clients: Clients, carol: User) -> None:
+    clients.secrets.make_ready(carol)
+    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.promote("carol", FIRST)
+
+    assert "GetSecretValue" not in calls.operations
+
+
+def test_a_new_key_does_not_show_its_secret_half() -> None:
+    key = new_key(FIRST)
+
+    for shown in (repr(key), str(key), f"{key}"):
+        assert FIRST in shown
+        assert key.secret not in shown
