@@ -91,7 +91,7 @@ def test_a_fresh_deployment_pages_nobody(template: Template, name: str) -> None:
     assert alarm(template, name)["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize("name", set(WATCHED) - {"Silence"})
+@pytest.mark.parametrize("name", sorted(set(WATCHED) - {"Silence"}))
 def test_what_is_wrong_is_told_within_minutes(template: Template, name: str) -> None:
     found = alarm(template, name)
     assert found["Period"] * found["EvaluationPeriods"] == 5 * 60
