@@ -1,9 +1,12 @@
 """The rotator Lambda: takes one order, looks at each user again, decides, acts, and sends one digest."""
 
+import logging
 import os
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -21,32 +24,38 @@ from keyrotation.rotation import Run, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+
 WORKERS = 10
 # No user is started with less time left than one may take: the proof of a new key, and retries around it.
-RESERVE_SECONDS = 180
+RESERVE_SECONDS = 240
 # IAM's request limits are undocumented: back off as it asks.
-CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=WORKERS)
+CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=WORKERS)
 ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=WORKERS)
 
 logger = Logger()
+# Whatever level the function's log is set to: at DEBUG botocore writes requests and answers, secrets among them.
+for library in ("botocore", "boto3", "urllib3"):
+    logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
 settings = RotatorSettings.parse(os.environ)
 iam = boto3.client("iam", config=CONFIG)
 iam_once = boto3.client("iam", config=ONCE)
 sns = boto3.client("sns", config=CONFIG)
+session = boto3.session.Session()
+making_clients = Lock()
 secrets = SecretStore(
-    client=boto3.client("secretsmanager", config=CONFIG), rotator_role_arn=settings.rotator_role_arn
+    client=boto3.client("secretsmanager", config=CONFIG),
+    rotator_role_arn=settings.rotator_role_arn,
+    sleep=time.sleep,
 )
 
 
-def identify(key: NewKey) -> str:
-    """Sign one call with the new key; a session of its own, since sessions are not shared between threads."""
-    session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret)
-    sts = session.client("sts", config=ONCE)
-    try:
-        return sts.get_caller_identity()["Arn"]
-    finally:
-        sts.close()
+def sts_for(key: NewKey) -> "STSClient":
+    """One session for all of them: each has its own copy of the service's model, and a session is not thread-safe."""
+    with making_clients:
+        return session.client("sts", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=ONCE)
 
 
 @logger.inject_lambda_context
@@ -59,7 +68,7 @@ def handler(event: object, context: LambdaContext) -> None:
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
     )
-    issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, identify=identify, sleep=time.sleep)
+    issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
     applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
     run = rotate(
         order,
@@ -67,7 +76,7 @@ def handler(event: object, context: LambdaContext) -> None:
         act=applier.apply if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
         occasion=occasion,
-        time_is_up=lambda: context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS,
         workers=WORKERS,
     )
     log(run)

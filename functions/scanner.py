@@ -1,5 +1,6 @@
 """The scanner Lambda: looks at every user and sends one order with the names of those who may be due."""
 
+import logging
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +17,12 @@ from keyrotation.settings import ScannerSettings
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks.
-CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=WORKERS)
+CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=WORKERS)
 
 logger = Logger()
+# Whatever level the function's log is set to: at DEBUG botocore writes whole requests and answers.
+for library in ("botocore", "boto3", "urllib3"):
+    logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
 settings = ScannerSettings.parse(os.environ)
 iam = boto3.client("iam", config=CONFIG)
@@ -30,6 +34,7 @@ sqs = boto3.client("sqs", config=CONFIG)
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes both
     """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
     run_id = run_id_of_schedule(event)
+    logger.info("scan started", extra={"run_id": run_id, "event": event})
     today = datetime.now(UTC).date()
     found = scan(
         iam,
@@ -41,7 +46,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
             "keys could not be listed", extra={"run_id": run_id, "user": user_name, "cause": cause}
         )
     order = Order(run_id=run_id, total=found.total, user_names=found.named)
-    # The run id is the deduplication id: a schedule that fires twice still makes one run.
+    # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(
         QueueUrl=settings.orders_queue_url,
         MessageBody=order.to_json(),

@@ -9,7 +9,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-# Filled in by EventBridge Scheduler at each firing; a retry keeps both.
+# Filled in by EventBridge Scheduler at each attempt: a late retry is a run of its own, which finds nothing left to do.
 INPUT = {"run_id": "<aws.scheduler.execution-id>", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 
 

@@ -53,7 +53,7 @@ class Applier:
     run_id: str
 
     def apply(self, plan: Plan) -> Outcome:
-        """Never raises what AWS answers: a failure stops this user's plan and is told."""
+        """Never raises: a failure stops this user's plan and is told, with what was done before it."""
         done: list[Done] = []
         failure = None
         for action in plan.actions:
@@ -63,6 +63,9 @@ class Applier:
                 failure = str(error)
             except CALL_ERRORS as error:
                 failure = f"{type(action).__name__.lower()} failed ({cause_of(error)})"
+            except Exception as error:  # noqa: BLE001  # one user's surprise must not stop the others
+                # By its kind only: its words may quote a parameter.
+                failure = f"{type(action).__name__.lower()} failed unexpectedly ({type(error).__name__})"
             if failure is not None:
                 break
         return Outcome(plan=plan, done=tuple(done), failure=failure)

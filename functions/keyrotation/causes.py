@@ -1,11 +1,12 @@
 """Why a call failed, in words that are fit to print and cannot carry a secret."""
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 # The one call that carries a secret access key: AWS may quote a parameter that it refuses.
 _STORES_KEY = "PutSecretValue"
 # What a call through botocore raises when AWS, the network or the credentials are at fault.
-CALL_ERRORS = (ClientError, BotoCoreError)
+CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 
 def cause_of(error: Exception) -> str:

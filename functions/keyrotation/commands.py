@@ -13,10 +13,13 @@ def delete_key(user_name: str, key_id: str) -> str:
     return f"aws iam delete-access-key {_key(user_name, key_id)}"
 
 
-def fetch_new_key(user_name: str) -> str:
-    """For the owner, signed with the old key while it works."""
+def fetch_new_key(user_name: str, *, region: str) -> str:
+    """For the owner, signed with the old key while it works; secrets are in one Region, IAM is not."""
     name = shlex.quote(secret_name(user_name))
-    return f"aws secretsmanager get-secret-value --secret-id {name} --query SecretString --output text"
+    return (
+        f"aws secretsmanager get-secret-value --region {region} --secret-id {name} "
+        "--query SecretString --output text"
+    )
 
 
 def _key(user_name: str, key_id: str) -> str:

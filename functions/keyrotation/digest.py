@@ -31,6 +31,9 @@ from keyrotation.settings import Mode, RotatorSettings
 
 _WIDTH = 72
 _MOST_PER_SECTION = 25
+_LONGEST_TAG = 60
+# Text that people wrote is wrapped at 4 and starts no line elsewhere: a command, at 8, cannot be forged by it.
+_TEXT_INDENT, _COMMAND_INDENT = 4, 8
 _LONGEST_SUBJECT = 99  # SNS: fewer than 100 printable ASCII characters
 
 
@@ -69,10 +72,10 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
     """Render a run; however many users there are, the body stays far below the 256 KiB that SNS takes."""
     audit = settings.mode is Mode.AUDIT
     failed = list(_failed(run))
-    forced = [entry for entry, action in _done(run, settings.policy) if _is_forced(action)]
+    forced = [entry for entry, action in _done(run, settings) if _is_forced(action)]
     asked = sorted(_items(run, Level.ATTENTION), key=lambda entry: (entry.by or date.max, entry.user.name))
-    would_do = list(_would_do(run, settings.policy)) if audit else []
-    done = [entry for entry, action in _done(run, settings.policy) if not _is_forced(action)]
+    would_do = list(_would_do(run, settings)) if audit else []
+    done = [entry for entry, action in _done(run, settings) if not _is_forced(action)]
     upcoming = sorted(_items(run, Level.UPCOMING), key=lambda entry: (entry.by or date.max, entry.user.name))
     late = [*_late(run, settings.policy)]
 
@@ -80,7 +83,9 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
     where = f"{settings.account} {settings.aws_region}"
     paragraphs = [
         _wrapped(f"{headline}. Account {where}, {run.today}.", indent=0, hanging=0),
-        _section("NEEDS SOMEONE", [*failed, *forced, *asked], run.today),
+        _section("SWITCHED OFF WHILE IN USE", forced, run.today),
+        _section("FAILED", failed, run.today),
+        _section("NEEDS SOMEONE", asked, run.today),
         _section("WOULD BE DONE (Mode is Audit: nothing was changed)", would_do, run.today),
         _section("DONE TODAY", done, run.today),
         _section("COMING UP", upcoming, run.today),
@@ -108,25 +113,29 @@ def _headline(
 ) -> str:
     """The most important first, with its deadline."""
     counts = Counter(type(done.action) for outcome in run.outcomes for done in outcome.done)
-    if failed:
-        return f"FAILED: changes to {_count(len(failed), 'user')} did not finish"
     if forced:
         return f"CRITICAL: {_count(len(forced), 'access key')} switched off while still in use"
+    if failed:
+        return f"FAILED: changes to {_count(len(failed), 'user')} did not finish"
     if would_do:
         planned = Counter(type(action) for plan in run.plans for action in plan.actions)
-        return f"AUDIT: would {_summary(planned, replaced='replace', off='switch off', deleted='delete')}"
+        would = _summary(
+            planned, replaced="replace", off="switch off", deleted="delete", marks="set marks only"
+        )
+        return f"AUDIT: would {would}"
     if asked:
         first = min((entry.by for entry in asked if entry.by is not None), default=None)
         users = len({entry.user.name for entry in asked})
         return f"{f'ACT by {first}' if first else 'ATTENTION'}: {_count(users, 'user')} need{'s' * (users == 1)} someone"
     if counts:
-        return f"Done: {_summary(counts, replaced='replaced', off='switched off', deleted='deleted')}"
+        did = _summary(counts, replaced="replaced", off="switched off", deleted="deleted", marks="marks only")
+        return f"Done: {did}"
     if upcoming:
         return f"Coming up: {_count(len(upcoming), 'change')}, the first on {upcoming[0].by}"
     return "Nothing to do"
 
 
-def _summary(counts: Counter[type[Action]], *, replaced: str, off: str, deleted: str) -> str:
+def _summary(counts: Counter[type[Action]], *, replaced: str, off: str, deleted: str, marks: str) -> str:
     """`replaced 3, deleted 1 access keys`: the changes of keys, or of marks alone where there are no others."""
     named = {
         replaced: counts[Replace] + counts[Promote],
@@ -134,7 +143,7 @@ def _summary(counts: Counter[type[Action]], *, replaced: str, off: str, deleted:
         deleted: counts[Delete] + counts[DeleteOrphan],
     }
     parts = [f"{verb} {number}" for verb, number in named.items() if number]
-    return f"{', '.join(parts)} access key{'s' * (sum(named.values()) != 1)}" if parts else "marks only"
+    return f"{', '.join(parts)} access key{'s' * (sum(named.values()) != 1)}" if parts else marks
 
 
 def _count(number: int, noun: str) -> str:
@@ -173,20 +182,20 @@ def _is_forced(action: Action) -> bool:
     return isinstance(action, Deactivate) and action.reason is OffReason.FORCED
 
 
-def _done(run: Run, policy: Policy) -> Iterator[tuple[_Entry, Action]]:
+def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]]:
     for outcome in run.outcomes:
         for done in outcome.done:
             new_key = done.issued.key_id if done.issued else None
             if _told_as_done(done.action):
-                yield _of_action(outcome.plan, done.action, policy, new_key=new_key), done.action
+                yield _of_action(outcome.plan, done.action, settings, new_key=new_key), done.action
 
 
-def _would_do(run: Run, policy: Policy) -> Iterator[_Entry]:
+def _would_do(run: Run, settings: RotatorSettings) -> Iterator[_Entry]:
     for plan in run.plans:
         for action in plan.actions:
             if _told_as_done(action):
                 # No command: there is nothing yet to fetch or to undo.
-                yield replace(_of_action(plan, action, policy, new_key=None), command=None)
+                yield replace(_of_action(plan, action, settings, new_key=None), command=None)
 
 
 def _told_as_done(action: Action) -> bool:
@@ -194,9 +203,10 @@ def _told_as_done(action: Action) -> bool:
     return not isinstance(action, Hold)
 
 
-def _of_action(plan: Plan, action: Action, policy: Policy, *, new_key: str | None) -> _Entry:
+def _of_action(plan: Plan, action: Action, settings: RotatorSettings, *, new_key: str | None) -> _Entry:
     """`new_key` None: what would be done, in Audit."""
-    user, name = plan.user, plan.user.name
+    user, name, policy = plan.user, plan.user.name, settings.policy
+    fetch = commands.fetch_new_key(name, region=settings.aws_region)
 
     def entry(
         text: str,
@@ -216,14 +226,12 @@ def _of_action(plan: Plan, action: Action, policy: Policy, *, new_key: str | Non
             text = f"replaced ({why}): the new key is {new_key or 'to come'}, {where}"
             if off_on is not None:
                 text += f". Install it; this old key is switched off from {off_on} on, once nobody uses it"
-            command = commands.fetch_new_key(name)
-            return entry(text, key_id=old, by=off_on, purpose="The owner, with the old key", command=command)
+            return entry(text, key_id=old, by=off_on, purpose="The owner, with the old key", command=fetch)
         case Promote(key_id=key_id):
             text = (
                 f"an interrupted replacement was finished: this new key is in the secret {secret_name(name)}"
             )
-            command = commands.fetch_new_key(name)
-            return entry(text, key_id=key_id, purpose="The owner, with the old key", command=command)
+            return entry(text, key_id=key_id, purpose="The owner, with the old key", command=fetch)
         case DeleteOrphan(key_id=key_id):
             text = (
                 f"an interrupted replacement was undone: its key {key_id}, which nobody can hold, was deleted"
@@ -307,7 +315,7 @@ def _section(title: str, entries: Sequence[_Entry], today: date) -> list[str]:
 
 
 def _block(entry: _Entry, today: date) -> Iterator[str]:
-    owner = f" (owner: {entry.owner})" if entry.owner else ""
+    owner = f" (owner: {entry.owner[:_LONGEST_TAG]})" if entry.owner else ""
     yield from _wrapped(f"* {entry.user.name}{owner}", indent=0)
     key = next((key for key in entry.user.keys if key.id == entry.key_id), None)
     if key is not None:
@@ -325,11 +333,11 @@ def _facts(key: Key, user: User, today: date) -> str:
     if key.last_use is not None and key.used_on is not None:
         used = f"last used {key.used_on} by {key.last_use.service} in {key.last_use.region}"
     # The console keeps a key's description as a tag named by the key id.
-    description = f" ({user.tags[key.id]})" if key.id in user.tags else ""
+    description = f" ({user.tags[key.id][:_LONGEST_TAG]})" if key.id in user.tags else ""
     return f"{key.id}{description}, {_count((today - key.created_on).days, 'day')} old, {used}"
 
 
-def _wrapped(text: str, *, indent: int = 4, hanging: int = 4) -> list[str]:
+def _wrapped(text: str, *, indent: int = _TEXT_INDENT, hanging: int = _TEXT_INDENT) -> list[str]:
     """Every line of the mail comes through here: what a person can set (tags) cannot start a line of its own."""
     return textwrap.wrap(
         "".join(character if character.isprintable() else "?" for character in text),
@@ -343,11 +351,11 @@ def _wrapped(text: str, *, indent: int = 4, hanging: int = 4) -> list[str]:
 def _command(command: str) -> Iterator[str]:
     """Broken before options, so that it can be copied as it stands."""
     line, *options = command.split(" --")
-    line = f"    {line}"
+    line = " " * _COMMAND_INDENT + line
     for option in options:
         if len(line) + len(option) + len(" -- \\") > _WIDTH:
             yield f"{line} \\"
-            line = f"      --{option}"
+            line = " " * _COMMAND_INDENT + f"  --{option}"
         else:
             line = f"{line} --{option}"
     yield line

@@ -31,6 +31,8 @@ from keyrotation.policy import Policy
 from keyrotation.state import State
 from keyrotation.tags import HoldReason
 
+_MOST_TAGS = 50
+
 Rule = Callable[[State], Iterator[Action | Item]]
 
 
@@ -97,6 +99,10 @@ def not_understood(state: State) -> Iterator[Item]:
         for key in state.keys
         if key.status not in (ACTIVE, INACTIVE)
     ]
+    if len(state.user.tags) >= _MOST_TAGS:
+        problems.append(
+            f"it has {_MOST_TAGS} tags, as many as IAM allows, and this system needs room for its own"
+        )
     if len(state.keys) > 2:
         problems.append(f"there are {len(state.keys)} keys, and IAM allows two")
     for problem in problems:
@@ -144,7 +150,9 @@ def _nobody_can_hold(state: State, key: Key, pending: tag.Pending) -> bool:
     comes after a key was stored, so one that was never stored and has a use, of whatever kind, is somebody's.
     """
     of_that_run = abs(key.created - pending.since) <= state.occasion.function_timeout
-    return of_that_run and key.last_use is None
+    # Whoever may tag a user can forge `pending`; a run of this system would have settled its own long ago.
+    recent = state.occasion.now - pending.since <= timedelta(days=state.policy.quiet_days)
+    return of_that_run and recent and key.last_use is None
 
 
 def exempt(state: State) -> Iterator[Item]:
@@ -319,10 +327,6 @@ def _held_in_use(state: State, elder: Key) -> Iterator[Action | Item]:
 def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
     if state.off_on is None or state.today < state.off_on - timedelta(days=state.policy.warn_days):
         return
-    announced = state.hold_of_this_off_date(elder, HoldReason.BY_HAND)
-    if announced is None:
-        announced = state.today + timedelta(days=state.policy.warn_days)
-        yield Hold(key_id=elder.id, until=announced, reason=HoldReason.BY_HAND)
     made_by_hand = "both keys are active and the newer one is not in the secret"
     if state.in_use(elder):
         yield _attention(
@@ -330,7 +334,12 @@ def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
             key=elder,
         )
     elif _someone_holds_successor(state):
-        off = max(announced, state.today + timedelta(days=1))
+        # Announced when it is decided, and not while the elder was in use: then nobody was told of a day.
+        announced = state.hold_of_this_off_date(elder, HoldReason.BY_HAND)
+        if announced is None:
+            announced = state.today + timedelta(days=state.policy.warn_days)
+            yield Hold(key_id=elder.id, until=announced, reason=HoldReason.BY_HAND)
+        off = max(announced, state.off_on, state.today + timedelta(days=1))
         yield _attention(
             f"{made_by_hand}; the older is quiet and is switched off on {off}", key=elder, by=off
         )
@@ -428,7 +437,10 @@ def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
     policy = state.policy
     if not key.active:
         if policy.delete_after_days and (off_on := state.inactive_since.get(key.id)):
-            yield off_on + timedelta(days=policy.delete_after_days), "will be deleted"
+            days = policy.delete_after_days
+            if _may_be_needed_back(state, key):
+                days = max(days, policy.quiet_days_before_first_use)
+            yield off_on + timedelta(days=days), "will be deleted"
         return
     retired_on = _retirement_day(state, key)
     issued_on = key.created_on + timedelta(days=policy.issue_age)

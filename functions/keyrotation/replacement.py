@@ -13,6 +13,7 @@ at any step the old key works, and what is left says what happened:
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,6 +24,7 @@ from keyrotation.secret_store import ForeignPolicy, NewKey, SecretStore
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sts import STSClient
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
 PROOF_DELAYS = (1, 2, 3, 3, 4, 4, 5, 5, 10, 10, 10)
@@ -42,12 +44,12 @@ class Issued:
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """What a replacement needs. `iam_once` never retries; `identify` signs with the new key and returns its ARN."""
+    """What a replacement needs. `iam_once` never retries; `sts_for` makes a client that signs with a new key."""
 
     iam: "IAMClient"
     iam_once: "IAMClient"
     secrets: SecretStore
-    identify: Callable[[NewKey], str]
+    sts_for: Callable[[NewKey], "STSClient"]
     sleep: Callable[[float], None]
 
     def issue(self, user: User, pending: tag.Pending) -> Issued:
@@ -99,16 +101,17 @@ class Issuer:
     def _prove(self, user: User, key: NewKey) -> None:
         """Use the key until IAM knows it everywhere, with bounded patience."""
         last = "no answer"
-        for delay in PROOF_DELAYS:
-            self.sleep(delay)
-            try:
-                arn = self.identify(key)
-            except CALL_ERRORS as error:
-                last = cause_of(error)
-                continue
-            if arn != user.arn:
-                raise _NotProven(f"the new key belongs to {arn}, not to {user.arn}")
-            return
+        with closing(self.sts_for(key)) as sts:
+            for delay in PROOF_DELAYS:
+                self.sleep(delay)
+                try:
+                    arn = sts.get_caller_identity()["Arn"]
+                except CALL_ERRORS as error:
+                    last = cause_of(error)
+                    continue
+                if arn != user.arn:
+                    raise _NotProven(f"the new key belongs to {arn}, not to {user.arn}")
+                return
         raise _NotProven(f"the new key did not work within {sum(PROOF_DELAYS)} seconds ({last})")
 
     def _settle(self, user: User, key: NewKey, cause: str) -> None:

@@ -32,40 +32,61 @@ def rotate(
     act: Callable[[Plan], Outcome] | None,
     policy: Policy,
     occasion: Occasion,
-    time_is_up: Callable[[], bool],
+    seconds_left: Callable[[], float],
     workers: int,
 ) -> Run:
-    """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told."""
+    """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told.
+
+    `seconds_left` until no user may be started any more. Looking may take half of them: a run that only
+    looked would be the same run again tomorrow.
+    """
+    half = seconds_left() / 2
+
+    def plan(user_name: str) -> Plan:
+        return plan_user(_observed(look, user_name), policy, occasion)
 
     def study(user_name: str) -> tuple[Plan | None, Outcome | None]:
         """Observe and plan; an interrupted replacement is settled first, and then observed and planned again."""
-        if time_is_up():
+        if (left := seconds_left()) < half or left <= 0:
             return None, None
-        plan = plan_user(look(user_name), policy, occasion)
-        if act is None or not plan.settles:
-            return plan, None
-        settled = act(plan)
-        if settled.failure is not None:
-            return plan, settled
-        return plan_user(look(user_name), policy, occasion).preceded_by(plan), settled
+        planned = plan(user_name)
+        if act is None or not planned.settles:
+            return planned, None
+        outcome = act(planned)
+        if outcome.failure is not None:
+            return planned, outcome
+        return plan(user_name).preceded_by(planned), outcome
 
+    def carry_out(planned: Plan) -> Outcome | None:
+        """Observe and plan once more: while others were looked at, a person may have changed this user."""
+        if act is None or seconds_left() <= 0:
+            return None
+        name = planned.user.name
+        anew = plan(name)
+        return act(anew.preceded_by(settled[name]) if name in settled else anew)
+
+    names = _from_another_place_each_day(order.user_names, occasion.today)
     with ThreadPoolExecutor(workers) as pool:
-        studied = list(pool.map(study, order.user_names))
-        plans = tuple(plan for plan, _ in studied if plan is not None)
-        outcomes = [settled for _, settled in studied if settled is not None]
-        late = [name for name, (plan, _) in zip(order.user_names, studied, strict=True) if plan is None]
+        studied = list(pool.map(study, names))
+        plans = {planned.user.name: planned for planned, _ in studied if planned is not None}
+        outcomes = [outcome for _, outcome in studied if outcome is not None]
+        settled = {outcome.plan.user.name: outcome.plan for outcome in outcomes}
+        late = [name for name in names if name not in plans]
 
-        due = sorted((plan for plan in plans if plan.actions and not plan.settles), key=urgency)
+        due = sorted((each for each in plans.values() if each.actions and not each.settles), key=urgency)
         batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
         while act is not None and batch:
-            tried = list(pool.map(lambda plan: None if time_is_up() else act(plan), batch))
+            tried = list(pool.map(carry_out, batch))
             outcomes += [outcome for outcome in tried if outcome is not None]
-            late += [plan.user.name for plan, outcome in zip(batch, tried, strict=True) if outcome is None]
+            plans |= {outcome.plan.user.name: outcome.plan for outcome in tried if outcome is not None}
+            late += [each.user.name for each, outcome in zip(batch, tried, strict=True) if outcome is None]
+            if None in tried:
+                break  # the time is up: those who had a place are deferred, and the others wait as they did
             batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
     return Run(
         order=order,
         today=occasion.today,
-        plans=plans,
+        plans=tuple(plans[name] for name in sorted(plans)),
         outcomes=tuple(outcomes),
         waiting=tuple(due) if act is not None else (),
         deferred=tuple(sorted(late)),
@@ -92,3 +113,17 @@ def _under_cap(
         else:
             rest.append(plan)
     return batch, rest
+
+
+def _from_another_place_each_day(names: Sequence[str], today: date) -> list[str]:
+    """Where the time does not suffice for all, it is not the same users every day who are not reached."""
+    start = today.toordinal() * 997 % len(names) if names else 0
+    return [*names[start:], *names[:start]]
+
+
+def _observed(look: Callable[[str], User], user_name: str) -> User:
+    """One user's surprise must not stop the others. Told by its kind only: its words may quote what was read."""
+    try:
+        return look(user_name)
+    except Exception as error:  # noqa: BLE001
+        return User(name=user_name, unread=(f"it could not be read ({type(error).__name__})",))

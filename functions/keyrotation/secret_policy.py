@@ -2,7 +2,7 @@
 
 import json
 
-_READ = ["secretsmanager:GetSecretValue"]
+_READ = "secretsmanager:GetSecretValue"
 _WRITE = [
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecret",
@@ -26,7 +26,7 @@ def secret_policy(*, user_arn: str, rotator_role_arn: str) -> str:
             "Sid": "OwnerReads",
             "Effect": "Allow",
             "Principal": {"AWS": user_arn},
-            "Action": [*_READ, "secretsmanager:DescribeSecret"],
+            "Action": [_READ, "secretsmanager:DescribeSecret"],
             "Resource": "*",
         },
         _deny("NobodyElseReads", _READ, but=user_arn),
@@ -35,7 +35,24 @@ def secret_policy(*, user_arn: str, rotator_role_arn: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def _deny(sid: str, actions: list[str], *, but: str) -> dict[str, object]:
+def same_policy(one: str, other: str) -> bool:
+    """AWS may return a list of one as a scalar, and a list in another order: that is the same policy."""
+    return _normal(json.loads(one)) == _normal(json.loads(other))
+
+
+def _normal(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _normal(each) for key, each in value.items()}
+        case [only]:
+            return _normal(only)
+        case list():
+            return sorted((_normal(each) for each in value), key=repr)
+        case _:
+            return value
+
+
+def _deny(sid: str, actions: str | list[str], *, but: str) -> dict[str, object]:
     return {
         "Sid": sid,
         "Effect": "Deny",

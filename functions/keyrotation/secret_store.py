@@ -1,15 +1,20 @@
 """The secret that hands a new key to its owner. Values are written here and never read."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keyrotation.model import CURRENT_STAGE, PENDING_STAGE, Secret, User, secret_name, version_id
-from keyrotation.secret_policy import secret_policy
+from keyrotation.secret_policy import same_policy, secret_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+# Seconds before each time that a policy is read back.
+POLICY_DELAYS = (0, 1, 3)
 
 
 class ForeignPolicy(Exception):
@@ -31,6 +36,7 @@ class SecretStore:
 
     client: "SecretsManagerClient" = field(repr=False)
     rotator_role_arn: str
+    sleep: Callable[[float], None]
 
     def describe(self, name: str) -> Secret | None:
         """None: there is no such secret."""
@@ -57,18 +63,27 @@ class SecretStore:
             self.client.restore_secret(SecretId=name)
         ours = secret_policy(user_arn=user.arn, rotator_role_arn=self.rotator_role_arn)
         self.client.put_resource_policy(SecretId=name, ResourcePolicy=ours, BlockPublicPolicy=True)
-        found = self.client.get_resource_policy(SecretId=name).get("ResourcePolicy", "{}")
-        if json.loads(found) != json.loads(ours):
+        if not self._has_policy(name, ours):
             raise ForeignPolicy(f"the resource policy of {name} is not the one that was put")
+        if user.secret is not None and self._version_with(user.secret, CURRENT_STAGE) is None:
+            # Somebody made it without a value, and the first version of a secret becomes AWSCURRENT whatever
+            # it is asked to be: let that be a placeholder, and not a key that is not proved yet.
+            self.client.put_secret_value(SecretId=name, SecretString=_placeholder(user))
+
+    def _has_policy(self, name: str, ours: str) -> bool:
+        """Asked a few times: the answer to the first may be from before the policy was put."""
+        for delay in POLICY_DELAYS:
+            self.sleep(delay)
+            if same_policy(self.client.get_resource_policy(SecretId=name).get("ResourcePolicy", "{}"), ours):
+                return True
+        return False
 
     def _create(self, name: str, user: User) -> None:
-        # A placeholder: the first version of a secret becomes AWSCURRENT whatever it is asked to be.
-        placeholder = json.dumps({"UserName": user.name, "Note": "no access key was issued here yet"})
         try:
             self.client.create_secret(
                 Name=name,
                 Description=f"Access key of the IAM user {user.name}, written by access-key-rotation",
-                SecretString=placeholder,
+                SecretString=_placeholder(user),
             )
         except self.client.exceptions.ResourceExistsException:
             # Made in between; the policy that is put and read back decides whether it will do.
@@ -111,3 +126,7 @@ class SecretStore:
     def _version_with(secret: Secret | None, stage: str) -> str | None:
         stages = secret.stages if secret is not None else {}
         return next((version for version, labels in stages.items() if stage in labels), None)
+
+
+def _placeholder(user: User) -> str:
+    return json.dumps({"UserName": user.name, "Note": "no access key was issued here yet"})

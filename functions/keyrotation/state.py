@@ -43,7 +43,8 @@ class State:
             try:
                 policy = policy.tightened(tags.max_age_days)
             except PolicyError as refused:
-                problem = f"the tag {tag.MAX_AGE_DAYS} is `{tags.max_age_days}`, but {refused}"
+                told = str(refused).replace("\n", "; ")
+                problem = f"the tag {tag.MAX_AGE_DAYS} is `{tags.max_age_days}`, but {told}"
         return cls(
             user=user,
             tags=tags,
@@ -168,8 +169,9 @@ class State:
         """The end of the elder's hold, if it was first reported for the off date that the elder has now.
 
         A hold is written for `longest_hold` days when it is first reported: for a key in use not before its
-        off date, for a pair by hand not before `WarnDays` ahead of it. An earlier end is a left-over of an
-        earlier successor, which somebody deleted: it announced nothing about this off date.
+        off date; for a pair by hand not before `WarnDays` ahead of it, nor before the elder became quiet. An
+        earlier end is a left-over, of a successor that somebody deleted or of an earlier quiet time: it
+        announced nothing about this off date.
         """
         held = self.held_until.get(elder.id)
         if held is None or held.reason is not reason or self.off_on is None:
@@ -177,6 +179,9 @@ class State:
         first_report = self.off_on
         if reason is HoldReason.BY_HAND:
             first_report -= timedelta(days=self.policy.warn_days)
+            if elder.used_on is not None:
+                quiet_on = elder.used_on + timedelta(days=self.policy.quiet_days_before_first_use + 1)
+                first_report = max(first_report, quiet_on)
         earliest = first_report + timedelta(days=self.longest_hold(reason))
         return held.until if held.until >= earliest else None
 

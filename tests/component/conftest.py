@@ -74,22 +74,20 @@ class Clients:
     secretsmanager: "SecretsManagerClient"
     secrets: "SecretStore"
     slept: list[float] = field(default_factory=list)
+    waited_for_policy: list[float]
 
-    def identify(self, key: "NewKey") -> str:
-        """As the rotator does it: signed with the new key."""
+    @staticmethod
+    def sts_for(key: NewKey) -> "STSClient":
+        """As the rotator makes it: signing with the new key."""
         session = boto3.session.Session(aws_access_key_id=key.id, aws_secret_access_key=key.secret)
-        sts: STSClient = session.client("sts", config=ONCE)
-        try:
-            return sts.get_caller_identity()["Arn"]
-        finally:
-            sts.close()
+        return session.client("sts", config=ONCE)
 
     def issuer(self) -> Issuer:
         return Issuer(
             iam=self.iam,
             iam_once=self.iam,
             secrets=self.secrets,
-            identify=self.identify,
+            sts_for=self.sts_for,
             sleep=self.slept.append,
         )
 
@@ -101,8 +99,9 @@ class Clients:
 def clients(calls: Calls) -> Iterator[Clients]:  # noqa: ARG001  # watches the sessions that are made here
     session = boto3.session.Session()
     iam, secretsmanager = session.client("iam", config=ONCE), session.client("secretsmanager", config=ONCE)
-    secrets = SecretStore(client=secretsmanager, rotator_role_arn=ROTATOR_ROLE_ARN)
-    yield Clients(iam=iam, secretsmanager=secretsmanager, secrets=secrets)
+    waited: list[float] = []
+    secrets = SecretStore(client=secretsmanager, rotator_role_arn=ROTATOR_ROLE_ARN, sleep=waited.append)
+    yield Clients(iam=iam, secretsmanager=secretsmanager, secrets=secrets, waited_for_policy=waited)
     iam.close()
     secretsmanager.close()
 

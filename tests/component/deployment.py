@@ -115,6 +115,9 @@ class Deployment:
         # The module and its logger, whose stream is the standard output of the test that made it.
         self.monkeypatch.delitem(sys.modules, function, raising=False)
         self.monkeypatch.delitem(logging.Logger.manager.loggerDict, function, raising=False)
+        # A cold start finds no level that an earlier import set.
+        for library in ("botocore", "boto3", "urllib3"):
+            logging.getLogger(library).setLevel(logging.NOTSET)
         module = importlib.import_module(function)
         self.monkeypatch.setattr(module, "datetime", _Today)
         self.monkeypatch.setattr("time.sleep", self.slept.append)

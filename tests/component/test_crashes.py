@@ -65,7 +65,7 @@ def run_later(clients: Clients, calls: Calls, *, cap: int = 100, names: tuple[st
         act=applier.apply,
         policy=Policy(max_users_per_run=cap),
         occasion=replace(OCCASION, now=NOW + timedelta(days=1)),
-        time_is_up=lambda: False,
+        seconds_left=lambda: 900.0,
         workers=1,
     )
 
@@ -282,3 +282,45 @@ def test_a_user_who_is_settled_and_then_replaced_is_one_user_under_the_cap(
     assert account.current("carol")["AccessKeyId"] == replacement.new
     assert [plan.user.name for plan in run.waiting] == []
     assert account.new_key("dan", old)
+
+
+def test_a_user_who_was_settled_has_a_place_for_the_replacement_that_follows(
+    account: Account, replacement: Replacement, calls: Calls, clients: Clients
+) -> None:
+    interrupt(replacement, calls, CREATED, LAST)
+    account.add_user("dan")
+    account.add_key("dan", age=200, used=1)
+
+    run = run_later(clients, calls, cap=1, names=("carol", "dan"))
+
+    assert account.current("carol")["AccessKeyId"] == replacement.new
+    assert [plan.user.name for plan in run.waiting] == ["dan"]
+    assert len(account.keys("dan")) == 1
+
+
+def test_a_stored_key_that_a_person_switched_off_stays_off_and_is_told(
+    account: Account, replacement: Replacement, calls: Calls, clients: Clients
+) -> None:
+    interrupt(replacement, calls, STORED, LAST)
+    account.iam.update_access_key(UserName="carol", AccessKeyId=replacement.new, Status="Inactive")
+
+    run = run_later(clients, calls)
+
+    assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Inactive"}
+    assert replacement.pending is None
+    assert {"DeleteAccessKey", "UpdateSecretVersionStage"}.isdisjoint(calls.operations)
+    told = [item.text for item in run.plans[0].items]
+    assert "somebody switched off the new key of an interrupted replacement" in told
+
+
+def test_what_a_settlement_that_failed_has_to_say_is_said_once(
+    account: Account, replacement: Replacement, calls: Calls, clients: Clients
+) -> None:
+    interrupt(replacement, calls, CREATED, "is never made, for the function dies")
+    account.add_key("carol", age=-0.5)
+    calls.refuse("UntagUser", "AccessDenied")
+
+    run = run_later(clients, calls)
+
+    assert ["somebody made this key" in item.text for item in run.plans[0].items] == [True]
+    assert [each.failure is not None for each in run.outcomes] == [True]

@@ -350,6 +350,8 @@ def test_no_secret_half_is_in_a_mail_a_log_or_on_standard_output(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # The root logger too: at DEBUG botocore writes whole requests and answers.
+    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="rotator")
     deployment.scan(POWERTOOLS_LOG_LEVEL="DEBUG")
     (body,) = deployment.orders()

@@ -333,7 +333,7 @@ def test_creation_goes_through_the_client_that_never_retries(
         iam=retrying,
         iam_once=once,
         secrets=clients.secrets,
-        identify=clients.identify,
+        sts_for=clients.sts_for,
         sleep=clients.slept.append,
     )
     user = replacement.seen()

@@ -1,10 +1,9 @@
 """A run over many users: the fleet is finished whatever one user does, under the cap and within the time."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from keyrotation.actions import Plan
@@ -21,16 +20,21 @@ from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTA
 from tests.component.calls import Call, Calls
 from tests.component.conftest import Clients
 
-
-def never() -> bool:
-    return False
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import TagTypeDef
 
 
 @dataclass
 class Rotation:
-    """Runs over moto's account; `looked` and `tried` are the names in the order in which they were reached."""
+    """Runs over moto's account; `looked` and `tried` are the names in the order in which they were reached.
+
+    `left`: seconds until no user may be started, of which a look and an attempt take their part.
+    """
 
     clients: Clients
+    left: float = 600
+    look_takes: float = 0
+    act_takes: float = 0
     looked: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
 
@@ -40,7 +44,6 @@ class Rotation:
         cap: int = 100,
         total: int | None = None,
         mode: Mode = Mode.ENFORCE,
-        time_is_up: Callable[[], bool] = never,
         workers: int = 1,
         occasion: Occasion = OCCASION,
     ) -> Run:
@@ -48,10 +51,12 @@ class Rotation:
 
         def look(name: str) -> User:
             self.looked.append(name)
+            self.left -= self.look_takes
             return observe(name, iam=self.clients.iam, secrets=self.clients.secrets)
 
         def act(plan: Plan) -> Outcome:
             self.tried.append(plan.user.name)
+            self.left -= self.act_takes
             return applier.apply(plan)
 
         return rotate(
@@ -60,7 +65,7 @@ class Rotation:
             act=act if mode is Mode.ENFORCE else None,
             policy=Policy(max_users_per_run=cap),
             occasion=occasion,
-            time_is_up=time_is_up,
+            seconds_left=lambda: self.left,
             workers=workers,
         )
 
@@ -103,20 +108,6 @@ def replaced(account: Account, *names: str) -> list[str]:
 
 def failures(run: Run) -> dict[str, str]:
     return {each.plan.user.name: each.failure for each in run.outcomes if each.failure is not None}
-
-
-def counting_down(answers: int) -> Callable[[], bool]:
-    """True from the given number of answers on."""
-    left = answers
-    lock = threading.Lock()
-
-    def time_is_up() -> bool:
-        nonlocal left
-        with lock:
-            left -= 1
-            return left < 0
-
-    return time_is_up
 
 
 # One user's failure.
@@ -245,6 +236,69 @@ def test_what_was_done_before_a_failure_is_told_beside_it(
     assert f"{old}, 92 days old" in told(run)
 
 
+@pytest.mark.parametrize("operation", ["GetUser", "CreateAccessKey"])
+def test_what_nobody_foresaw_about_one_user_is_told_by_its_kind_and_the_others_are_done(
+    account: Account, calls: Calls, rotation: Rotation, operation: str
+) -> None:
+    add_due(account, "alice", "bob", "carol")
+
+    def surprise(call: Call) -> None:
+        if call.operation == operation and call.params["UserName"] == "bob":
+            raise RuntimeError("something that may quote a parameter")
+
+    calls.meet(surprise)
+
+    run = rotation.run("alice", "bob", "carol")
+
+    assert replaced(account, "alice", "bob", "carol") == ["alice", "carol"]
+    assert "* bob" in told(run)
+    assert "(RuntimeError)" in told(run)
+    assert "quote" not in told(run)
+
+
+def test_what_was_done_before_something_that_nobody_foresaw_is_told_beside_it(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    account.add_user("carol")
+    old, new = account.add_key("carol", age=92, used=20), account.add_key("carol", age=16, used=1)
+    account.store("carol", new)
+
+    def surprise(call: Call) -> None:
+        if call.operation == "TagUser":
+            raise RuntimeError("a mistake of ours")
+
+    calls.meet(surprise)
+
+    run = rotation.run("carol")
+
+    assert account.keys("carol")[old] == "Inactive"
+    assert "(RuntimeError)" in told(run)
+    assert "DONE TODAY * carol" in told(run)
+
+
+def test_what_a_person_changed_while_others_were_looked_at_counts(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    ids = add_due(account, "alice", "bob")
+    looks = 0
+
+    def exempt_bob(call: Call) -> None:
+        nonlocal looks
+        looks += call.operation == "GetUser"
+        if looks == 2:
+            tags: list[TagTypeDef] = [{"Key": f"{PREFIX}exempt", "Value": "2027-01-31 migration"}]
+            account.iam.tag_user(UserName="bob", Tags=tags)
+
+    calls.meet(exempt_bob)
+
+    run = rotation.run("alice", "bob")
+
+    assert replaced(account, "alice", "bob") == ["alice"]
+    assert account.keys("bob") == {ids["bob"]: "Active"}
+    assert "EXEMPT * bob" in told(run)
+    assert failures(run) == {}
+
+
 # The cap.
 
 
@@ -337,7 +391,7 @@ def test_the_cap_holds_when_many_work_at_once(account: Account, rotation: Rotati
 
     assert len(replaced(account, *names)) == 7
     assert len(run.waiting) == 13
-    assert sorted(rotation.looked) == list(names)
+    assert set(rotation.looked) == set(names)
 
 
 # Audit.
@@ -370,8 +424,9 @@ def test_without_time_for_anyone_everyone_is_deferred_by_name_and_nothing_is_cal
 ) -> None:
     add_due(account, "alice", "bob")
     calls.clear()
+    rotation.left = -60
 
-    run = rotation.run("bob", "alice", time_is_up=lambda: True)
+    run = rotation.run("bob", "alice")
 
     assert calls.made == []
     assert run.deferred == ("alice", "bob")
@@ -379,17 +434,21 @@ def test_without_time_for_anyone_everyone_is_deferred_by_name_and_nothing_is_cal
     assert digest(run).worth_sending
 
 
-def test_users_who_were_not_looked_at_in_time_are_deferred_and_the_others_are_not_touched_any_more(
-    account: Account, calls: Calls, rotation: Rotation
+def test_looking_leaves_half_of_the_time_to_act_on_who_was_looked_at(
+    account: Account, rotation: Rotation
 ) -> None:
-    names = ("alice", "bob", "carol", "dan")
+    names = tuple(f"user-{number}" for number in range(8))
     add_due(account, *names)
+    rotation.look_takes = 100
 
-    run = rotation.run(*names, time_is_up=counting_down(2))
+    run = rotation.run(*names)
 
-    assert rotation.looked == ["alice", "bob"]
-    assert calls.writes == []
-    assert run.deferred == names
+    # 600, 500, 400, 300; then the time that is left is for those, each of whom is looked at once more.
+    seen = set(rotation.looked[:4])
+    assert len(seen) == 4
+    assert rotation.looked[4:] == rotation.tried == sorted(seen)[:2]
+    assert replaced(account, *names) == sorted(seen)[:2]
+    assert set(run.deferred) == set(names) - set(rotation.tried)
 
 
 def test_users_who_were_not_started_in_time_are_deferred_by_name(
@@ -397,8 +456,9 @@ def test_users_who_were_not_started_in_time_are_deferred_by_name(
 ) -> None:
     names = ("alice", "bob", "carol", "dan")
     add_due(account, *names)
+    rotation.act_takes = 200
 
-    run = rotation.run(*names, time_is_up=counting_down(4 + 3))
+    run = rotation.run(*names)
 
     assert replaced(account, *names) == ["alice", "bob", "carol"]
     assert run.deferred == ("dan",)
@@ -410,15 +470,14 @@ def test_a_user_who_was_started_is_finished_when_the_time_runs_out(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     add_due(account, "alice", "bob")
-    up = False
 
     def run_out(call: Call) -> None:
-        nonlocal up
-        up = up or call.operation == "CreateAccessKey"
+        if call.operation == "CreateAccessKey":
+            rotation.left = 0
 
     calls.meet(run_out)
 
-    run = rotation.run("alice", "bob", time_is_up=lambda: up)
+    run = rotation.run("alice", "bob")
 
     assert replaced(account, "alice", "bob") == ["alice"]
     assert account.tags("alice") == {}
@@ -426,17 +485,35 @@ def test_a_user_who_was_started_is_finished_when_the_time_runs_out(
     assert failures(run) == {}
 
 
-def test_time_that_runs_out_under_the_cap_leaves_nobody_untold(account: Account, rotation: Rotation) -> None:
+def test_time_that_runs_out_under_the_cap_defers_those_who_had_a_place_and_the_others_wait(
+    account: Account, rotation: Rotation
+) -> None:
     names = tuple(f"user-{number}" for number in range(6))
     add_due(account, *names)
+    rotation.act_takes = 300
 
-    run = rotation.run(*names, cap=3, time_is_up=counting_down(6 + 2))
+    run = rotation.run(*names, cap=3)
 
-    done = {each.plan.user.name for each in run.outcomes}
-    waiting = {plan.user.name for plan in run.waiting}
-    assert done | waiting | set(run.deferred) == set(names)
-    assert len(done) + len(waiting) + len(run.deferred) == len(names)
-    assert len(done) == 2
+    assert [each.plan.user.name for each in run.outcomes] == list(names[:2])
+    assert run.deferred == names[2:3]
+    assert [plan.user.name for plan in run.waiting] == list(names[3:])
+    assert "examined 5 of 6 users" in told(run)
+
+
+def test_time_that_never_suffices_does_not_leave_out_the_same_users_every_day(
+    account: Account, rotation: Rotation
+) -> None:
+    names = tuple(f"user-{number}" for number in range(7))
+    for name in names:
+        account.add_user(name)
+    first = set()
+    for day in range(20):
+        rotation.looked.clear()
+        rotation.run(*names, occasion=replace(OCCASION, now=NOW + timedelta(days=day)))
+        assert sorted(rotation.looked) == list(names)
+        first.add(rotation.looked[0])
+
+    assert first == set(names)
 
 
 def test_an_order_of_nobody_is_a_run_with_nothing_to_say(calls: Calls, rotation: Rotation) -> None:

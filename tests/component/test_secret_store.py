@@ -74,7 +74,7 @@ def test_the_owner_alone_reads_and_the_rotator_alone_writes(
         action: each["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
         for each in stands
         if each["Effect"] == "Deny"
-        for action in each["Action"]
+        for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
     }
     assert [each["Principal"] for each in allows] == [{"AWS": carol.arn}]
     assert {each["Principal"] for each in stands if each["Effect"] == "Deny"} == {"*"}
@@ -254,17 +254,39 @@ def test_promoting_twice_changes_nothing_more(
     assert account.stages("carol") == before
 
 
-def test_a_secret_without_a_value_is_promoted_as_well(
-    account: Account, clients: Clients, carol: User
+@pytest.mark.usefixtures("carol")
+def test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_before_it_is_promoted(
+    account: Account, clients: Clients
 ) -> None:
-    # Somebody made it empty: here the first version becomes AWSCURRENT by itself.
+    # Somebody made it empty, and the first version of a secret becomes AWSCURRENT by itself.
     account.secrets.create_secret(Name=NAME)
-    clients.secrets.make_ready(carol)
+    clients.secrets.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
     clients.secrets.stage("carol", new_key(FIRST))
+    assert account.stages("carol")[version_id(FIRST)] == {"AWSPENDING"}
 
     clients.secrets.promote("carol", FIRST)
 
-    assert account.stages("carol") == {version_id(FIRST): {"AWSCURRENT"}}
+    assert account.stages("carol")[version_id(FIRST)] == {"AWSCURRENT"}
+    assert account.current("carol")["AccessKeyId"] == FIRST
+
+
+def test_a_policy_that_is_read_back_too_early_is_read_again_with_bounded_patience(
+    calls: Calls, clients: Clients, carol: User
+) -> None:
+    reads = 0
+
+    def late(_call: Call, answer: dict[str, Any]) -> None:
+        nonlocal reads
+        reads += 1
+        if reads == 1:
+            del answer["ResourcePolicy"]
+
+    calls.change_answer("GetResourcePolicy", late)
+
+    clients.secrets.make_ready(carol)
+
+    assert reads == 2
+    assert sum(clients.waited_for_policy) <= 10
 
 
 def test_pending_of_another_version_is_left_alone(account: Account, clients: Clients, carol: User) -> None:

@@ -193,22 +193,25 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
 
 
 def test_250_users_in_pages_of_100_are_all_examined_and_each_page_is_fetched_once(stack: Deployed) -> None:
-    account, action = stack.account, "GetAccountAuthorizationDetails"
+    account, action, iam = stack.account, "GetAccountAuthorizationDetails", stack.account.client("iam")
     crowd = [f"crowd-{number:03}" for number in range(249)]
-    with inhabited(stack, Person(name="due-in-the-crowd", story="due", keys=DUE)):
-        iam = account.client("iam")
-        for name in crowd:
-            iam.create_user(UserName=name)
-        try:
+    for name in crowd:
+        iam.create_user(UserName=name)
+    try:
+        # Made last, so that it is listed last: on the third page.
+        with inhabited(stack, Person(name="due-in-the-crowd", story="due", keys=DUE)):
             account.forget()
             with account.page_size(action, 100):
                 mail = one_day(stack)
-        finally:
-            for name in crowd:
-                iam.delete_user(UserName=name)
-    pages = {page.start: fetched for page, fetched in account.pages().items() if page.action == action}
-    assert pages == {0: 1, 100: 1, 200: 1}
+    finally:
+        for name in crowd:
+            iam.delete_user(UserName=name)
+    fetched = account.pages()
+    assert {page.start: times for page, times in fetched.items() if page.action == action} == {0: 1, 100: 1, 200: 1}
+    looked_at = {page.user_name: times for page, times in fetched.items() if page.action == "ListAccessKeys"}
+    assert {name: looked_at[name] for name in crowd} == dict.fromkeys(crowd, 1)
     assert "examined 250 of 250 users" in mail.body
+    assert "* due-in-the-crowd" in mail.body
 
 
 def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_done(stack: Deployed) -> None:

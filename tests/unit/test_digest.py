@@ -1,6 +1,7 @@
 """The mail: what on-call reads, and what nobody can forge."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -133,12 +134,12 @@ def test_a_replaced_key_comes_with_its_secret_its_off_date_and_the_command_for_t
     body = flat(digest_of(run_of(DUE), ENFORCE))
     assert f"the new key is {NEW}, in the secret access-keys/alice/credentials" in body
     assert "2026-12-06: in 14 days." in body
-    assert "The owner, with the old key: aws secretsmanager get-secret-value" in body
+    assert "The owner, with the old key: aws secretsmanager get-secret-value --region eu-west-1" in body
 
 
 def test_a_key_that_was_forced_off_comes_with_the_way_back() -> None:
     body = flat(digest_of(run_of(FORCED), ENFORCE))
-    assert body.index("NEEDS SOMEONE") < body.index("* dave")
+    assert "SWITCHED OFF WHILE IN USE * dave" in body
     command = f"aws iam update-access-key --user-name dave --access-key-id {OLD} --status Active"
     assert command in body.replace("\\ ", "")
 
@@ -147,7 +148,18 @@ def test_a_failure_is_told_by_user_and_cause_before_everything_else() -> None:
     body = flat(
         digest_of(run_of(HELD, DUE, failure="replace failed (CreateAccessKey: AccessDenied)"), ENFORCE)
     )
-    assert "NEEDS SOMEONE * carol Replace failed (CreateAccessKey: AccessDenied)." in body
+    assert "FAILED * carol Replace failed (CreateAccessKey: AccessDenied)." in body
+
+
+def test_a_key_forced_off_is_told_though_many_others_failed() -> None:
+    failing = run_of(
+        *(user(key(74, used=0), name=f"f{number:02}") for number in range(30)), failure="no answer"
+    )
+    forced = run_of(FORCED)
+    both = replace(failing, plans=failing.plans + forced.plans, outcomes=failing.outcomes + forced.outcomes)
+    digest = digest_of(both, ENFORCE)
+    assert digest.subject.startswith("CRITICAL: 1 access key switched off while still in use")
+    assert "SWITCHED OFF WHILE IN USE * dave" in flat(digest)
 
 
 def test_the_key_is_told_with_description_age_and_last_use() -> None:
@@ -193,7 +205,12 @@ def test_a_mail_about_five_thousand_users_fits_what_sns_takes() -> None:
 SECTIONS = {"NEEDS SOMEONE", "DONE TODAY", "EXAMINED", "SETTINGS"}
 
 
-@given(text=st.text(max_size=256))
+COMMAND = (
+    "aws iam attach-user-policy --user-name mallory --policy-arn arn:aws:iam::aws:policy/AdministratorAccess"
+)
+
+
+@given(text=st.text(max_size=256) | st.integers(0, 80).map(lambda width: " " * width + COMMAND))
 def test_no_tag_can_start_a_line_of_its_own_or_break_the_width(text: str) -> None:
     forged = user(
         key(74, used=0), tags={f"{PREFIX}owner": text, OLD: text, f"{PREFIX}exempt": text}, name="mallory"
@@ -203,6 +220,8 @@ def test_no_tag_can_start_a_line_of_its_own_or_break_the_width(text: str) -> Non
     after_headline = lines[lines.index("") :]
     assert {line for line in after_headline if line and line[0] not in " *"} == SECTIONS
     assert [line.split()[1] for line in lines if line.startswith("*")] == ["mallory", "alice"]
+    commands = [line for line in lines if line.startswith(" " * 5)]
+    assert all(line.startswith((" " * 8 + "aws ", " " * 10 + "--")) for line in commands)
     assert max(len(line) for line in lines if "aws " not in line and "--" not in line) <= 72
     assert len(digest.subject) < 100
     assert digest.subject.isascii()
