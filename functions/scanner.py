@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
-from keyrotation.inventory import scan
+from keyrotation.causes import CALL_ERRORS, cause_of
+from keyrotation.inventory import root_has_keys, scan
 from keyrotation.order import Order, run_id_of_schedule
 from keyrotation.plan import may_concern
 from keyrotation.settings import ScannerSettings
@@ -45,7 +46,13 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
         logger.warning(
             "keys could not be listed", extra={"run_id": run_id, "user": user_name, "cause": cause}
         )
-    order = Order(run_id=run_id, total=found.total, user_names=found.named)
+    order = Order(
+        run_id=run_id,
+        total=found.total,
+        with_keys=found.with_keys,
+        root_has_keys=_root_has_keys(run_id),
+        user_names=found.named,
+    )
     # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(
         QueueUrl=settings.orders_queue_url,
@@ -57,3 +64,14 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     logger.info("order sent", extra=summary)
     metrics.add_metric(name="UsersScanned", unit=MetricUnit.Count, value=found.total)
     return summary
+
+
+def _root_has_keys(run_id: str) -> bool | None:
+    """None, which the mail tells, when it cannot be read: the users are no less due for that."""
+    try:
+        return root_has_keys(iam)
+    except CALL_ERRORS as error:
+        logger.warning(
+            "account summary could not be read", extra={"run_id": run_id, "cause": cause_of(error)}
+        )
+        return None

@@ -18,8 +18,11 @@ OWN_TAGS = [
 def scanner(*, stack: cdk.Stack, orders: Orders) -> list[iam.PolicyStatement]:
     """Read users, tags and keys; send an order. Nothing that changes anything."""
     return [
-        # IAM knows no narrower resource for this call. It is read-only, and the only way to list users with their tags.
-        iam.PolicyStatement(actions=["iam:GetAccountAuthorizationDetails"], resources=["*"]),
+        # IAM knows no narrower resource for these. Both only read: the one way to list users with their tags, and
+        # the one way to know whether the root user has keys.
+        iam.PolicyStatement(
+            actions=["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"], resources=["*"]
+        ),
         iam.PolicyStatement(actions=["iam:ListAccessKeys"], resources=[_users(stack)]),
         iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[orders.queue.queue_arn]),
     ]

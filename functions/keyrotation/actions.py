@@ -90,9 +90,10 @@ Action = Promote | DeleteOrphan | ForgetMarks | MarkInactive | Hold | Deactivate
 class Level(IntEnum):
     """How much an item asks of people, the most urgent first."""
 
-    ATTENTION = 0
-    UPCOMING = 1
-    EXEMPT = 2
+    CRITICAL = 0
+    ATTENTION = 1
+    UPCOMING = 2
+    EXEMPT = 3
 
 
 @dataclass(frozen=True, kw_only=True)

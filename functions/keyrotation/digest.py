@@ -25,6 +25,7 @@ from keyrotation.actions import (
     Replace,
 )
 from keyrotation.model import ACTIVE, Key, User, secret_name
+from keyrotation.plan import account_items
 from keyrotation.policy import Policy, parameter_name
 from keyrotation.rotation import Run
 from keyrotation.settings import Mode, RotatorSettings
@@ -78,13 +79,20 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
     done = [entry for entry, action in _done(run, settings) if not _is_forced(action)]
     upcoming = sorted(_items(run, Level.UPCOMING), key=lambda entry: (entry.by or date.max, entry.user.name))
     late = [*_late(run, settings.policy)]
+    account = account_items(run.order, settings.policy)
+    critical = any(item.level is Level.CRITICAL for item in account)
 
-    headline = _headline(run, failed=failed, forced=forced, asked=asked, would_do=would_do, upcoming=upcoming)
+    headline = _headline(
+        run, account=account, failed=failed, forced=forced, asked=asked, would_do=would_do, upcoming=upcoming
+    )
     where = f"{settings.account} {settings.aws_region}"
     paragraphs = [
         _wrapped(f"{headline}. Account {where}, {run.today}.", indent=0, hanging=0),
         _section("SWITCHED OFF WHILE IN USE", forced, run.today),
         _section("FAILED", failed, run.today),
+        ["", "THE ACCOUNT", *(line for item in account for line in _wrapped(_sentence(item.text)))]
+        if account
+        else [],
         _section("NEEDS SOMEONE", asked, run.today),
         _section("WOULD BE DONE (Mode is Audit: nothing was changed)", would_do, run.today),
         _section("DONE TODAY", done, run.today),
@@ -97,14 +105,19 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
     return Digest(
         subject=_ascii(f"{headline} ({where})")[:_LONGEST_SUBJECT],
         body="\n".join(line for paragraph in paragraphs for line in paragraph) + "\n",
-        severity=Severity.CRITICAL if failed or forced else Severity.ATTENTION if asked else Severity.INFO,
-        worth_sending=any((failed, forced, asked, would_do, done, upcoming, late)),
+        severity=Severity.CRITICAL
+        if failed or forced or critical
+        else Severity.ATTENTION
+        if asked or account
+        else Severity.INFO,
+        worth_sending=any((account, failed, forced, asked, would_do, done, upcoming, late)),
     )
 
 
 def _headline(
     run: Run,
     *,
+    account: Sequence[Item],
     failed: Sequence[_Entry],
     forced: Sequence[_Entry],
     asked: Sequence[_Entry],
@@ -115,6 +128,8 @@ def _headline(
     counts = Counter(type(done.action) for outcome in run.outcomes for done in outcome.done)
     if forced:
         return f"CRITICAL: {_count(len(forced), 'access key')} switched off while still in use"
+    if any(item.level is Level.CRITICAL for item in account):
+        return "CRITICAL: the root user has access keys"
     if failed:
         return f"FAILED: changes to {_count(len(failed), 'user')} did not finish"
     if would_do:
@@ -130,6 +145,8 @@ def _headline(
     if counts:
         did = _summary(counts, replaced="replaced", off="switched off", deleted="deleted", marks="marks only")
         return f"Done: {did}"
+    if account:
+        return "ATTENTION: the account needs someone"
     if upcoming:
         return f"Coming up: {_count(len(upcoming), 'change')}, the first on {upcoming[0].by}"
     return "Nothing to do"
@@ -320,12 +337,16 @@ def _block(entry: _Entry, today: date) -> Iterator[str]:
     key = next((key for key in entry.user.keys if key.id == entry.key_id), None)
     if key is not None:
         yield from _wrapped(_facts(key, entry.user, today))
-    yield from _wrapped(f"{entry.text[:1].upper()}{entry.text[1:]}.")
+    yield from _wrapped(_sentence(entry.text))
     if entry.by is not None and entry.by > today:
         yield from _wrapped(f"{entry.by}: in {_count((entry.by - today).days, 'day')}.")
     if entry.command is not None:
         yield from _wrapped(f"{entry.purpose}:")
         yield from _command(entry.command)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _facts(key: Key, user: User, today: date) -> str:

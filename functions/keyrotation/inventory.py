@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """`total`: users that exist; `named`: those who go into the order; `unread`: causes by name, all named too."""
+    """`total`: users that exist, `with_keys` of them with an active key; `named`: those who go into the order.
+
+    `unread`: causes by name; those users count as having keys, and are named too.
+    """
 
     total: int
+    with_keys: int
     named: tuple[str, ...]
     unread: dict[str, str]
 
@@ -26,6 +30,7 @@ class _Looked:
     user_name: str
     gone: bool = False
     named: bool = True
+    has_keys: bool = True
     cause: str | None = None
 
 
@@ -44,12 +49,15 @@ def scan(
             keys = tuple(list_keys(iam, user_name))
         except CALL_ERRORS as error:
             return _Looked(user_name=user_name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
-        return _Looked(user_name=user_name, named=may_concern(keys, tag_keys))
+        return _Looked(
+            user_name=user_name, named=may_concern(keys, tag_keys), has_keys=any(key.active for key in keys)
+        )
 
     with ThreadPoolExecutor(workers) as pool:
         looked = [each for each in pool.map(look, _users(iam)) if not each.gone]
     return Scan(
         total=len(looked),
+        with_keys=sum(each.has_keys for each in looked),
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
     )
@@ -63,6 +71,11 @@ def _users(iam: "IAMClient") -> Iterator[tuple[str, list[str]]]:
     for page in pages:
         for user in page["UserDetailList"]:
             yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
+
+
+def root_has_keys(iam: "IAMClient") -> bool:
+    """The root user is not among the users, and its keys are never touched: only told. Raises what botocore raises."""
+    return iam.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] > 0
 
 
 def list_keys(iam: "IAMClient", user_name: str) -> Iterator[Key]:

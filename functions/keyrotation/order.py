@@ -18,10 +18,15 @@ class BadInput(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """`total`: the users that the scanner found; `user_names`: those for whom something might be due."""
+    """What the scanner found: `total` users, `with_keys` of them with an active key (or unreadable).
+
+    `user_names`: those for whom something might be due. `root_has_keys` None: it could not be read.
+    """
 
     run_id: str
     total: int
+    with_keys: int
+    root_has_keys: bool | None
     user_names: tuple[str, ...]
 
     def to_json(self) -> str:
@@ -38,16 +43,23 @@ class Order:
             raise BadInput("the order is not a JSON object")
         if fields.get("version") != _VERSION:
             raise BadInput(f"version: this rotator takes {_VERSION}")
-        total, names = fields.get("total"), fields.get("user_names")
-        if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-            raise BadInput("total: not a number of users")
+        total, with_keys = _count(fields, "total"), _count(fields, "with_keys")
+        root_has_keys, names = fields.get("root_has_keys", "missing"), fields.get("user_names")
+        if not (root_has_keys is None or isinstance(root_has_keys, bool)):
+            raise BadInput("root_has_keys: neither true, false nor null")
         if not isinstance(names, list) or not all(
             isinstance(name, str) and _USER_NAME.fullmatch(name) for name in names
         ):
             raise BadInput("user_names: not a list of IAM user names")
         if len(set(names)) != len(names) or len(names) > total:
             raise BadInput("user_names: a name twice, or more names than total")
-        return cls(run_id=_run_id(fields), total=total, user_names=tuple(names))
+        return cls(
+            run_id=_run_id(fields),
+            total=total,
+            with_keys=with_keys,
+            root_has_keys=root_has_keys,
+            user_names=tuple(names),
+        )
 
 
 def run_id_of_schedule(event: object) -> str:
@@ -70,6 +82,13 @@ def order_of_queue(event: object, *, queue_arn: str) -> Order:
     if not isinstance(record.get("body"), str):
         raise BadInput("body: the record holds no order")
     return Order.from_json(record["body"])
+
+
+def _count(fields: dict[str, Any], name: str) -> int:
+    number = fields.get(name)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise BadInput(f"{name}: not a number of users")
+    return number
 
 
 def _run_id(fields: dict[str, Any]) -> str:

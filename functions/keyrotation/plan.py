@@ -27,6 +27,7 @@ from keyrotation.actions import (
     Step,
 )
 from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, PENDING_STAGE, Key, Occasion, User
+from keyrotation.order import Order
 from keyrotation.policy import Policy
 from keyrotation.state import State
 from keyrotation.tags import HoldReason
@@ -48,6 +49,24 @@ def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
         if steps and rule in WHOLE_USER_RULES:
             break
     return Plan(user=user, owner=state.tags.owner, steps=tuple(steps))
+
+
+def account_items(order: Order, policy: Policy) -> tuple[Item, ...]:
+    """What is to be told about the account itself; nothing here is ever acted upon."""
+    items = []
+    if order.root_has_keys:
+        text = "the root user has access keys: delete them; no policy limits what they can do"
+        items.append(Item(level=Level.CRITICAL, text=text))
+    if order.root_has_keys is None:
+        items.append(_attention("whether the root user has access keys could not be read"))
+    if order.with_keys > policy.sustained_users:
+        items.append(
+            _attention(
+                f"MaxUsersPerRun={policy.max_users_per_run} keeps up with about {policy.sustained_users} users who "
+                f"have keys, and this account has {order.with_keys}: keys will come due faster than they are replaced"
+            )
+        )
+    return tuple(items)
 
 
 def may_concern(keys: Sequence[Key], tag_keys: Iterable[str], policy: Policy, today: date) -> bool:

@@ -160,6 +160,8 @@ class Deployment:
             "version": 1,
             "run_id": RUN_ID,
             "total": len(names) if total is None else total,
+            "with_keys": len(names),
+            "root_has_keys": False,
             "user_names": list(names),
         }
         return self.delivery(json.dumps(order | fields))

@@ -16,7 +16,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 
 Function = Literal["scanner", "rotator"]
 FUNCTIONS: tuple[Function, ...] = ("scanner", "rotator")
-ORDER = {"version": 1, "run_id": RUN_ID, "total": 1, "user_names": ["carol"]}
+ORDER = {
+    "version": 1,
+    "run_id": RUN_ID,
+    "total": 1,
+    "with_keys": 1,
+    "root_has_keys": False,
+    "user_names": ["carol"],
+}
 NUMBERS = {
     "MAX_KEY_AGE_DAYS": "MaxKeyAgeDays",
     "OVERLAP_DAYS": "OverlapDays",
@@ -123,6 +130,8 @@ MALFORMED = {
     without(total=True): "total",
     without(total=1.5): "total",
     without(total=None): "total",
+    without("with_keys"): "with_keys",
+    without("root_has_keys"): "root_has_keys",
     without(total=0): "total",
     without("user_names"): "user_names",
     without(user_names="carol"): "user_names",

@@ -60,7 +60,13 @@ def run_later(clients: Clients, calls: Calls, *, cap: int = 100, names: tuple[st
     calls.made.clear()
     applier = clients.applier()
     return rotate(
-        Order(run_id="run-2026-11-23", total=len(names), user_names=names),
+        Order(
+            run_id="run-2026-11-23",
+            total=len(names),
+            with_keys=len(names),
+            root_has_keys=False,
+            user_names=names,
+        ),
         look=lambda name: observe(name, iam=clients.iam, secrets=clients.secrets),
         act=applier.apply,
         policy=Policy(max_users_per_run=cap),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import pytest
 from keyrotation.model import version_id
@@ -41,7 +42,14 @@ def test_the_scanner_orders_who_is_due_and_nobody_else(deployment: Deployment) -
 
     (body,) = deployment.orders()
     named = ["due", "exempt", "far-over", "held", "left", "quiet", "unused"]
-    assert json.loads(body) == {"version": 1, "run_id": RUN_ID, "total": 9, "user_names": named}
+    assert json.loads(body) == {
+        "version": 1,
+        "run_id": RUN_ID,
+        "total": 9,
+        "with_keys": 7,
+        "root_has_keys": False,
+        "user_names": named,
+    }
     assert summary == {"run_id": RUN_ID, "users": 9, "named": 7, "unread": 0}
 
 
@@ -51,7 +59,12 @@ def test_the_scanner_reads_users_and_keys_sends_one_order_and_does_nothing_else(
 ) -> None:
     deployment.scan()
 
-    assert set(calls.operations) == {"GetAccountAuthorizationDetails", "ListAccessKeys", "SendMessage"}
+    assert set(calls.operations) == {
+        "GetAccountAuthorizationDetails",
+        "GetAccountSummary",
+        "ListAccessKeys",
+        "SendMessage",
+    }
     (sent,) = calls.of("SendMessage")
     assert sent.params["MessageDeduplicationId"] == RUN_ID
 
@@ -216,6 +229,31 @@ def test_an_order_that_cannot_be_sent_raises_so_that_the_schedule_tries_again(
         pytest.raises(Exception, match=r"AccessDenied.*SendMessage"),
     ):
         deployment.scan()
+
+
+@pytest.mark.parametrize(("keys_present", "root_has_keys"), [(0, False), (1, True)])
+def test_the_order_says_whether_the_root_user_has_access_keys(
+    calls: Calls,
+    deployment: Deployment,
+    keys_present: int,
+    root_has_keys: bool,  # noqa: FBT001
+) -> None:
+    def present(_call: Call, answer: dict[str, Any]) -> None:
+        answer["SummaryMap"]["AccountAccessKeysPresent"] = keys_present
+
+    calls.change_answer("GetAccountSummary", present)
+    deployment.scan()
+    (body,) = deployment.orders()
+    assert json.loads(body)["root_has_keys"] is root_has_keys
+
+
+def test_what_cannot_be_read_of_the_root_user_is_unknown_and_the_order_is_sent(
+    calls: Calls, deployment: Deployment
+) -> None:
+    calls.refuse("GetAccountSummary", "AccessDenied")
+    deployment.scan()
+    (body,) = deployment.orders()
+    assert json.loads(body)["root_has_keys"] is None
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")

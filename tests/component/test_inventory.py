@@ -49,7 +49,7 @@ def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetch
 
     assert fetched == [None, "100", "200"]
     assert Counter(call.params["UserName"] for call in calls.of(KEYS)) == Counter(names)
-    assert found == Scan(total=250, named=tuple(names), unread={})
+    assert found == Scan(total=250, with_keys=0, named=tuple(names), unread={})
 
 
 def test_an_empty_page_in_the_middle_is_not_the_end(account: Account, calls: Calls, clients: Clients) -> None:
@@ -77,7 +77,7 @@ def test_the_listing_asks_for_users_alone_in_the_largest_pages(
 
 
 def test_an_account_without_users_is_found_empty(calls: Calls, clients: Clients) -> None:
-    assert scan_all(clients) == Scan(total=0, named=(), unread={})
+    assert scan_all(clients) == Scan(total=0, with_keys=0, named=(), unread={})
     assert calls.operations == [LISTING]
 
 
@@ -101,7 +101,7 @@ def test_the_decision_who_is_named_sees_every_key_and_every_tag(account: Account
     )
     assert sorted(tag_keys) == ["access-key-rotation:owner", "team"]
     assert nobody == ((), [])
-    assert found == Scan(total=2, named=("alice",), unread={})
+    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={})
 
 
 def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clients: Clients) -> None:
@@ -130,7 +130,7 @@ def test_a_user_deleted_in_between_is_dropped(account: Account, calls: Calls, cl
         account.add_user(name)
     calls.refuse(KEYS, "NoSuchEntity", status=404, UserName="bob")
 
-    assert scan_all(clients) == Scan(total=2, named=("alice", "carol"), unread={})
+    assert scan_all(clients) == Scan(total=2, with_keys=0, named=("alice", "carol"), unread={})
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_user_whose_keys_get_no_answer_is_named_with_the_cause(
 
     found = scan(clients.iam, may_concern=lambda _keys, _tags: False, workers=4)
 
-    assert found == Scan(total=1, named=("alice",), unread={"alice": "EndpointConnectionError"})
+    assert found == Scan(total=1, with_keys=1, named=("alice",), unread={"alice": "EndpointConnectionError"})
 
 
 def test_an_error_of_the_listing_itself_is_raised(account: Account, calls: Calls, clients: Clients) -> None:

@@ -60,7 +60,13 @@ class Rotation:
             return applier.apply(plan)
 
         return rotate(
-            Order(run_id=RUN_ID, total=total or len(names), user_names=names),
+            Order(
+                run_id=RUN_ID,
+                total=total or len(names),
+                with_keys=len(names),
+                root_has_keys=False,
+                user_names=names,
+            ),
             look=look,
             act=act if mode is Mode.ENFORCE else None,
             policy=Policy(max_users_per_run=cap),

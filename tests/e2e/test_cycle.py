@@ -207,7 +207,11 @@ def test_250_users_in_pages_of_100_are_all_examined_and_each_page_is_fetched_onc
         for name in crowd:
             iam.delete_user(UserName=name)
     fetched = account.pages()
-    assert {page.start: times for page, times in fetched.items() if page.action == action} == {0: 1, 100: 1, 200: 1}
+    assert {page.start: times for page, times in fetched.items() if page.action == action} == {
+        0: 1,
+        100: 1,
+        200: 1,
+    }
     looked_at = {page.user_name: times for page, times in fetched.items() if page.action == "ListAccessKeys"}
     assert {name: looked_at[name] for name in crowd} == dict.fromkeys(crowd, 1)
     assert "examined 250 of 250 users" in mail.body

@@ -12,6 +12,7 @@ SCANNER_MAY = {
     "logs:CreateLogStream": "${Scanner/Logs.Arn}",
     "logs:PutLogEvents": "${Scanner/Logs.Arn}",
     "iam:GetAccountAuthorizationDetails": "*",
+    "iam:GetAccountSummary": "*",
     "iam:ListAccessKeys": USERS,
     "sqs:SendMessage": "${Orders/Queue.Arn}",
 }
@@ -89,7 +90,7 @@ def test_the_scanner_has_no_iam_or_secrets_manager_write(template: Template, mod
         for action in may(template, SCANNER, mode=mode)
         if action.startswith(("iam:", "secretsmanager:"))
     }
-    assert touching == {"iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"}
+    assert touching == {"iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListAccessKeys"}
 
 
 def test_in_audit_mode_the_rotator_may_look_and_tell_and_nothing_else(template: Template) -> None:
@@ -147,7 +148,7 @@ def test_every_resource_is_named_but_that_of_the_one_call_that_takes_none(
     anything = {
         action for action, resources in allowed(template, role, mode="Enforce").items() if "*" in resources
     }
-    assert anything <= {"iam:GetAccountAuthorizationDetails"}
+    assert anything <= {"iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"}
 
 
 @pytest.mark.parametrize(

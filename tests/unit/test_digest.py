@@ -34,6 +34,8 @@ def run_of(
     failure: str | None = None,
     waiting: int = 0,
     deferred: tuple[str, ...] = (),
+    root: bool | None = False,
+    with_keys: int = 18,
 ) -> Run:
     """A run over these users; with `done`, every action took effect. The last `waiting` plans wait."""
     plans = planned(users)
@@ -55,7 +57,13 @@ def run_of(
         for plan in acted
     )
     return Run(
-        order=Order(run_id="run-1", total=20, user_names=tuple(each.name for each in users)),
+        order=Order(
+            run_id="run-1",
+            total=20,
+            with_keys=with_keys,
+            root_has_keys=root,
+            user_names=tuple(each.name for each in users),
+        ),
         today=TODAY,
         plans=plans,
         outcomes=outcomes,
@@ -89,6 +97,10 @@ UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDe
         (run_of(DUE, QUIET), "Done: replaced 1, switched off 1 access keys", Severity.INFO),
         (run_of(UNREADABLE), "ATTENTION: 1 user needs someone", Severity.ATTENTION),
         (run_of(DUE, HELD, UNREADABLE), "ACT by 2026-12-06: 2 users need someone", Severity.ATTENTION),
+        (run_of(DUE, root=True), "CRITICAL: the root user has access keys", Severity.CRITICAL),
+        (run_of(root=None), "ATTENTION: the account needs someone", Severity.ATTENTION),
+        (run_of(with_keys=2467), "ATTENTION: the account needs someone", Severity.ATTENTION),
+        (run_of(with_keys=2466), "Nothing to do", Severity.INFO),
         (run_of(HELD, FORCED), "CRITICAL: 1 access key switched off while still in use", Severity.CRITICAL),
         (
             run_of(DUE, failure="no key was made"),
@@ -109,6 +121,8 @@ def test_the_subject_says_the_most_important_first(run: Run, subject: str, sever
         (run_of(), False),
         (run_of(EXEMPT), False),
         (run_of(SOON), True),
+        (run_of(root=True), True),
+        (run_of(root=None), True),
         (run_of(DUE), True),
         (run_of(HELD), True),
         (run_of(deferred=("zoe",)), True),
@@ -142,6 +156,15 @@ def test_a_key_that_was_forced_off_comes_with_the_way_back() -> None:
     assert "SWITCHED OFF WHILE IN USE * dave" in body
     command = f"aws iam update-access-key --user-name dave --access-key-id {OLD} --status Active"
     assert command in body.replace("\\ ", "")
+
+
+def test_the_root_users_keys_and_a_cap_that_cannot_keep_up_are_told_before_everyone_elses() -> None:
+    body = flat(digest_of(run_of(UNREADABLE, root=True, with_keys=5000), ENFORCE))
+    assert "THE ACCOUNT The root user has access keys: delete them" in body
+    assert (
+        "MaxUsersPerRun=100 keeps up with about 2466 users who have keys, and this account has 5000" in body
+    )
+    assert body.index("THE ACCOUNT") < body.index("NEEDS SOMEONE")
 
 
 def test_a_failure_is_told_by_user_and_cause_before_everything_else() -> None:

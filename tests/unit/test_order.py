@@ -7,7 +7,9 @@ import pytest
 from keyrotation.order import BadInput, Order, order_of_queue, run_id_of_schedule
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
-ORDER = Order(run_id="run-1", total=3, user_names=("alice", "data+etl,nightly@corp"))
+ORDER = Order(
+    run_id="run-1", total=3, with_keys=2, root_has_keys=None, user_names=("alice", "data+etl,nightly@corp")
+)
 
 
 def event(body: str) -> dict[str, Any]:
@@ -20,7 +22,21 @@ def test_an_order_survives_the_queue() -> None:
 
 def test_an_order_for_the_largest_account_fits_one_message() -> None:
     names = tuple(f"{number:064}" for number in range(5000))
-    assert len(Order(run_id="x" * 64, total=5000, user_names=names).to_json()) < 2**20
+    assert (
+        len(
+            Order(
+                run_id="x" * 64, total=5000, with_keys=5000, root_has_keys=False, user_names=names
+            ).to_json()
+        )
+        < 2**20
+    )
+
+
+FIELDS = json.loads(ORDER.to_json())
+
+
+def without(field: str) -> str:
+    return json.dumps({name: value for name, value in FIELDS.items() if name != field})
 
 
 @pytest.mark.parametrize(
@@ -28,19 +44,20 @@ def test_an_order_for_the_largest_account_fits_one_message() -> None:
     [
         ("not json", "JSON"),
         ("[]", "JSON object"),
-        (json.dumps({"run_id": "run-1", "total": 0, "user_names": []}), "version"),
-        (json.dumps({"version": 2, "run_id": "run-1", "total": 0, "user_names": []}), "version"),
-        (json.dumps({"version": 1, "total": 0, "user_names": []}), "run_id"),
-        (json.dumps({"version": 1, "run_id": "a b", "total": 0, "user_names": []}), "run_id"),
-        (json.dumps({"version": 1, "run_id": "x" * 65, "total": 0, "user_names": []}), "run_id"),
-        (json.dumps({"version": 1, "run_id": "run-1", "user_names": []}), "total"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": True, "user_names": []}), "total"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": -1, "user_names": []}), "total"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": "alice"}), "user_names"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": ["a/b"]}), "user_names"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": [7]}), "user_names"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": 2, "user_names": ["a", "a"]}), "user_names"),
-        (json.dumps({"version": 1, "run_id": "run-1", "total": 1, "user_names": ["a", "b"]}), "user_names"),
+        *((without(field), field) for field in sorted(FIELDS)),
+        (json.dumps({**FIELDS, "version": 2}), "version"),
+        (json.dumps({**FIELDS, "run_id": "a b"}), "run_id"),
+        (json.dumps({**FIELDS, "run_id": "x" * 65}), "run_id"),
+        (json.dumps({**FIELDS, "total": True}), "total"),
+        (json.dumps({**FIELDS, "total": -1}), "total"),
+        (json.dumps({**FIELDS, "with_keys": "2"}), "with_keys"),
+        (json.dumps({**FIELDS, "root_has_keys": 1}), "root_has_keys"),
+        (json.dumps({**FIELDS, "root_has_keys": "no"}), "root_has_keys"),
+        (json.dumps({**FIELDS, "user_names": "alice"}), "user_names"),
+        (json.dumps({**FIELDS, "user_names": ["a/b"]}), "user_names"),
+        (json.dumps({**FIELDS, "user_names": [7]}), "user_names"),
+        (json.dumps({**FIELDS, "user_names": ["a", "a"]}), "user_names"),
+        (json.dumps({**FIELDS, "total": 1}), "user_names"),
     ],
 )
 def test_a_malformed_order_is_refused_by_the_field_at_fault(body: str, field: str) -> None:
