@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test lint types unit synth deploy clean
+.PHONY: help setup demo test mutate simulate synth bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 10
 
@@ -45,14 +45,22 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/mypy
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
+mutate: $(READY) ## break the policy in many ways; every break must be noticed
+	.venv/bin/python -m tests.mutants
+
+simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10
+	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10)
+
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet
 	@echo "template: cdk.out/AccessKeyRotation.template.json"
 
+bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
+	npx --no-install cdk bootstrap
+
 # Nothing but Audit until what an interrupted replacement leaves is proved to be mended under every fault.
 deploy: $(READY) ## to your AWS account, in Audit; PARAMETERS="AlertEmail=you@example.com ..."
-	@case " $(PARAMETERS) " in *" Mode="*) \
-	  echo "make deploy offers Mode=Audit only for now; leave Mode out" >&2; exit 1;; esac
+	$(if $(findstring Mode=,$(PARAMETERS)),$(error make deploy offers Mode=Audit only for now; leave Mode out))
 	npx --no-install cdk deploy AccessKeyRotation --parameters Mode=Audit \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 

@@ -33,6 +33,8 @@ RESERVE_SECONDS = 240
 # IAM's request limits are undocumented: back off as it asks.
 CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=WORKERS)
 ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=WORKERS)
+# A try to use a new key is repeated by whoever proves it: one that hangs must not eat the time that is kept back.
+PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes requests and answers, secrets among them.
@@ -55,7 +57,7 @@ secrets = SecretStore(
 def sts_for(key: NewKey) -> "STSClient":
     """One session for all of them: each has its own copy of the service's model, and a session is not thread-safe."""
     with making_clients:
-        return session.client("sts", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=ONCE)
+        return session.client("sts", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=PROOF)
 
 
 @logger.inject_lambda_context

@@ -62,7 +62,7 @@ class Delete:
 
 @dataclass(frozen=True, kw_only=True)
 class Replace:
-    """Issue a new key beside the keys that there are (DESIGN.md section 5)."""
+    """Issue a new key beside the keys that there are (docs/design.md section 5)."""
 
     why: str
     old_key_id: str | None

@@ -259,7 +259,7 @@ def _of_action(plan: Plan, action: Action, settings: RotatorSettings, *, new_key
             if in_secret:
                 text += ". It is the key in the user's secret, which now holds a key that is off"
             deleted_on = on + timedelta(days=policy.delete_after_days) if policy.delete_after_days else None
-            text += f". It is deleted on {deleted_on}" if deleted_on else ""
+            text += f". It is deleted on {deleted_on} at the earliest" if deleted_on else ""
             undo = commands.set_status(name, key_id, ACTIVE)
             return entry(text, key_id=key_id, by=deleted_on, purpose="To undo", command=undo)
         case Delete(key_id=key_id, why=why):
@@ -352,7 +352,7 @@ def _sentence(text: str) -> str:
 def _facts(key: Key, user: User, today: date) -> str:
     used = "never used"
     if key.last_use is not None and key.used_on is not None:
-        used = f"last used {key.used_on} by {key.last_use.service} in {key.last_use.region}"
+        used = f"last used {key.used_on} on {key.last_use.service} in {key.last_use.region}"
     # The console keeps a key's description as a tag named by the key id.
     description = f" ({user.tags[key.id][:_LONGEST_TAG]})" if key.id in user.tags else ""
     return f"{key.id}{description}, {_count((today - key.created_on).days, 'day')} old, {used}"

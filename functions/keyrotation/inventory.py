@@ -54,7 +54,9 @@ def scan(
         )
 
     with ThreadPoolExecutor(workers) as pool:
-        looked = [each for each in pool.map(look, _users(iam)) if not each.gone]
+        # By name: a listing that changes between two of its pages may name a user twice.
+        found = {each.user_name: each for each in pool.map(look, _users(iam)) if not each.gone}
+    looked = found.values()
     return Scan(
         total=len(looked),
         with_keys=sum(each.has_keys for each in looked),

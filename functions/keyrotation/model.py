@@ -10,7 +10,7 @@ INACTIVE: Final = "Inactive"
 CURRENT_STAGE = "AWSCURRENT"
 PENDING_STAGE = "AWSPENDING"
 
-# IAM counts our own proof of a new key as a use (DESIGN.md section 3): one call to sts right after creation.
+# IAM counts our own proof of a new key as a use (docs/design.md section 3): one call to sts right after creation.
 _PROOF_WINDOW = timedelta(hours=1)
 
 
@@ -79,7 +79,7 @@ def secret_name(user_name: str) -> str:
     """The name of a user's secret.
 
     IAM allows a comma and Secrets Manager does not; a slash cannot occur in a user name, so no two users
-    meet. The suffix avoids names that end in a hyphen and six characters (DESIGN.md section 6).
+    meet. The suffix avoids names that end in a hyphen and six characters (docs/design.md section 6).
     """
     return f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
 

@@ -1,11 +1,11 @@
-"""The whole policy of the product: DESIGN.md section 4, rule by rule, in the order in which it is written there.
+"""The whole policy of the product: docs/design.md section 4, rule by rule, in the order in which it is written there.
 
 `plan_user` takes what was observed of one user, the policy and the day, and returns what to do and what to
 tell. It reads no clock and makes no call. Days are UTC dates throughout.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import wraps
 
 from keyrotation import commands
@@ -81,6 +81,11 @@ def may_concern(keys: Sequence[Key], tag_keys: Iterable[str], policy: Policy, to
     return any(not key.active or (today - key.created_on).days >= first_age for key in keys)
 
 
+def only_marks(plan: Plan) -> bool:
+    """It changes no key. Such a plan takes no place under the cap: a mark that waits is a date that is wrong."""
+    return all(isinstance(action, ForgetMarks | MarkInactive) for action in plan.actions)
+
+
 def urgency(plan: Plan) -> tuple[int, date, str]:
     """The order under the cap: work in flight, then replacements by the oldest key, then deletions and marks."""
     kinds = {type(action) for action in plan.actions}
@@ -149,12 +154,15 @@ def interrupted(state: State) -> Iterator[Action | Item]:
         stages = state.user.secret.stages_of(key.id) if state.user.secret else frozenset()
         if CURRENT_STAGE in stages:
             finished = True
+            yield _attention(
+                "an interrupted replacement had put this key into the user's secret: install it", key=key
+            )
         elif PENDING_STAGE in stages and key.active:
             finished = True
             yield Promote(key_id=key.id)
         elif PENDING_STAGE in stages:
             yield _attention("somebody switched off the new key of an interrupted replacement", key=key)
-        elif _nobody_can_hold(state, key, pending):
+        elif not stages and _nobody_can_hold(state, key, pending):
             yield DeleteOrphan(key_id=key.id)
         else:
             yield _attention("somebody made this key while a replacement was interrupted", key=key)
@@ -191,7 +199,7 @@ def exempt(state: State) -> Iterator[Item]:
         )
 
 
-# What is said or tidied beside the rules of the table (DESIGN.md section 3, the tags).
+# What is said or tidied beside the rules of the table (docs/design.md section 3, the tags).
 
 
 def tags_to_mend(state: State) -> Iterator[Item]:
@@ -236,11 +244,9 @@ def first_seen_inactive(state: State, key: Key) -> Iterator[MarkInactive]:
 @_oldest_key_first
 def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
     """Rule 5."""
-    if key.active:
+    if key.active or state.today < _protected_until(state, key):
         return
     off = _off_days(state, key)
-    if _may_be_needed_back(state, key):
-        return
     if 0 < state.policy.delete_after_days <= off:
         why = f"inactive for {off} days"
     elif off >= state.policy.quiet_days and _waits_for_slot(state):
@@ -248,6 +254,24 @@ def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
     else:
         return
     yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key))
+
+
+def _protected_until(state: State, key: Key) -> date:
+    """The day from which on an inactive key may be deleted, as far as those who may need one back are concerned.
+
+    Also as long as an older key may be needed back, since this one is what protects it.
+    """
+    wait = timedelta(days=state.policy.quiet_days_before_first_use)
+    days = [
+        state.inactive_since.get(other.id, state.today) + wait
+        for other in state.keys
+        if not other.active and _order(other) <= _order(key) and _may_be_needed_back(state, other)
+    ]
+    return max(days, default=state.inactive_since.get(key.id, state.today))
+
+
+def _order(key: Key) -> tuple[datetime, str]:
+    return key.created, key.id
 
 
 def _off_days(state: State, key: Key) -> int:
@@ -260,7 +284,7 @@ def _may_be_needed_back(state: State, key: Key) -> bool:
     "Since" is a later day, not the same one: a use on the day it went off may have been before that.
     """
     off_on = state.inactive_since.get(key.id, state.today)
-    newer = [other for other in state.keys if (other.created, other.id) > (key.created, key.id)]
+    newer = [other for other in state.keys if _order(other) > _order(key)]
     if not newer or _off_days(state, key) >= state.policy.quiet_days_before_first_use:
         return False
     return newer[-1].used_on is None or newer[-1].used_on <= off_on
@@ -339,8 +363,12 @@ def _held_in_use(state: State, elder: Key) -> Iterator[Action | Item]:
         )
         yield _attention(text, key=elder, by=until)
     else:
-        text = f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until quiet"
-        yield _attention(text, key=elder)
+        quiet_on = state.quiet_on(elder)
+        text = (
+            f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until it is "
+            f"quiet: it is switched off on {quiet_on} if it is not used until then"
+        )
+        yield _attention(text, key=elder, by=quiet_on)
 
 
 def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
@@ -455,17 +483,16 @@ def upcoming(state: State) -> Iterator[Item]:
 def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
     policy = state.policy
     if not key.active:
-        if policy.delete_after_days and (off_on := state.inactive_since.get(key.id)):
-            days = policy.delete_after_days
-            if _may_be_needed_back(state, key):
-                days = max(days, policy.quiet_days_before_first_use)
-            yield off_on + timedelta(days=days), "will be deleted"
+        if (day := _deletion_day(state, key)) is not None:
+            yield day, "will be deleted"
         return
     retired_on = _retirement_day(state, key)
     issued_on = key.created_on + timedelta(days=policy.issue_age)
-    replaced_first = (
-        key is state.newest and state.replaceable and (retired_on is None or issued_on < retired_on)
+    # What is due and has no slot is not replaced before it is retired.
+    will_be_replaced = (
+        key is state.newest and state.replaceable and (state.slot_free or issued_on > state.today)
     )
+    replaced_first = will_be_replaced and (retired_on is None or issued_on < retired_on)
     if replaced_first:
         yield issued_on, "will be replaced; the new key comes in the user's secret"
     if state.reactivated(key):
@@ -476,16 +503,35 @@ def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
         yield retired_on, "will be switched off because nobody uses it"
 
 
+def _deletion_day(state: State, key: Key) -> date | None:
+    """The first day on which rule 5 would delete this inactive key; None: it would not."""
+    policy, off_on = state.policy, state.inactive_since.get(key.id, state.today)
+    days = [off_on + timedelta(days=policy.delete_after_days)] if policy.delete_after_days else []
+    newest = state.newest
+    if not state.slot_free and (state.tags.replace_asked or (newest is not None and state.replaceable)):
+        needed_on = state.today
+        if not state.tags.replace_asked and newest is not None:
+            needed_on = newest.created_on + timedelta(days=policy.issue_age)
+        retired_on = _retirement_day(state, newest) if newest is not None else None
+        if retired_on is None or needed_on < retired_on:
+            days.append(max(needed_on, off_on + timedelta(days=policy.quiet_days)))
+    return max(min(days), _protected_until(state, key)) if days else None
+
+
 def _retirement_day(state: State, key: Key) -> date | None:
     """The first day on which rule 10 would take this key if nobody uses it until then; None: it would not."""
     policy = state.policy
-    if policy.unused_days == 0 or state.tags.replace_asked or _elder_of_late(state, key) is not None:
+    elder = _elder_of_late(state, key)
+    if policy.unused_days == 0 or state.tags.replace_asked or (elder is not None and elder.active):
         return None
     day = key.idle_since + timedelta(days=policy.unused_days)
     if key is state.newest and key.used_on is None:
         day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
     if state.is_elder(key) and state.off_on is not None:
         day = max(day, state.off_on)
+    if elder is not None:
+        elder_off_on = state.inactive_since.get(elder.id, state.today)
+        day = max(day, elder_off_on + timedelta(days=policy.quiet_days_before_first_use))
     return day
 
 
@@ -537,7 +583,7 @@ def _reason_to_retire(state: State, key: Key) -> str | None:
 
 def _elder_of_late(state: State, key: Key) -> Key | None:
     """The key before this one, if it is active or went off so lately that its owner may not have changed over."""
-    older = [other for other in state.keys if (other.created, other.id) < (key.created, key.id)]
+    older = [other for other in state.keys if _order(other) < _order(key)]
     if not older:
         return None
     late = _off_days(state, older[-1]) < state.policy.quiet_days_before_first_use
@@ -558,7 +604,7 @@ def _attention(text: str, *, key: Key | None = None, by: date | None = None) -> 
 
 def _last_use(key: Key) -> str:
     use = key.last_use
-    return f"{use.at:%Y-%m-%d} by {use.service} in {use.region}" if use and key.used_on else "never"
+    return f"{use.at:%Y-%m-%d}, on {use.service} in {use.region}" if use and key.used_on else "never"
 
 
 WHOLE_USER_RULES: tuple[Rule, ...] = (not_understood, interrupted, exempt)

@@ -14,7 +14,7 @@ def parameter_name(field_name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """DESIGN.md section 3, in whole days by UTC date; the defaults are the stack's."""
+    """docs/design.md section 3, in whole days by UTC date; the defaults are the stack's."""
 
     max_key_age_days: int = 90
     overlap_days: int = 14
@@ -77,7 +77,7 @@ class Policy:
 
     @property
     def sustained_users(self) -> int:
-        """About how many users of evenly spread ages the cap keeps up with (DESIGN.md section 4)."""
+        """About how many users of evenly spread ages the cap keeps up with (docs/design.md section 4)."""
         return self.max_users_per_run * self.issue_age // 3
 
     def tightened(self, max_key_age_days: int) -> "Policy":

@@ -9,7 +9,7 @@ from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
 from keyrotation.model import Occasion, User
 from keyrotation.order import Order
-from keyrotation.plan import plan_user, urgency
+from keyrotation.plan import only_marks, plan_user, urgency
 from keyrotation.policy import Policy
 
 
@@ -101,11 +101,13 @@ def _under_cap(
     It counts users that were changed, each once: an attempt that failed leaves its place to the next, and a
     user whose interrupted replacement was settled today has a place already.
     """
-    changed = {outcome.plan.user.name for outcome in outcomes if outcome.done}
+    changed = {
+        outcome.plan.user.name for outcome in outcomes if outcome.done and not only_marks(outcome.plan)
+    }
     room = cap - len(changed)
     batch, rest = [], []
     for plan in due:
-        if plan.user.name in changed:
+        if plan.user.name in changed or only_marks(plan):
             batch.append(plan)
         elif room > 0:
             batch.append(plan)

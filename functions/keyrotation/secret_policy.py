@@ -16,7 +16,7 @@ _WRITE = [
 
 
 def secret_policy(*, user_arn: str, rotator_role_arn: str) -> str:
-    """JSON. DESIGN.md section 6: the owner reads, nobody else does, and only the rotator writes.
+    """JSON. docs/design.md section 6: the owner reads, nobody else does, and only the rotator writes.
 
     The denials hold against identity policies too: an engineer with `secretsmanager:*` must not become an
     administrator by reading an administrator's new key. Deletion is not denied, so nothing is locked for good.

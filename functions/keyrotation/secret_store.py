@@ -56,16 +56,16 @@ class SecretStore:
         Raises ForeignPolicy when the policy that is read back is not exactly ours: somebody may have made the
         secret first, with a policy of their own.
         """
-        name = secret_name(user.name)
-        if user.secret is None:
-            self._create(name, user)
-        elif user.secret.deleted:
+        name, secret = secret_name(user.name), user.secret
+        if secret is None and not self._created(name, user):
+            secret = self.describe(name)
+        if secret is not None and secret.deleted:
             self.client.restore_secret(SecretId=name)
         ours = secret_policy(user_arn=user.arn, rotator_role_arn=self.rotator_role_arn)
         self.client.put_resource_policy(SecretId=name, ResourcePolicy=ours, BlockPublicPolicy=True)
         if not self._has_policy(name, ours):
             raise ForeignPolicy(f"the resource policy of {name} is not the one that was put")
-        if user.secret is not None and self._version_with(user.secret, CURRENT_STAGE) is None:
+        if secret is not None and self._version_with(secret, CURRENT_STAGE) is None:
             # Somebody made it without a value, and the first version of a secret becomes AWSCURRENT whatever
             # it is asked to be: let that be a placeholder, and not a key that is not proved yet.
             self.client.put_secret_value(SecretId=name, SecretString=_placeholder(user))
@@ -78,7 +78,8 @@ class SecretStore:
                 return True
         return False
 
-    def _create(self, name: str, user: User) -> None:
+    def _created(self, name: str, user: User) -> bool:
+        """False: somebody made it in between; the policy that is put and read back decides whether it will do."""
         try:
             self.client.create_secret(
                 Name=name,
@@ -86,8 +87,8 @@ class SecretStore:
                 SecretString=_placeholder(user),
             )
         except self.client.exceptions.ResourceExistsException:
-            # Made in between; the policy that is put and read back decides whether it will do.
-            return
+            return False
+        return True
 
     def stage(self, user_name: str, key: NewKey) -> None:
         """Store the key as AWSPENDING. The token is the version id: it names the key, and repeats do nothing."""

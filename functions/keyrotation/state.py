@@ -142,13 +142,24 @@ class State:
         return self.pair is not None and self.pair[0] is key
 
     def in_use(self, elder: Key) -> bool:
-        """Until someone has used the stored successor, a monthly job may not have installed it yet."""
+        return self.today < self.quiet_on(elder)
+
+    def quiet_on(self, elder: Key) -> date:
+        """The day from which on an elder is quiet, if nobody uses it until then.
+
+        Until someone has used the stored successor, a monthly job may not have installed it yet.
+        """
+        if elder.used_on is None:
+            return elder.created_on
         moved_on = self.stored and self.pair is not None and self.pair[1].used_on is not None
         days = self.policy.quiet_days if moved_on else self.policy.quiet_days_before_first_use
-        return self.within(days, elder.used_on)
+        return elder.used_on + timedelta(days=days + 1)
 
     def reactivated(self, key: Key) -> date | None:
         """The day, still ahead, until which a key that a person switched back on is left alone."""
+        if key.active and key.id in self.inactive_since:
+            # Seen for the first time: rule 6 is about to write this hold, and no rule before it may overlook it.
+            return self.today + timedelta(days=self.longest_hold(HoldReason.REACTIVATED))
         held = self.held_until.get(key.id)
         ahead = held is not None and held.reason is HoldReason.REACTIVATED and held.until > self.today
         return held.until if held is not None and ahead else None
@@ -180,8 +191,7 @@ class State:
         if reason is HoldReason.BY_HAND:
             first_report -= timedelta(days=self.policy.warn_days)
             if elder.used_on is not None:
-                quiet_on = elder.used_on + timedelta(days=self.policy.quiet_days_before_first_use + 1)
-                first_report = max(first_report, quiet_on)
+                first_report = max(first_report, self.quiet_on(elder))
         earliest = first_report + timedelta(days=self.longest_hold(reason))
         return held.until if held.until >= earliest else None
 
@@ -201,7 +211,8 @@ class State:
         if self.tags.replace_asked:
             return "a replacement was asked for by tag"
         if self.newest is not None and self.due and self.replaceable:
-            return f"it is {self.age(self.newest)} days old; a replacement is due from day {self.policy.issue_age} on"
+            age = f"{self.newest.id} is {self.age(self.newest)} days old"
+            return f"{age}; a replacement is due from day {self.policy.issue_age} on"
         return None
 
     @property

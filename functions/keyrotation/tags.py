@@ -1,4 +1,4 @@
-"""The tags on an IAM user that are this system's interface and memory (DESIGN.md section 3)."""
+"""The tags on an IAM user that are this system's interface and memory (docs/design.md section 3)."""
 
 import difflib
 import re
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 PREFIX = "access-key-rotation:"
@@ -80,6 +81,7 @@ class Tags:
     lookalikes: tuple[str, ...]
 
 
+@lru_cache(maxsize=1024)
 def lookalike(tag_key: str) -> str | None:
     """The tag of this system that somebody may have meant by this one, which is not one of ours; or None."""
     if tag_key in (*_SET_BY_PEOPLE, PENDING) or tag_key.startswith((INACTIVE_SINCE, HELD_UNTIL)):

@@ -302,7 +302,7 @@ def test_every_problem_is_named_at_once(calls: Calls, deployment: Deployment) ->
         assert variable in told
 
 
-# Each inequality of DESIGN.md section 3, broken by one; beside it the last value that holds.
+# Each inequality of docs/design.md section 3, broken by one; beside it the last value that holds.
 INEQUALITIES: list[tuple[dict[str, str], dict[str, str], set[str]]] = [
     ({"WARN_DAYS": "0"}, {"WARN_DAYS": "1"}, {"WarnDays"}),
     ({"QUIET_DAYS": "1"}, {"QUIET_DAYS": "2"}, {"QuietDays"}),

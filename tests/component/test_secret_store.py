@@ -116,7 +116,7 @@ def test_a_secret_made_by_somebody_else_in_between_is_used_and_gets_our_policy(
 
     clients.secrets.make_ready(carol)
 
-    assert calls.operations == ["CreateSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    assert calls.operations == ["CreateSecret", "DescribeSecret", "PutResourcePolicy", "GetResourcePolicy"]
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
     assert [each["Sid"] for each in json.loads(stands)["Statement"]] == [
         "OwnerReads",

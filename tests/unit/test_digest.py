@@ -189,7 +189,7 @@ def test_the_key_is_told_with_description_age_and_last_use() -> None:
     described = user(key(74, used=3), tags={OLD: "nightly export", f"{PREFIX}owner": "payments"})
     body = flat(digest_of(run_of(described), ENFORCE))
     assert "* carol (owner: payments)" in body
-    assert f"{OLD} (nightly export), 74 days old, last used 2026-11-19 by s3 in eu-west-1" in body
+    assert f"{OLD} (nightly export), 74 days old, last used 2026-11-19 on s3 in eu-west-1" in body
 
 
 def test_who_is_exempt_and_until_when_stands_in_a_mail_that_is_sent() -> None:

@@ -1,0 +1,28 @@
+"""`python -m tests.simulation --users 1000 --years 10 --seed 1`: exit 1 on any violation."""
+
+import argparse
+import sys
+from pathlib import Path
+
+# As pytest's `pythonpath` does it for the tests.
+sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
+
+from tests.simulation.fleet import Fleet
+from tests.simulation.report import lines, never_fired
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--years", type=float, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--missed", type=float, default=0.03, help="the chance that a day's run is missed")
+    asked = parser.parse_args()
+    fleet = Fleet(users=asked.users, seed=asked.seed, missed=asked.missed)
+    fleet.live(asked.years)
+    sys.stdout.write("\n".join(lines(fleet)) + "\n")
+    return 1 if fleet.watch.violations or never_fired(fleet) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
