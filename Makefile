@@ -43,6 +43,7 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/python -m tests.simulation --users 200 --years 3 --seed 1
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 mutate: $(READY) ## break the policy in many ways; every break must be noticed

@@ -141,6 +141,10 @@ CASES: dict[str, tuple[User, list[str]]] = {
         user(key(120, used=1), key(14, used=0, id=NEW), tags=held(0, "in-use"), stored=NEW),
         ["hold old 14 in-use", "attention in 14"],
     ),
+    "its successor was deleted during the hold: it is due, and replaced": (
+        user(key(100, used=1), tags=held(5, "in-use"), stored=NEW),
+        ["replace"],
+    ),
     "a hold written too far ahead is cut to what the policy allows": (
         user(key(95, used=1), key(21, used=0, id=NEW), tags=held(400, "in-use"), stored=NEW),
         ["hold old 14 in-use", "attention in 14"],
