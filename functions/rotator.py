@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -17,7 +17,7 @@ from keyrotation.apply import Applier
 from keyrotation.digest import digest_of
 from keyrotation.model import Occasion
 from keyrotation.observe import observe
-from keyrotation.order import order_of_queue
+from keyrotation.order import is_redelivered, order_of_queue
 from keyrotation.publish import publish
 from keyrotation.replacement import Issuer
 from keyrotation.rotation import Run, rotate
@@ -62,7 +62,7 @@ def sts_for(key: NewKey) -> "STSClient":
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handler(event: object, context: LambdaContext) -> None:
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
     occasion = Occasion(
@@ -82,7 +82,7 @@ def handler(event: object, context: LambdaContext) -> None:
         workers=WORKERS,
     )
     log(run)
-    digest = digest_of(run, settings)
+    digest = digest_of(run, settings, redelivered=is_redelivered(event))
     if digest.worth_sending:
         publish(digest, settings, sns=sns)
     logger.info(

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from keyrotation import commands
+from keyrotation import commands, tags
 from keyrotation.actions import (
     Action,
     Deactivate,
@@ -69,21 +69,32 @@ class _Entry:
     command: str | None = None
 
 
-def digest_of(run: Run, settings: RotatorSettings) -> Digest:
-    """Render a run; however many users there are, the body stays far below the 256 KiB that SNS takes."""
+def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Digest:
+    """Render a run; however many users there are, the body stays far below the 256 KiB that SNS takes.
+
+    `redelivered`: an earlier delivery of the order may have done things that no mail told.
+    """
     audit = settings.mode is Mode.AUDIT
     failed = list(_failed(run))
     forced = [entry for entry, action in _done(run, settings) if _is_forced(action)]
     asked = sorted(_items(run, Level.ATTENTION), key=lambda entry: (entry.by or date.max, entry.user.name))
     would_do = list(_would_do(run, settings)) if audit else []
     done = [entry for entry, action in _done(run, settings) if not _is_forced(action)]
+    done_before = list(_done_before(run, settings)) if redelivered else []
     upcoming = sorted(_items(run, Level.UPCOMING), key=lambda entry: (entry.by or date.max, entry.user.name))
     late = [*_late(run, settings.policy)]
     account = account_items(run.order, settings.policy)
     critical = any(item.level is Level.CRITICAL for item in account)
 
     headline = _headline(
-        run, account=account, failed=failed, forced=forced, asked=asked, would_do=would_do, upcoming=upcoming
+        run,
+        account=account,
+        failed=failed,
+        forced=forced,
+        asked=asked,
+        would_do=would_do,
+        done_before=done_before,
+        upcoming=upcoming,
     )
     where = f"{settings.account} {settings.aws_region}"
     paragraphs = [
@@ -96,6 +107,7 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
         _section("NEEDS SOMEONE", asked, run.today),
         _section("WOULD BE DONE (Mode is Audit: nothing was changed)", would_do, run.today),
         _section("DONE TODAY", done, run.today),
+        _section("DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL", done_before, run.today),
         _section("COMING UP", upcoming, run.today),
         _section("EXEMPT", list(_items(run, Level.EXEMPT)), run.today),
         ["", "NOT REACHED TODAY", *late] if late else [],
@@ -108,9 +120,9 @@ def digest_of(run: Run, settings: RotatorSettings) -> Digest:
         severity=Severity.CRITICAL
         if failed or forced or critical
         else Severity.ATTENTION
-        if asked or account
+        if asked or account or done_before
         else Severity.INFO,
-        worth_sending=any((account, failed, forced, asked, would_do, done, upcoming, late)),
+        worth_sending=any((account, failed, forced, asked, would_do, done, done_before, upcoming, late)),
     )
 
 
@@ -122,6 +134,7 @@ def _headline(
     forced: Sequence[_Entry],
     asked: Sequence[_Entry],
     would_do: Sequence[_Entry],
+    done_before: Sequence[_Entry],
     upcoming: Sequence[_Entry],
 ) -> str:
     """The most important first, with its deadline."""
@@ -132,6 +145,9 @@ def _headline(
         return "CRITICAL: the root user has access keys"
     if failed:
         return f"FAILED: changes to {_count(len(failed), 'user')} did not finish"
+    if done_before:
+        were = "was" if len(done_before) == 1 else "were"
+        return f"RESUMED: {_count(len(done_before), 'change')} of an earlier attempt {were} not told"
     if would_do:
         planned = Counter(type(action) for plan in run.plans for action in plan.actions)
         would = _summary(
@@ -205,6 +221,37 @@ def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]
             new_key = done.issued.key_id if done.issued else None
             if _told_as_done(done.action):
                 yield _of_action(outcome.plan, done.action, settings, new_key=new_key), done.action
+
+
+def _done_before(run: Run, settings: RotatorSettings) -> Iterator[_Entry]:
+    """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace."""
+    of_this_run = {entry.key_id for entry, _ in _done(run, settings)} | {
+        done.issued.key_id for outcome in run.outcomes for done in outcome.done if done.issued is not None
+    }
+    for plan in run.plans:
+        user, name = plan.user, plan.user.name
+        marks = tags.parse(user.tags, today=run.today).inactive_since
+        for key in user.keys:
+            if key.id in of_this_run:
+                continue
+            if not key.active and marks.get(key.id) == run.today:
+                yield _Entry(
+                    user=user,
+                    owner=plan.owner,
+                    key_id=key.id,
+                    text="switched off, or seen inactive for the first time",
+                    purpose="To switch it on",
+                    command=commands.set_status(name, key.id, ACTIVE),
+                )
+            if key.created_on == run.today and user.secret is not None and user.secret.holds(key.id):
+                yield _Entry(
+                    user=user,
+                    owner=plan.owner,
+                    key_id=key.id,
+                    text=f"this new key is in the secret {secret_name(name)}: install it",
+                    purpose="The owner, with the old key",
+                    command=commands.fetch_new_key(name, region=settings.aws_region),
+                )
 
 
 def _would_do(run: Run, settings: RotatorSettings) -> Iterator[_Entry]:

@@ -84,6 +84,12 @@ def order_of_queue(event: object, *, queue_arn: str) -> Order:
     return Order.from_json(record["body"])
 
 
+def is_redelivered(event: dict[str, Any]) -> bool:
+    """An earlier delivery of this order did not end well: what it did was not told. For an event with an order."""
+    attributes = event["Records"][0].get("attributes", {})
+    return int(attributes.get("ApproximateReceiveCount", "1")) > 1
+
+
 def _count(fields: dict[str, Any], name: str) -> int:
     number = fields.get(name)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:

@@ -219,6 +219,30 @@ def test_a_publish_that_fails_raises_so_that_the_order_comes_again(
     assert "RunsCompleted" not in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+def test_what_an_attempt_did_that_could_not_tell_is_told_when_the_order_comes_again(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("alice")
+    elder = account.add_key("alice", age=92, used=20)
+    account.store("alice", account.add_key("alice", age=16, used=1))
+    order = deployment.order("alice")
+    calls.refuse("Publish", "AuthorizationError")
+    with pytest.raises(Exception, match=r"AuthorizationError.*Publish"):
+        deployment.rotate(order)
+    assert account.keys("alice")[elder] == "Inactive"
+    calls.clear()
+
+    order["Records"][0]["attributes"]["ApproximateReceiveCount"] = "2"
+    deployment.rotate(order)
+
+    assert {"UpdateAccessKey", "TagUser"}.isdisjoint(calls.operations)
+    (mail,) = deployment.mails()
+    assert mail.subject.startswith("RESUMED: 1 change of an earlier attempt was not told")
+    assert "DONE TODAY BY AN EARLIER ATTEMPT" in mail.body
+    assert elder in mail.body
+
+
 def test_an_order_that_cannot_be_sent_raises_so_that_the_schedule_tries_again(
     calls: Calls, deployment: Deployment
 ) -> None:

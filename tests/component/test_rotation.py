@@ -91,7 +91,7 @@ def digest(run: Run, *, mode: Mode = Mode.ENFORCE) -> Digest:
         rotator_role_arn=ROTATOR_ROLE_ARN,
         function_timeout_seconds=900,
     )
-    return digest_of(run, settings)
+    return digest_of(run, settings, redelivered=False)
 
 
 def told(run: Run) -> str:
