@@ -76,11 +76,12 @@ def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Dige
     """
     audit = settings.mode is Mode.AUDIT
     failed = list(_failed(run))
-    forced = [entry for entry, action in _done(run, settings) if _is_forced(action)]
+    acted = list(_done(run, settings))
+    forced = [entry for entry, action in acted if _is_forced(action)]
     asked = sorted(_items(run, Level.ATTENTION), key=lambda entry: (entry.by or date.max, entry.user.name))
     would_do = list(_would_do(run, settings)) if audit else []
-    done = [entry for entry, action in _done(run, settings) if not _is_forced(action)]
-    done_before = list(_done_before(run, settings)) if redelivered else []
+    done = [entry for entry, action in acted if not _is_forced(action)]
+    done_before = list(_done_before(run, settings, done=[*forced, *done])) if redelivered else []
     upcoming = sorted(_items(run, Level.UPCOMING), key=lambda entry: (entry.by or date.max, entry.user.name))
     late = [*_late(run, settings.policy)]
     account = account_items(run.order, settings.policy)
@@ -223,10 +224,10 @@ def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]
                 yield _of_action(outcome.plan, done.action, settings, new_key=new_key), done.action
 
 
-def _done_before(run: Run, settings: RotatorSettings) -> Iterator[_Entry]:
+def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry]) -> Iterator[_Entry]:
     """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace."""
-    of_this_run = {entry.key_id for entry, _ in _done(run, settings)} | {
-        done.issued.key_id for outcome in run.outcomes for done in outcome.done if done.issued is not None
+    of_this_run = {entry.key_id for entry in done} | {
+        each.issued.key_id for outcome in run.outcomes for each in outcome.done if each.issued is not None
     }
     for plan in run.plans:
         user, name = plan.user, plan.user.name

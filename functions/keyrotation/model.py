@@ -50,6 +50,11 @@ class Key:
         return self.status == ACTIVE
 
     @property
+    def seniority(self) -> tuple[datetime, str]:
+        """Sorts the oldest key first, whatever order IAM lists them in; two of one second by their ids."""
+        return self.created, self.id
+
+    @property
     def created_on(self) -> date:
         return self.created.astimezone(UTC).date()
 

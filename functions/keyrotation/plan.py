@@ -5,7 +5,7 @@ tell. It reads no clock and makes no call. Days are UTC dates throughout.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import wraps
 
 from keyrotation import commands
@@ -265,13 +265,9 @@ def _protected_until(state: State, key: Key) -> date:
     days = [
         state.inactive_since.get(other.id, state.today) + wait
         for other in state.keys
-        if not other.active and _order(other) <= _order(key) and _may_be_needed_back(state, other)
+        if not other.active and other.seniority <= key.seniority and _may_be_needed_back(state, other)
     ]
     return max(days, default=state.inactive_since.get(key.id, state.today))
-
-
-def _order(key: Key) -> tuple[datetime, str]:
-    return key.created, key.id
 
 
 def _off_days(state: State, key: Key) -> int:
@@ -284,7 +280,7 @@ def _may_be_needed_back(state: State, key: Key) -> bool:
     "Since" is a later day, not the same one: a use on the day it went off may have been before that.
     """
     off_on = state.inactive_since.get(key.id, state.today)
-    newer = [other for other in state.keys if _order(other) > _order(key)]
+    newer = [other for other in state.keys if other.seniority > key.seniority]
     if not newer or _off_days(state, key) >= state.policy.quiet_days_before_first_use:
         return False
     return newer[-1].used_on is None or newer[-1].used_on <= off_on
@@ -583,7 +579,7 @@ def _reason_to_retire(state: State, key: Key) -> str | None:
 
 def _elder_of_late(state: State, key: Key) -> Key | None:
     """The key before this one, if it is active or went off so lately that its owner may not have changed over."""
-    older = [other for other in state.keys if _order(other) < _order(key)]
+    older = [other for other in state.keys if other.seniority < key.seniority]
     if not older:
         return None
     late = _off_days(state, older[-1]) < state.policy.quiet_days_before_first_use

@@ -51,7 +51,7 @@ class State:
             policy=policy,
             policy_problem=problem,
             occasion=occasion,
-            keys=tuple(sorted(user.keys, key=lambda key: (key.created, key.id))),
+            keys=tuple(sorted(user.keys, key=lambda key: key.seniority)),
             inactive_since=tags.inactive_since,
             held_until=tags.held_until,
         )
