@@ -14,13 +14,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from keyrotation.apply import Applier
+from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
 from keyrotation.model import Occasion
 from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue
-from keyrotation.publish import publish
+from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, rotate
+from keyrotation.rotation import Run, begin_holds, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 
@@ -69,6 +70,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         now=datetime.now(UTC),
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
+        listeners=listeners(order.run_id),
     )
     issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
     applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
@@ -82,20 +84,45 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         workers=WORKERS,
     )
     log(run)
-    digest = digest_of(run, settings, redelivered=is_redelivered(event))
+    redelivered = is_redelivered(event)
+    tell(run, redelivered=redelivered)
+    # Told, then held: a crash in between lets the order come again, and the same hold is told and written.
+    held = begin_holds(run, hold=applier.hold, workers=WORKERS)
+    if failures(held) != failures(run):
+        log(held)
+        tell(held, redelivered=redelivered)
+    logger.info("run completed", extra={"run_id": order.run_id})
+    metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
+    metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
+    metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(held))
+
+
+def listeners(run_id: str) -> int | None:
+    """None, which counts as nobody, when it cannot be read: unknown is never a reason to act."""
+    confirmed = None
+    try:
+        confirmed = confirmed_listeners(settings, sns=sns)
+    except CALL_ERRORS as error:
+        logger.warning("subscriptions could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
+    if confirmed == 0:
+        logger.warning("nobody has confirmed a subscription", extra={"run_id": run_id})
+    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=confirmed or 0)
+    return confirmed
+
+
+def tell(run: Run, *, redelivered: bool) -> None:
+    """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
+    digest = digest_of(run, settings, redelivered=redelivered)
     if digest.worth_sending:
         publish(digest, settings, sns=sns)
     logger.info(
-        "run completed",
-        extra={"run_id": order.run_id, "sent": digest.worth_sending, "subject": digest.subject},
+        "digest",
+        extra={"run_id": run.order.run_id, "sent": digest.worth_sending, "subject": digest.subject},
     )
-    metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
-    metrics.add_metric(
-        name="UsersFailed",
-        unit=MetricUnit.Count,
-        value=sum(outcome.failure is not None for outcome in run.outcomes),
-    )
+
+
+def failures(run: Run) -> int:
+    return sum(outcome.failure is not None for outcome in run.outcomes)
 
 
 def log(run: Run) -> None:

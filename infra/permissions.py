@@ -45,7 +45,10 @@ def rotator_always(*, stack: cdk.Stack, orders: Orders, topic: Topic) -> list[ia
             resources=[_users(stack)],
         ),
         iam.PolicyStatement(actions=["secretsmanager:DescribeSecret"], resources=[_secrets(stack)]),
-        iam.PolicyStatement(actions=["sns:Publish"], resources=[topic.topic.topic_arn]),
+        # The attributes tell whether anybody has confirmed a subscription.
+        iam.PolicyStatement(
+            actions=["sns:Publish", "sns:GetTopicAttributes"], resources=[topic.topic.topic_arn]
+        ),
         # What SNS asks of whoever publishes to an encrypted topic.
         iam.PolicyStatement(actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[topic.key.key_arn]),
     ]

@@ -57,6 +57,12 @@ MUTANTS = (
             "upcoming",
         ),
     ),
+    mutant("nobody needs to listen", "plan", "if not occasion.heard:", "if False:"),
+    mutant(
+        "keys go off unheard", "plan", 'what = "switching it off"', "yield step\n                continue"
+    ),
+    mutant("holds begin unheard", "plan", 'what = "its hold"', "yield step\n                continue"),
+    mutant("a third key while nobody listens", "plan", " if deletion_waits and keys > 1", " if False"),
     mutant("issued a day late", "policy", "- self.overlap_days - 2", "- self.overlap_days - 1"),
     mutant(
         "off at the threshold", "policy", "return self.max_key_age_days - 2", "return self.max_key_age_days"

@@ -25,11 +25,12 @@ class MarkInactive:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Remember until when a key is kept on, and why."""
+    """Remember until when a key is kept on, and why. `instead_of`: marks that it replaces."""
 
     key_id: str
     until: date
     reason: HoldReason
+    instead_of: tuple[str, ...] = ()
 
 
 class OffReason(StrEnum):

@@ -1,7 +1,7 @@
 """Carrying out a plan, action by action, each in an order that survives a crash."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from keyrotation import tags as tag
@@ -36,11 +36,15 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a plan. With a `failure` the actions after the failed one were not tried."""
+    """What became of a plan. With a `failure` the actions after the failed one were not tried.
+
+    `holds` are to be written once they are told: a hold that nobody heard of would end without notice.
+    """
 
     plan: Plan
     done: tuple[Done, ...]
     failure: str | None
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +57,24 @@ class Applier:
     run_id: str
 
     def apply(self, plan: Plan) -> Outcome:
-        """Never raises: a failure stops this user's plan and is told, with what was done before it."""
+        """All but the holds. Never raises: a failure stops this user's plan and is told, with what was done before."""
+        holds = tuple(action for action in plan.actions if isinstance(action, Hold))
+        others = [action for action in plan.actions if not isinstance(action, Hold)]
+        done, failure = self._in_turn(plan.user, others)
+        return Outcome(plan=plan, done=done, failure=failure, holds=holds if failure is None else ())
+
+    def hold(self, outcome: Outcome) -> Outcome:
+        """Write the holds of an outcome that was told. Never raises: a hold that is not there begins another day."""
+        done, failure = self._in_turn(outcome.plan.user, outcome.holds)
+        return replace(outcome, done=(*outcome.done, *done), failure=failure, holds=())
+
+    def _in_turn(self, user: User, actions: Sequence[Action]) -> tuple[tuple[Done, ...], str | None]:
+        """What was done, and what stopped it."""
         done: list[Done] = []
         failure = None
-        for action in plan.actions:
+        for action in actions:
             try:
-                self._carry_out(plan.user, action, done.append)
+                self._carry_out(user, action, done.append)
             except (ReplacementFailed, ForeignPolicy) as error:
                 failure = str(error)
             except CALL_ERRORS as error:
@@ -68,7 +84,7 @@ class Applier:
                 failure = f"{type(action).__name__.lower()} failed unexpectedly ({type(error).__name__})"
             if failure is not None:
                 break
-        return Outcome(plan=plan, done=tuple(done), failure=failure)
+        return tuple(done), failure
 
     def _carry_out(self, user: User, action: Action, note: Callable[[Done], None]) -> None:
         """`note` is called as soon as the effect is there, so that it is told even when what follows fails."""
@@ -79,9 +95,12 @@ class Applier:
             case MarkInactive(key_id=key_id, on=on):
                 self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
                 note(Done(action=action))
-            case Hold(key_id=key_id, until=until, reason=reason):
+            case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+                # The hold before the marks that it replaces: a crash in between leaves both, and rule 6 starts over.
                 self._tag(user, tag.HELD_UNTIL + key_id, str(tag.Held(until=until, reason=reason)))
                 note(Done(action=action))
+                if marks:
+                    self._untag(user, marks)
             case Deactivate(key_id=key_id, on=on):
                 # Off before the mark: an active key with a mark would look like one that a person switched
                 # back on. Without the mark, the next run marks the key with a later date: deleted later.

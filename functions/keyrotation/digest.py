@@ -81,10 +81,12 @@ def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Dige
     asked = sorted(_items(run, Level.ATTENTION), key=lambda entry: (entry.by or date.max, entry.user.name))
     would_do = list(_would_do(run, settings)) if audit else []
     done = [entry for entry, action in acted if not _is_forced(action)]
-    done_before = list(_done_before(run, settings, done=[*forced, *done])) if redelivered else []
+    before = list(_done_before(run, settings, done=[*forced, *done])) if redelivered else []
+    forced += [entry for entry, was_in_use in before if was_in_use]
+    done_before = [entry for entry, was_in_use in before if not was_in_use]
     upcoming = sorted(_items(run, Level.UPCOMING), key=lambda entry: (entry.by or date.max, entry.user.name))
     late = [*_late(run, settings.policy)]
-    account = account_items(run.order, settings.policy)
+    account = account_items(run.order, settings.policy, listeners=run.listeners)
     critical = any(item.level is Level.CRITICAL for item in account)
 
     headline = _headline(
@@ -224,8 +226,13 @@ def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]
                 yield _of_action(outcome.plan, done.action, settings, new_key=new_key), done.action
 
 
-def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry]) -> Iterator[_Entry]:
-    """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace."""
+def _done_before(
+    run: Run, settings: RotatorSettings, *, done: Sequence[_Entry]
+) -> Iterator[tuple[_Entry, bool]]:
+    """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace.
+
+    With each: whether it is a key that went off while it was in use.
+    """
     of_this_run = {entry.key_id for entry in done} | {
         each.issued.key_id for outcome in run.outcomes for each in outcome.done if each.issued is not None
     }
@@ -236,7 +243,7 @@ def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry])
             if key.id in of_this_run:
                 continue
             if not key.active and marks.get(key.id) == run.today:
-                yield _Entry(
+                entry = _Entry(
                     user=user,
                     owner=plan.owner,
                     key_id=key.id,
@@ -244,8 +251,9 @@ def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry])
                     purpose="To switch it on",
                     command=commands.set_status(name, key.id, ACTIVE),
                 )
+                yield entry, _was_in_use(user, key, settings.policy, run.today)
             if key.created_on == run.today and user.secret is not None and user.secret.holds(key.id):
-                yield _Entry(
+                entry = _Entry(
                     user=user,
                     owner=plan.owner,
                     key_id=key.id,
@@ -253,6 +261,14 @@ def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry])
                     purpose="The owner, with the old key",
                     command=commands.fetch_new_key(name, region=settings.aws_region),
                 )
+                yield entry, False
+
+
+def _was_in_use(user: User, key: Key, policy: Policy, today: date) -> bool:
+    """When it went off today: a key that was quiet had not been used for longer than this."""
+    moved_on = any(other.used_on for other in user.keys if other.seniority > key.seniority)
+    days = policy.quiet_days if moved_on else policy.quiet_days_before_first_use
+    return key.used_on is not None and (today - key.used_on).days <= days
 
 
 def _would_do(run: Run, settings: RotatorSettings) -> Iterator[_Entry]:

@@ -16,15 +16,25 @@ _PROOF_WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
-    """When and where a run looks. `function_timeout`: longer than that no run of the rotator can take."""
+    """When and where a run looks, and who hears of it.
+
+    `function_timeout`: longer than that no run of the rotator can take. `listeners`: confirmed subscriptions to
+    the digest; None: they could not be read.
+    """
 
     now: datetime
     region: str
     function_timeout: timedelta
+    listeners: int | None
 
     @property
     def today(self) -> date:
         return self.now.astimezone(UTC).date()
+
+    @property
+    def heard(self) -> bool:
+        """Somebody is known to get the digest."""
+        return bool(self.listeners)
 
 
 @dataclass(frozen=True, kw_only=True)

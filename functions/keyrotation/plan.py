@@ -33,6 +33,7 @@ from keyrotation.state import State
 from keyrotation.tags import HoldReason
 
 _MOST_TAGS = 50
+_WAITS = "until somebody hears of it, nothing is switched off or deleted, and no hold begins"
 
 Rule = Callable[[State], Iterator[Action | Item]]
 
@@ -48,12 +49,19 @@ def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
                 state = state.after(decision)
         if steps and rule in WHOLE_USER_RULES:
             break
+    if not occasion.heard:
+        steps = list(_withheld(steps, keys=len(user.keys)))
     return Plan(user=user, owner=state.tags.owner, steps=tuple(steps))
 
 
-def account_items(order: Order, policy: Policy) -> tuple[Item, ...]:
+def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tuple[Item, ...]:
     """What is to be told about the account itself; nothing here is ever acted upon."""
     items = []
+    if not listeners:
+        unheard = "nobody has confirmed a subscription to this topic"
+        if listeners is None:
+            unheard = "whether anybody has confirmed a subscription to this topic could not be read"
+        items.append(_attention(f"{unheard}: {_WAITS}"))
     if order.root_has_keys:
         text = "the root user has access keys: delete them; no policy limits what they can do"
         items.append(Item(level=Level.CRITICAL, text=text))
@@ -79,6 +87,29 @@ def may_concern(keys: Sequence[Key], tag_keys: Iterable[str], policy: Policy, to
         return True
     first_age = min(policy.issue_age, policy.unused_days or policy.issue_age) - policy.warn_days
     return any(not key.active or (today - key.created_on).days >= first_age for key in keys)
+
+
+def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:
+    """The plan of a day on which nobody is known to hear of it: what people may have to undo waits.
+
+    Replacements go on, since both keys work after one; but not into the slot of a key whose deletion waits.
+    """
+    deletion_waits = False
+    for step in steps:
+        match step.decision:
+            case Deactivate(key_id=key_id):
+                what = "switching it off"
+            case Delete(key_id=key_id):
+                what, deletion_waits = "deleting it", True
+            case Hold(key_id=key_id):
+                what = "its hold"
+            case Replace(old_key_id=key_id) if deletion_waits and keys > 1:
+                what = "its replacement"
+            case _:
+                yield step
+                continue
+        text = f"{what} waits: {_WAITS}"
+        yield Step(rule=step.rule, decision=Item(level=Level.ATTENTION, text=text, key_id=key_id))
 
 
 def only_marks(plan: Plan) -> bool:
@@ -305,9 +336,12 @@ def switched_back_on(state: State, key: Key) -> Iterator[Action | Item]:
         return
     if key.id in state.inactive_since:
         until = state.today + timedelta(days=state.longest_hold(HoldReason.REACTIVATED))
-        # The hold first: a crash in between leaves both marks, and this rule starts over.
-        yield Hold(key_id=key.id, until=until, reason=HoldReason.REACTIVATED)
-        yield ForgetMarks(tag_keys=(tag.INACTIVE_SINCE + key.id,))
+        yield Hold(
+            key_id=key.id,
+            until=until,
+            reason=HoldReason.REACTIVATED,
+            instead_of=(tag.INACTIVE_SINCE + key.id,),
+        )
     else:
         until = state.reactivated(key) or state.today
     if until > state.today:

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+def confirmed_listeners(settings: RotatorSettings, *, sns: "SNSClient") -> int:
+    """Subscriptions of the topic that somebody confirmed. Raises what botocore raises."""
+    return int(sns.get_topic_attributes(TopicArn=settings.topic_arn)["Attributes"]["SubscriptionsConfirmed"])
+
+
 def publish(digest: Digest, settings: RotatorSettings, *, sns: "SNSClient") -> None:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
     attributes = {"severity": digest.severity, "account": settings.account, "mode": settings.mode}

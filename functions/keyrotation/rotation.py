@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from keyrotation.actions import Plan
@@ -15,10 +15,14 @@ from keyrotation.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run found and did. `deferred`: not looked at, or not started, because the time was nearly up."""
+    """What a run found and did. `deferred`: not looked at, or not started, because the time was nearly up.
+
+    `listeners`: confirmed subscriptions to the digest; None: they could not be read.
+    """
 
     order: Order
     today: date
+    listeners: int | None
     plans: tuple[Plan, ...]
     outcomes: tuple[Outcome, ...]
     waiting: tuple[Plan, ...]
@@ -86,11 +90,19 @@ def rotate(
     return Run(
         order=order,
         today=occasion.today,
+        listeners=occasion.listeners,
         plans=tuple(plans[name] for name in sorted(plans)),
         outcomes=tuple(outcomes),
         waiting=tuple(due) if act is not None else (),
         deferred=tuple(sorted(late)),
     )
+
+
+def begin_holds(run: Run, *, hold: Callable[[Outcome], Outcome], workers: int) -> Run:
+    """Write the holds of a run whose digest went out, and only then: no hold ends that nobody was told of."""
+    with ThreadPoolExecutor(workers) as pool:
+        held = pool.map(lambda outcome: hold(outcome) if outcome.holds else outcome, run.outcomes)
+        return replace(run, outcomes=tuple(held))
 
 
 def _under_cap(
@@ -102,7 +114,9 @@ def _under_cap(
     user whose interrupted replacement was settled today has a place already.
     """
     changed = {
-        outcome.plan.user.name for outcome in outcomes if outcome.done and not only_marks(outcome.plan)
+        outcome.plan.user.name
+        for outcome in outcomes
+        if (outcome.done or outcome.holds) and not only_marks(outcome.plan)
     }
     room = cap - len(changed)
     batch, rest = [], []

@@ -63,9 +63,9 @@ class State:
                 return self._without_marks(tag_keys)
             case MarkInactive(key_id=key_id, on=on):
                 return replace(self, inactive_since={**self.inactive_since, key_id: on})
-            case Hold(key_id=key_id, until=until, reason=reason):
+            case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
                 held = Held(until=until, reason=reason)
-                return replace(self, held_until={**self.held_until, key_id: held})
+                return replace(self._without_marks(marks), held_until={**self.held_until, key_id: held})
             case Deactivate(key_id=key_id, on=on):
                 keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in self.keys)
                 return replace(self, keys=keys, inactive_since={**self.inactive_since, key_id: on})

@@ -15,7 +15,7 @@ ACCOUNT = "123456789012"  # moto's own
 REGION = "eu-central-1"
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 TODAY = NOW.date()
-OCCASION = Occasion(now=NOW, region=REGION, function_timeout=timedelta(minutes=15))
+OCCASION = Occasion(now=NOW, region=REGION, function_timeout=timedelta(minutes=15), listeners=1)
 ROTATOR_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/access-key-rotation-rotator"
 RUN_ID = "run-2026-11-22"
 PREFIX = "access-key-rotation:"

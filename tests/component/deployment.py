@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from keyrotation.policy import Policy
+from moto.sns.models import sns_backends
 
 from tests.component.account import ACCOUNT, NOW, REGION, ROTATOR_ROLE_ARN, RUN_ID
 
@@ -73,6 +74,7 @@ class Deployment:
         self.queue_arn = self._arn(self.queue_url)
         self.topic_arn = self._sns.create_topic(Name="alerts")["TopicArn"]
         self._mailbox = self._sqs.create_queue(QueueName="mailbox")["QueueUrl"]
+        self.subscribers(1)
         self._sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self._arn(self._mailbox))
 
     def close(self) -> None:
@@ -82,6 +84,10 @@ class Deployment:
     def _arn(self, url: str) -> str:
         found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return found["Attributes"]["QueueArn"]
+
+    def subscribers(self, confirmed: int) -> None:
+        """moto says 0, whoever confirms."""
+        sns_backends[ACCOUNT][REGION].topics[self.topic_arn].subscriptions_confimed = confirmed
 
     def environment(self, function: Literal["scanner", "rotator"], **overrides: str | None) -> dict[str, str]:
         """Complete; an override of None leaves the variable out."""

@@ -73,11 +73,40 @@ def test_a_hold_is_one_tag_with_its_day_and_reason(
     _, key_id = account.add_carol()
     action = Hold(key_id=key_id, until=date(2026, 12, 6), reason=reason)
 
-    outcome = apply(clients, calls, action)
+    told = apply(clients, calls, action)
+    assert (calls.writes, told.done, told.holds) == ([], (), (action,))
+    outcome = clients.applier().hold(told)
 
     assert calls.writes == ["TagUser"]
     assert account.tags("carol") == {HELD + key_id: f"2026-12-06 {reason}"}
     assert outcome.done == (Done(action=action),)
+
+
+def test_a_hold_is_there_before_the_mark_that_it_replaces_goes(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-11-20"}])
+    action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
+
+    clients.applier().hold(apply(clients, calls, action))
+
+    assert calls.writes == ["TagUser", "UntagUser"]
+    assert account.tags("carol") == {HELD + key_id: f"{TODAY} reactivated"}
+
+
+def test_a_hold_that_cannot_be_written_is_a_failure_and_its_mark_stays(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-11-20"}])
+    action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
+    calls.refuse("TagUser", "AccessDenied")
+
+    outcome = clients.applier().hold(apply(clients, calls, action))
+
+    assert outcome.failure == "hold failed (TagUser: AccessDenied, TagUser said no)"
+    assert account.tags("carol") == {SINCE + key_id: "2026-11-20"}
 
 
 def test_marks_are_forgotten_in_one_call(account: Account, calls: Calls, clients: Clients) -> None:
@@ -250,6 +279,7 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 
     assert calls.writes == ["TagUser", "UpdateAccessKey"]
     assert outcome.done == (Done(action=mark),)
+    assert outcome.holds == ()
     assert outcome.failure == "deactivate failed (UpdateAccessKey: AccessDenied, UpdateAccessKey said no)"
 
 

@@ -136,7 +136,7 @@ def test_the_same_order_again_changes_nothing_more(
 
     deployment.rotate(deployment.delivery(body))
 
-    assert set(calls.operations) - READS <= {"Publish"}
+    assert set(calls.operations) - READS <= {"GetTopicAttributes", "Publish"}
     assert {name: account.keys(name) for name in names} == keys
 
 
@@ -148,7 +148,7 @@ def test_audit_tells_what_would_be_done_and_writes_nothing(calls: Calls, deploym
 
     deployment.rotate(deployment.delivery(body), MODE="Audit")
 
-    assert set(calls.operations) == {*READS, "Publish"}
+    assert set(calls.operations) == {*READS, "GetTopicAttributes", "Publish"}
     (mail,) = deployment.mails()
     assert mail.subject.startswith("AUDIT: would replace 2, switch off 2, delete 1 access keys")
     assert mail.attributes["mode"] == "Audit"
@@ -178,7 +178,11 @@ def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_ha
         "UpdateSecretVersionStage",
         "Publish",
     }
-    assert set(calls.operations) == READS | writes | {"GetResourcePolicy", "GetCallerIdentity"}
+    assert set(calls.operations) == READS | writes | {
+        "GetResourcePolicy",
+        "GetCallerIdentity",
+        "GetTopicAttributes",
+    }
 
 
 def test_nothing_is_published_when_there_is_nothing_to_say(
@@ -206,7 +210,6 @@ def test_a_run_without_a_mail_counts_as_completed(
     assert [line["RunsCompleted"] for line in metrics] == [[1.0]]
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 def test_a_publish_that_fails_raises_so_that_the_order_comes_again(
     account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,7 +222,6 @@ def test_a_publish_that_fails_raises_so_that_the_order_comes_again(
     assert "RunsCompleted" not in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
 def test_what_an_attempt_did_that_could_not_tell_is_told_when_the_order_comes_again(
     account: Account, calls: Calls, deployment: Deployment
 ) -> None:
@@ -448,9 +450,10 @@ def test_the_log_holds_the_full_report(deployment: Deployment, capsys: pytest.Ca
     assert {line["user"] for line in by_message["planned"]} >= {"due", "held", "left", "quiet"}
     assert len(by_message["applied"]) == 2
     assert len(by_message["not reached"]) == 1
+    (digest,) = by_message["digest"]
+    assert (digest["run_id"], digest["sent"]) == (RUN_ID, True)
     (completed,) = by_message["run completed"]
-    assert (completed["run_id"], completed["sent"]) == (RUN_ID, True)
-    assert completed["service"] == "rotator"
+    assert (completed["run_id"], completed["service"]) == (RUN_ID, "rotator")
 
 
 def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
@@ -467,3 +470,89 @@ def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
     assert len(mail.body.encode()) < 200 * 1024
     assert len(mail.subject) < 100
     assert "switched off 120" in mail.subject
+
+
+# What is told, to whom, and what waits until it is.
+
+
+def test_a_hold_begins_once_the_mail_that_tells_of_it_is_out(
+    calls: Calls, deployment: Deployment, people: dict[str, str]
+) -> None:
+    deployment.rotate(deployment.order("held"))
+
+    assert calls.writes == ["Publish", "TagUser"]
+    assert calls.of("TagUser")[0].params["Tags"][0]["Key"] == f"{PREFIX}held-until:{people['held']}"
+
+
+@pytest.mark.usefixtures("people")
+def test_no_hold_begins_that_could_not_be_told(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    calls.refuse("Publish", "AuthorizationError")
+
+    with pytest.raises(Exception, match=r"AuthorizationError.*Publish"):
+        deployment.rotate(deployment.order("held"))
+
+    assert account.tags("held") == {}
+
+
+@pytest.mark.usefixtures("people")
+def test_a_hold_that_could_not_be_written_is_told_in_a_mail_of_its_own(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    calls.refuse("TagUser", "AccessDenied")
+
+    deployment.rotate(deployment.order("held"))
+
+    assert account.tags("held") == {}
+    first, second = deployment.mails()
+    assert first.subject.startswith("ACT by 2026-12-06")
+    assert second.subject.startswith("FAILED: changes to 1 user did not finish")
+    assert "Hold failed (TagUser: AccessDenied" in second.text
+
+
+@pytest.mark.parametrize("how", ["nobody has confirmed", "it cannot be read"])
+def test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_hold_begins_but_keys_are_replaced(
+    *,
+    account: Account,
+    calls: Calls,
+    deployment: Deployment,
+    people: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    how: str,
+) -> None:
+    if how == "nobody has confirmed":
+        deployment.subscribers(0)
+    else:
+        calls.refuse("GetTopicAttributes", "AuthorizationError")
+    waiting = {name: account.keys(name) for name in ("quiet", "held", "left", "unused")}
+    tags = {name: account.tags(name) for name in waiting}
+
+    deployment.rotate(deployment.order(*people))
+
+    assert {name: account.keys(name) for name in waiting} == waiting
+    assert {name: account.tags(name) for name in waiting} == tags
+    for name in ("due", "far-over"):
+        assert account.current_works(name)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["ConfirmedSubscribers"] for line in lines if "_aws" in line] == [[0.0]]
+    assert [line["level"] for line in lines if "subscription" in str(line.get("message"))] == ["WARNING"]
+    (mail,) = deployment.mails()
+    assert how.rpartition(" ")[2] in mail.text.partition("THE ACCOUNT")[2].partition("NEEDS")[0]
+    assert mail.text.count("Switching it off waits") == 2
+    assert mail.text.count("Deleting it waits") == 1
+    assert mail.text.count("Its hold waits") == 1
+
+
+@pytest.mark.usefixtures("people")
+def test_the_number_of_confirmed_subscribers_is_a_metric_also_when_the_run_fails(
+    calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.subscribers(3)
+    calls.refuse("Publish", "AuthorizationError")
+
+    with pytest.raises(Exception, match=r"AuthorizationError.*Publish"):
+        deployment.rotate(deployment.order("held"))
+
+    metrics = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert [line["ConfirmedSubscribers"] for line in metrics] == [[3.0]]

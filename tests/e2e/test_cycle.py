@@ -132,6 +132,7 @@ def test_the_next_run_on_the_same_day_changes_nothing_more(stack: Deployed) -> N
             "iam:ListAccessKeys",
             "iam:GetAccessKeyLastUsed",
             "secretsmanager:DescribeSecret",
+            "sns:GetTopicAttributes",
         }
         assert (
             stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"] == after_first
@@ -239,6 +240,7 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
             "iam:ListAccessKeys",
             "iam:GetAccessKeyLastUsed",
             "secretsmanager:DescribeSecret",
+            "sns:GetTopicAttributes",
             "sns:Publish",
         }
         assert policies

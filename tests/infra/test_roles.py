@@ -28,6 +28,7 @@ ROTATOR_ALWAYS_MAY = {
     "iam:GetAccessKeyLastUsed": USERS,
     "secretsmanager:DescribeSecret": SECRETS,
     "sns:Publish": "${Alerts/Topic}",
+    "sns:GetTopicAttributes": "${Alerts/Topic}",
     "kms:GenerateDataKey": "${Alerts/Key.Arn}",
     "kms:Decrypt": "${Alerts/Key.Arn}",
 }

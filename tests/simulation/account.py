@@ -72,8 +72,9 @@ class Account:
                 self.iam.untag_user(user.name, tag_keys)
             case MarkInactive(key_id=key_id, on=on):
                 self.iam.tag_user(user.name, tag.INACTIVE_SINCE + key_id, str(on))
-            case Hold(key_id=key_id, until=until, reason=reason):
+            case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
                 self.iam.tag_user(user.name, tag.HELD_UNTIL + key_id, f"{until} {reason}")
+                self.iam.untag_user(user.name, marks)
             case Deactivate(key_id=key_id, on=on):
                 self.iam.update_access_key(user.name, key_id, INACTIVE)
                 self.iam.tag_user(user.name, tag.INACTIVE_SINCE + key_id, str(on))

@@ -97,7 +97,7 @@ class Fleet:
 
     def _run(self, number: int, today: date) -> Run:
         now = _at(today, 6)
-        occasion = Occasion(now=now, region=REGION, function_timeout=timedelta(minutes=15))
+        occasion = Occasion(now=now, region=REGION, function_timeout=timedelta(minutes=15), listeners=1)
         named: list[str] = []
         others: list[str] = []
         for name, user in self.account.iam.users.items():

@@ -43,8 +43,8 @@ def _after(user: User, action: Action, now: datetime) -> User:
             return _untagged(user, tag_keys)
         case MarkInactive(key_id=key_id, on=on):
             return _tagged(user, tag.INACTIVE_SINCE + key_id, str(on))
-        case Hold(key_id=key_id, until=until, reason=reason):
-            return _tagged(user, tag.HELD_UNTIL + key_id, f"{until} {reason}")
+        case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+            return _untagged(_tagged(user, tag.HELD_UNTIL + key_id, f"{until} {reason}"), marks)
         case Deactivate(key_id=key_id, on=on):
             _known(user, key_id)
             keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)

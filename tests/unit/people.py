@@ -24,6 +24,7 @@ OCCASION = Occasion(
     now=datetime.combine(TODAY, time(6), tzinfo=UTC),
     region="eu-west-1",
     function_timeout=timedelta(minutes=15),
+    listeners=1,
 )
 
 

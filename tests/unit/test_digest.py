@@ -36,6 +36,7 @@ def run_of(
     deferred: tuple[str, ...] = (),
     root: bool | None = False,
     with_keys: int = 18,
+    listeners: int | None = 1,
 ) -> Run:
     """A run over these users; with `done`, every action took effect. The last `waiting` plans wait."""
     plans = planned(users)
@@ -65,6 +66,7 @@ def run_of(
             user_names=tuple(each.name for each in users),
         ),
         today=TODAY,
+        listeners=listeners,
         plans=plans,
         outcomes=outcomes,
         waiting=plans[len(plans) - waiting :] if waiting else (),
@@ -238,6 +240,30 @@ def test_what_an_earlier_delivery_did_is_read_from_the_state_and_told_once() -> 
     assert "EARLIER ATTEMPT" not in digest_of(run, ENFORCE, redelivered=False).body
     # What this very run did stands among what it did, and nowhere else.
     assert "EARLIER ATTEMPT" not in digest_of(run_of(DUE, QUIET), ENFORCE, redelivered=True).body
+
+
+def test_a_key_that_an_earlier_delivery_forced_off_is_told_as_urgently_as_on_the_day() -> None:
+    today = {f"{PREFIX}inactive-since:{OLD}": str(TODAY)}
+    forced = user(off(102, used=1), key(28, used=0, id=NEW), tags=today, stored=NEW, name="forced")
+    nobody_moved = user(off(102, used=20), key(28, id=NEW), tags=today, stored=NEW, name="nobody-moved")
+    quiet = user(off(102, used=20), key(28, used=0, id=NEW), tags=today, stored=NEW, name="quiet")
+
+    digest = digest_of(run_of(forced, nobody_moved, quiet), ENFORCE, redelivered=True)
+
+    assert digest.subject.startswith("CRITICAL: 2 access keys switched off while still in use")
+    urgent, _, rest = digest.body.partition("DONE TODAY BY AN EARLIER ATTEMPT")
+    assert "* forced" in urgent
+    assert "* nobody-moved" in urgent
+    assert "* quiet" in rest
+
+
+@pytest.mark.parametrize(
+    ("listeners", "said"),
+    [(0, "Nobody has confirmed"), (None, "could not be read"), (1, None)],
+)
+def test_a_topic_to_which_nobody_listens_is_told(listeners: int | None, said: str | None) -> None:
+    digest = digest_of(run_of(listeners=listeners), ENFORCE, redelivered=False)
+    assert (said in flat(digest)) if said else not digest.worth_sending
 
 
 def test_a_mark_alone_is_told_as_such() -> None:

@@ -60,7 +60,8 @@ def _told(decision: Action | Item) -> str:
         case MarkInactive(key_id=key_id):
             return f"mark {_short(key_id)}"
         case Hold(key_id=key_id, until=until, reason=reason):
-            return f"hold {_short(key_id)} {(until - TODAY).days} {reason}"
+            swap = " swap" if decision.instead_of else ""
+            return f"hold {_short(key_id)} {(until - TODAY).days} {reason}{swap}"
         case ForgetMarks(tag_keys=tag_keys):
             return f"forget {len(tag_keys)}"
         case Item(level=level, by=by):
@@ -246,7 +247,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
     ),
     "a key switched on again is left alone, and its mark becomes a hold": (
         user(key(95, used=0), key(40, used=0, id=NEW), tags=marked(3), stored=NEW),
-        ["hold old 14 reactivated", "forget 1", "attention in 14"],
+        ["hold old 14 reactivated swap", "attention in 14"],
     ),
     "while that hold is ahead it is said every day": (
         user(key(96, used=40), key(41, used=0, id=NEW), tags=held(13, "reactivated"), stored=NEW),

@@ -168,6 +168,22 @@ def test_changing_the_threshold_never_moves_the_off_date_of_a_replacement_alread
 
 
 @holds_for(anyone)
+def test_while_nobody_listens_nothing_goes_off_or_away_no_hold_begins_and_the_rest_is_as_ever(
+    case: Case,
+) -> None:
+    told = plan_of(case)
+    unheard = plan_user(case.user, case.policy, replace(OCCASION, listeners=0))
+    waits = {Deactivate, Delete, Hold}
+    if Delete in kinds(told) and len(case.user.keys) > 1:
+        waits.add(Replace)
+    assert [each for each in told.actions if type(each) not in waits] == list(unheard.actions)
+    applied(case.user, unheard.actions, OCCASION.now)
+    # Nothing is dropped in silence, and nothing that was told is not.
+    assert len(unheard.steps) == len(told.steps)
+    assert set(told.items) <= set(unheard.items)
+
+
+@holds_for(anyone)
 def test_never_create_a_third_key(case: Case) -> None:
     plan = plan_of(case)
     assert kinds(plan).count(Replace) <= 1
