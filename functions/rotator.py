@@ -3,8 +3,10 @@
 import logging
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from botocore.config import Config
 from keyrotation.apply import Applier
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
-from keyrotation.model import Occasion
+from keyrotation.model import Occasion, Use
 from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue
 from keyrotation.publish import confirmed_listeners, publish
@@ -24,8 +26,10 @@ from keyrotation.replacement import Issuer
 from keyrotation.rotation import Run, begin_holds, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.usage import keys_in_question, who_uses
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_sts import STSClient
 
 WORKERS = 10
@@ -36,6 +40,9 @@ CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_
 ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=WORKERS)
 # A try to use a new key is repeated by whoever proves it: one that hangs must not eat the time that is kept back.
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
+# Who uses a key is worth knowing, and no run waits long for it.
+LOOKING_UP_SECONDS = 60
+BEST_EFFORT = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=5)
 
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes requests and answers, secrets among them.
@@ -74,15 +81,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
     applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+
     run = rotate(
         order,
         look=partial(observe, iam=iam, secrets=secrets),
         act=applier.apply if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
         occasion=occasion,
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS,
+        seconds_left=seconds_left,
         workers=WORKERS,
     )
+    run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
     redelivered = is_redelivered(event)
     tell(run, redelivered=redelivered)
@@ -95,6 +107,29 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
     metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(held))
+
+
+@cache
+def trail_in(region: str) -> "CloudTrailClient":
+    return session.client("cloudtrail", region_name=region, config=BEST_EFFORT)
+
+
+def uses_of(run: Run, *, time_left: Callable[[], bool]) -> dict[str, tuple[Use, ...]]:
+    """Who still uses the keys that people have to follow up, as far as it can be had in time."""
+
+    def miss(key_id: str, cause: str) -> None:
+        logger.warning(
+            "uses could not be looked up", extra={"run_id": run.order.run_id, "key": key_id, "cause": cause}
+        )
+
+    started = time.monotonic()
+    return who_uses(
+        keys_in_question(run),
+        trail_in=trail_in,
+        sleep=time.sleep,
+        time_left=lambda: time_left() and time.monotonic() - started < LOOKING_UP_SECONDS,
+        miss=miss,
+    )
 
 
 def listeners(run_id: str) -> int | None:

@@ -45,6 +45,8 @@ def rotator_always(*, stack: cdk.Stack, orders: Orders, topic: Topic) -> list[ia
             resources=[_users(stack)],
         ),
         iam.PolicyStatement(actions=["secretsmanager:DescribeSecret"], resources=[_secrets(stack)]),
+        # CloudTrail knows no narrower resource: who still uses a key that people have to follow up.
+        iam.PolicyStatement(actions=["cloudtrail:LookupEvents"], resources=["*"]),
         # The attributes tell whether anybody has confirmed a subscription.
         iam.PolicyStatement(
             actions=["sns:Publish", "sns:GetTopicAttributes"], resources=[topic.topic.topic_arn]

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-_READS = ("Get", "List", "Describe")
+_READS = ("Get", "List", "Describe", "Lookup")
 _NOWHERE = "https://aws.invalid"
 
 

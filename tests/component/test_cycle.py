@@ -11,7 +11,7 @@ from tests.component.account import ACCOUNT, PREFIX, REGION, RUN_ID, Account
 from tests.component.calls import Call, Calls, unanswered
 from tests.component.deployment import SCHEDULED, Deployment
 
-READS = {"GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret"}
+READS = {"GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret", "LookupEvents"}
 
 
 @pytest.fixture

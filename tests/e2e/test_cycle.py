@@ -23,6 +23,7 @@ from tests.infra.synthesized import synthesize
 
 DUE = (SeededKey(age=80, used=1),)
 QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True))
+ELDER_IN_USE = (SeededKey(age=95, used=0), SeededKey(age=15, used=0, stored=True))
 LONG_OFF = (
     SeededKey(age=200, used=90, active=False, inactive_for=40),
     SeededKey(age=50, used=0),
@@ -88,6 +89,7 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
         Person(name="p-restored", story="due, its secret scheduled for deletion", keys=DUE),
         Person(name="p-quiet", story="elder past its off date", keys=QUIET_ELDER),
         Person(name="p-off", story="inactive for long", keys=LONG_OFF),
+        Person(name="p-held", story="elder in use past its off date", keys=ELDER_IN_USE),
     )
     with inhabited(stack, *people) as keys:
         secrets = account.client("secretsmanager")
@@ -108,11 +110,12 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
             granted = set(allowed(template, role, mode="Enforce")) - BEHIND_THE_SCENES
             assert (denied, asked - granted, granted - asked) == (set(), set(), set()), role
 
-        assert mail.subject.startswith("Done: replaced 2, switched off 1, deleted 1")
+        assert mail.subject.startswith("ACT by ")
         assert statuses(account, "p-new") == ["Active", "Active"]
         assert statuses(account, "p-restored") == ["Active", "Active"]
         assert statuses(account, "p-quiet") == ["Inactive", "Active"]
         assert statuses(account, "p-off") == ["Active"]
+        assert statuses(account, "p-held") == ["Active", "Active"]
         for name in ("p-new", "p-restored"):
             owner = account.client("secretsmanager", key=keys[name][0])
             value = json.loads(owner.get_secret_value(SecretId=secret_of(name))["SecretString"])
