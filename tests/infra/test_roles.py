@@ -10,7 +10,7 @@ from tests.infra.synthesized import Template, of_type, text
 USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:access-keys/*"
 
-SCANNER_MAY = {
+SCANNER_MAY: dict[str, str | list[str]] = {
     "logs:CreateLogStream": "${Scanner/Logs.Arn}",
     "logs:PutLogEvents": "${Scanner/Logs.Arn}",
     "iam:GetAccountAuthorizationDetails": "*",
