@@ -59,10 +59,10 @@ synth: $(READY) ## the CloudFormation template, into cdk.out
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
 
-# Nothing but Audit until what an interrupted replacement leaves is proved to be mended under every fault.
-deploy: $(READY) ## to your AWS account, in Audit; PARAMETERS="AlertEmail=you@example.com ..."
-	$(if $(findstring Mode=,$(PARAMETERS)),$(error make deploy offers Mode=Audit only for now; leave Mode out))
-	npx --no-install cdk deploy AccessKeyRotation --parameters Mode=Audit \
+# A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
+# what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
+deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
+	npx --no-install cdk deploy AccessKeyRotation --previous-parameters \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 
 clean: ## remove everything that was made here

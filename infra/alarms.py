@@ -8,9 +8,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.function import METRICS_NAMESPACE
+
 
 class Alarms(Construct):
-    """Errors of each function, dead letters, an order that waits, and silence: all to the topic."""
+    """Errors of each function, dead letters, an order that waits, nobody to tell, and silence: all to the topic."""
 
     def __init__(
         self,
@@ -46,16 +48,18 @@ class Alarms(Construct):
                 period=five_minutes, statistic="Maximum"
             ),
             "An order failed three times and was put aside: its run was not completed. First: read the error in "
-            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm.",
+            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm. "
+            "The steps are in docs/runbook.md, DeadOrders.",
         )
         self._at_least(
             "DeadFirings",
             dead_firings.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
-            "The schedule could not invoke the scanner for two hours: that day's run never started. First: read "
-            "ERROR_MESSAGE in the attributes of the message in the schedule's dead-letter queue and fix the cause, "
-            "then purge that queue; the next daily run makes up for the missed one.",
+            "A firing of the schedule never became an order, so that day's run did not start: the scanner could not "
+            "be invoked, or failed three times, or is stopped. First: read the message in the schedule's dead-letter "
+            "queue (ERROR_MESSAGE in its attributes, or responsePayload in its body) and fix the cause; then start "
+            "a run by hand and purge that queue. The steps are in docs/runbook.md, DeadFirings.",
         )
         self._at_least(
             "OldestOrder",
@@ -63,6 +67,29 @@ class Alarms(Construct):
             "An order has waited for two hours: the rotator is not taking orders, or failed and failed again. "
             "First: see that the rotator's event source mapping is enabled, then read the rotator's log.",
             threshold=2 * 60 * 60,
+        )
+
+        # An alarm to a topic that nobody listens to reaches nobody: this one is there for its state, which dashboards
+        # and the views over all alarms of an account (or of an organization) show, and for whoever subscribes later.
+        # Missing data leaves that state as it is. The rotator says it once a run, and a "not breaching" would end the
+        # alarm five minutes later; here it lasts until a run has found somebody. A fresh deployment has no data, so
+        # its state is "insufficient data", and nobody is paged.
+        self._alarm(
+            "NoListener",
+            cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name="ConfirmedSubscribers",
+                dimensions_map={"service": "rotator"},
+                period=five_minutes,
+                statistic="Minimum",
+            ),
+            "Nobody has confirmed a subscription to the topic: runs go on, but no key is switched off or deleted "
+            "while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail, or "
+            "subscribe somebody to the topic; the next run then goes on by itself.",
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            threshold=1,
+            periods=1,
+            missing=cloudwatch.TreatMissingData.IGNORE,
         )
 
         # Completed runs, counted by SQS: an order is deleted only when the rotator finished it without an error.
@@ -102,6 +129,7 @@ class Alarms(Construct):
         comparison: cloudwatch.ComparisonOperator,
         threshold: float,
         periods: int,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -112,6 +140,6 @@ class Alarms(Construct):
             threshold=threshold,
             evaluation_periods=periods,
             datapoints_to_alarm=periods,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))

@@ -10,6 +10,7 @@ from constructs import Construct
 
 # Lambda's own maximum. A run over 5,000 users takes minutes, and one that is cut short is only finished tomorrow.
 TIMEOUT_SECONDS = 900
+METRICS_NAMESPACE = "AccessKeyRotation"
 
 
 class Function(Construct):
@@ -62,7 +63,7 @@ class Function(Construct):
             logging_format=lam.LoggingFormat.JSON,
             environment={
                 "POWERTOOLS_SERVICE_NAME": handler.partition(".")[0],
-                "POWERTOOLS_METRICS_NAMESPACE": "AccessKeyRotation",
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 **environment,
             },

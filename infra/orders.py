@@ -38,6 +38,8 @@ class Orders(Construct):
 
     def feed(self, function: lam.IFunction) -> None:
         """Invoke the function with each order, one at a time: its role must be allowed to take them."""
+        # Lambda takes no on-failure destination for a mapping of SQS: the queue's own redrive is what catches an
+        # order that fails.
         lam.EventSourceMapping(
             self, "Mapping", target=function, event_source_arn=self.queue.queue_arn, batch_size=1
         )

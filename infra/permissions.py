@@ -4,6 +4,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from infra.orders import Orders
+from infra.schedule import Schedule
 from infra.topic import Topic
 
 # The tags that the rotator itself writes or removes. `exempt`, `max-age-days` and `owner` are people's alone.
@@ -16,7 +17,7 @@ OWN_TAGS = [
 
 
 def scanner(*, stack: cdk.Stack, orders: Orders) -> list[iam.PolicyStatement]:
-    """Read users, tags and keys; send an order. Nothing that changes anything."""
+    """Read users, tags and keys; send an order. Nothing that changes anything (see also `scanner_failures`)."""
     return [
         # IAM knows no narrower resource for these. Both only read: the one way to list users with their tags, and
         # the one way to know whether the root user has keys.
@@ -26,6 +27,11 @@ def scanner(*, stack: cdk.Stack, orders: Orders) -> list[iam.PolicyStatement]:
         iam.PolicyStatement(actions=["iam:ListAccessKeys"], resources=[_users(stack)]),
         iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[orders.queue.queue_arn]),
     ]
+
+
+def scanner_failures(*, schedule: Schedule) -> iam.PolicyStatement:
+    """Lambda writes to an on-failure destination as the function's role. By itself the scanner sends nothing there."""
+    return iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[schedule.dead_letters.queue_arn])
 
 
 def rotator_always(*, stack: cdk.Stack, orders: Orders, topic: Topic) -> list[iam.PolicyStatement]:

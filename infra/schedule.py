@@ -12,9 +12,12 @@ from constructs import Construct
 # Filled in by EventBridge Scheduler at each attempt: a late retry is a run of its own, which finds nothing left to do.
 INPUT = {"run_id": "<aws.scheduler.execution-id>", "scheduled_time": "<aws.scheduler.scheduled-time>"}
 
+# A late run does no harm, but one that is hours late is better seen as a dead letter.
+GIVES_UP_AFTER_SECONDS = 2 * 60 * 60
+
 
 class Schedule(Construct):
-    """The daily schedule, the role it invokes with, and the dead-letter queue of firings that never got through."""
+    """The daily schedule, the role it invokes with, and the dead-letter queue of firings that never became an order."""
 
     def __init__(
         self,
@@ -26,7 +29,7 @@ class Schedule(Construct):
         time_zone: cdk.CfnParameter,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Apart from the orders' dead letters: Scheduler writes to standard queues only.
+        # Apart from the orders' dead letters: Scheduler and Lambda's destinations write to standard queues only.
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
@@ -68,9 +71,8 @@ class Schedule(Construct):
                 arn=function.function_arn,
                 role_arn=role.role_arn,
                 input=json.dumps(INPUT),
-                # A late run does no harm, but one that is hours late is better seen as a dead letter.
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=2 * 60 * 60, maximum_retry_attempts=10
+                    maximum_event_age_in_seconds=GIVES_UP_AFTER_SECONDS, maximum_retry_attempts=10
                 ),
                 dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
                     arn=self.dead_letters.queue_arn
@@ -78,3 +80,20 @@ class Schedule(Construct):
             ),
         )
         self.name = schedule.ref
+
+        # Scheduler is done as soon as Lambda has queued the event, so what fails after that never comes to its
+        # dead-letter queue by itself. It goes to the same one: a firing that never became an order, whichever way,
+        # is one alarm and one thing to do.
+        lam.CfnEventInvokeConfig(
+            self,
+            "Failures",
+            function_name=function.function_name,
+            qualifier="$LATEST",
+            # Lambda's own numbers are 2 and 6 hours; the age is the schedule's, for the same reason. They count apart:
+            # a firing that meets both kinds of trouble is told four hours after its time at the latest.
+            maximum_retry_attempts=2,
+            maximum_event_age_in_seconds=GIVES_UP_AFTER_SECONDS,
+            destination_config=lam.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lam.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
+            ),
+        )

@@ -64,6 +64,7 @@ class AccessKeyRotation(cdk.Stack):
             run_at=parameters.run_at,
             time_zone=parameters.time_zone,
         )
+        scanner.allow(permissions.scanner_failures(schedule=schedule))
         Alarms(
             self,
             "Alarms",
@@ -81,6 +82,7 @@ class AccessKeyRotation(cdk.Stack):
             "ScheduleName": schedule.name,
             "OrdersQueueUrl": orders.queue.queue_url,
             "DeadLetterQueueUrl": orders.dead_letters.queue_url,
+            "DeadFiringsQueueUrl": schedule.dead_letters.queue_url,
             "TopicArn": topic.topic.topic_arn,
             "RotatorRoleArn": rotator.role.role_arn,
         }.items():

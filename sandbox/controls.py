@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +18,16 @@ class LastUse:
 
 @dataclass
 class Fault:
-    """An action that fails `times` more often, for the requests whose parameters equal `where`."""
+    """What an action meets `times` more often, for the requests whose parameters equal `where`.
+
+    The caller gets the error `code`: instead of the effect, or after it has taken place (`takes_effect`). Without a
+    `code` the function that asked is killed, and gets nothing.
+    """
 
     action: str
-    code: str
+    code: str | None
     status: int
+    takes_effect: bool
     times: int
     where: Mapping[str, str]
 
@@ -72,6 +77,8 @@ class Controls:
     pages: Counter[Page] = field(default_factory=Counter)
     calls: list[Call] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
+    # What grows older when time passes; told by how much.
+    ageing: list[Callable[[timedelta], None]] = field(default_factory=list)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
@@ -91,6 +98,14 @@ class Controls:
 
 def _clock(controls: Controls, *, seconds_ago: float) -> None:
     controls.offset = timedelta(seconds=-seconds_ago)
+
+
+def _pass_time(controls: Controls, *, seconds: float) -> None:
+    by = timedelta(seconds=seconds)
+    for key_id, use in controls.last_used.items():
+        controls.last_used[key_id] = replace(use, at=use.at - by)
+    for grow_older in controls.ageing:
+        grow_older(by)
 
 
 def _last_used(
@@ -136,6 +151,7 @@ def _forget(controls: Controls) -> None:
 
 _CONTROLS: dict[str, Callable[..., JSON]] = {
     "clock": _clock,
+    "pass-time": _pass_time,
     "last-used": _last_used,
     "fail": _fail,
     "heal": _heal,

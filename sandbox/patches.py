@@ -6,18 +6,19 @@ test_emulator.py shows each at work.
 # ruff: noqa: SLF001 - private names are all there is to patch
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
 from ministack import app
-from ministack.core import iam_actions, iam_evaluator, responses
-from ministack.services import eventbridge, iam, scheduler, secretsmanager, sns
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
+from ministack.services import eventbridge, iam, scheduler, secretsmanager, sns, sqs
 
-from sandbox.controls import Call, Controls, Fault, LastUse, Mail, Page
+from sandbox.controls import Call, Controls, LastUse, Mail, Page
 
 Response = tuple[int, dict[str, str], bytes]
 Parameters = dict[str, Any]
@@ -31,6 +32,7 @@ _DEFAULT_PAGE = 100
 def install(controls: Controls) -> None:
     stay_on_one_port()
     shift_the_clock(controls)
+    let_time_pass(controls)
     limit_keys_to_two()
     tell_last_use(controls)
     paginate(controls, action="ListUsers", members="Users")
@@ -41,6 +43,7 @@ def install(controls: Controls) -> None:
     name_the_role_as_principal()
     name_the_user_as_resource()
     substitute_schedule_context()
+    redrive_dead_letters()
     keep_mail(controls)
     record_requests(controls)
     inject_faults(controls)
@@ -54,6 +57,31 @@ def stay_on_one_port() -> None:
 def shift_the_clock(controls: Controls) -> None:
     """CreateDate has no parameter, so a user of last spring can only be made with the clock of last spring."""
     iam._now = lambda: controls.now().strftime(_IAM_TIME)
+
+
+def let_time_pass(controls: Controls) -> None:
+    """Functions and queues run by the machine's clock, so an hour passes by making what there is an hour older.
+
+    That is users, keys and messages; a message that a consumer was hidden from for an hour is then there again.
+    """
+
+    def age_keys(by: timedelta) -> None:
+        for made in (*iam._users._data.values(), *iam._access_keys._data.values()):
+            before = datetime.strptime(made["CreateDate"], _IAM_TIME).replace(tzinfo=UTC)
+            made["CreateDate"] = (before - by).strftime(_IAM_TIME)
+
+    def age_messages(by: timedelta) -> None:
+        with sqs._queues_lock:
+            for queue in sqs._queues._data.values():
+                for message in queue["messages"]:
+                    for moment in ("sent_at", "visible_at", "first_receive_at", "enqueued_at"):
+                        if message.get(moment) is not None:
+                            message[moment] -= by.total_seconds()
+                for sent in queue["dedup_cache"].values():
+                    sent["expire"] -= by.total_seconds()
+        sqs.esm_wake.set()
+
+    controls.ageing += [age_keys, age_messages]
 
 
 def limit_keys_to_two() -> None:
@@ -247,6 +275,38 @@ def substitute_schedule_context() -> None:
     eventbridge._invoke_target = invoke_target
 
 
+def redrive_dead_letters() -> None:
+    """The emulator has no StartMessageMoveTask. AWS sends each message anew to the queue that it died in."""
+
+    def start_message_move_task(request: Parameters, _url: str) -> Parameters:
+        source = sqs._queue_by_arn(request["SourceArn"])
+        feeders = [
+            queue
+            for queue in sqs._queues._data.values()
+            if json.loads(queue["attributes"].get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
+            == request["SourceArn"]
+        ]
+        if source is None or not feeders:
+            raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
+        if set(request) - {"SourceArn", "QueueUrl"}:
+            raise sqs._Err("InvalidParameterValue", "the sandbox moves messages to where they came from only")
+        with sqs._queues_lock:
+            dead, source["messages"] = source["messages"], []
+        for message in dead:
+            home = sqs._queue_by_arn(message["sys"]["DeadLetterQueueSourceArn"])
+            fifo = {"MessageGroupId": message["group_id"], "MessageDeduplicationId": message["dedup_id"]}
+            sent = {
+                "QueueUrl": home["url"],
+                "MessageBody": message["body"],
+                "MessageAttributes": message["message_attributes"],
+                **(fifo if home["is_fifo"] else {}),
+            }
+            sqs._act_send_message(sent, home["url"])
+        return {"TaskHandle": secrets.token_hex(16)}
+
+    sqs._HANDLERS["StartMessageMoveTask"] = start_message_move_task
+
+
 def keep_mail(controls: Controls) -> None:
     """The emulator drops mail; kept here as the subscriber would get it, so that people can be shown it."""
     fan_out = sns._fanout
@@ -300,9 +360,15 @@ def _failing(controls: Controls, *, service: str, handler: Callable[..., Any]) -
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Parameters) -> Any:
         action = iam_actions.extract_iam_action(service, method, path, headers, body, query)
         fault = controls.strike(action=action or "", parameters=_parameters(headers, body))
+        if fault is not None and fault.code is not None and not fault.takes_effect:
+            return _refusal(fault.code, fault.status, is_json="x-amz-target" in headers)
+        answer = await handler(method, path, headers, body, query)
         if fault is None:
-            return await handler(method, path, headers, body, query)
-        return _fault(fault, is_json="x-amz-target" in headers)
+            return answer
+        if fault.code is None:
+            _kill_function(headers)
+            return answer  # to nobody
+        return _refusal(fault.code, fault.status, is_json="x-amz-target" in headers)
 
     return handle
 
@@ -315,12 +381,29 @@ def _parameters(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
     return dict(parse_qsl(body.decode("utf-8", errors="replace")))
 
 
-def _fault(fault: Fault, *, is_json: bool) -> Response:
+def _refusal(code: str, status: int, *, is_json: bool) -> Response:
     message = "injected by the test"
     if is_json:
-        response: Response = responses.error_response_json(fault.code, message, fault.status)
+        response: Response = responses.error_response_json(code, message, status)
         return response
-    return _iam_error(fault.status, fault.code, message)
+    return _iam_error(status, code, message)
+
+
+def _kill_function(headers: Mapping[str, str]) -> None:
+    """End the process of the function that sent this request, in the midst of whatever its threads do."""
+    signer = re.search(r"Credential=(\w+)/", headers["authorization"])
+    caller = iam_evaluator.resolve_credential(signer[1]) if signer else None
+    name = getattr(caller, "principal_arn", "").rpartition("/")[2]  # a function's session bears its name
+    busy = [
+        worker
+        for pool in lambda_runtime._workers.values()
+        for worker in pool
+        if worker.in_use and worker.func_name == name
+    ]
+    if not busy:
+        raise LookupError("this request came from no function, and only a function can be killed")
+    for worker in busy:
+        worker._proc.kill()
 
 
 def _iam_error(status: int, code: str, message: str) -> Response:

@@ -24,6 +24,10 @@ class Remote:
         finally:
             self._set("clock", seconds_ago=0)
 
+    def let_pass(self, time: timedelta) -> None:
+        """Make users, keys, last uses and messages that much older; what functions wrote about time stays."""
+        self._set("pass-time", seconds=time.total_seconds())
+
     def set_last_used(
         self, key_id: str, *, at: datetime, service: str = "s3", region: str = "us-east-1"
     ) -> None:
@@ -41,14 +45,29 @@ class Remote:
         *,
         code: str,
         status: int = 400,
+        takes_effect: bool = False,
         times: int = 1,
         where: Mapping[str, str] | None = None,
     ) -> Iterator[None]:
         """Within the block an allowed `iam:CreateAccessKey` (say) fails that often, for any caller.
 
-        `where` limits it to requests with these parameters, such as {"UserName": "alice"}.
+        `takes_effect`: it is done all the same, and only its answer is this error. `where` limits it to requests
+        with these parameters, such as {"UserName": "alice"}.
         """
-        self._set("fail", action=action, code=code, status=status, times=times, where=dict(where or {}))
+        with self._faulty(action, times, where, code=code, status=status, takes_effect=takes_effect):
+            yield
+
+    @contextmanager
+    def kill_after(self, action: str, *, where: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Within the block the process of the function that first does this is killed once it has taken effect."""
+        with self._faulty(action, 1, where, code=None, status=0, takes_effect=True):
+            yield
+
+    @contextmanager
+    def _faulty(
+        self, action: str, times: int, where: Mapping[str, str] | None, **what: Any
+    ) -> Iterator[None]:
+        self._set("fail", action=action, times=times, where=dict(where or {}), **what)
         try:
             yield
         finally:

@@ -53,12 +53,6 @@ class Mail:
         return " ".join(self.body.split())
 
 
-class _Today(datetime):
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return NOW.astimezone(tz)
-
-
 @dataclass
 class Deployment:
     """Its own clients are of a session that no recorder sees."""
@@ -66,8 +60,11 @@ class Deployment:
     session: "Session"
     monkeypatch: pytest.MonkeyPatch
     slept: list[float] = field(default_factory=list)
+    sleep: Callable[[float], None] = field(init=False)
+    now: datetime = NOW
 
     def __post_init__(self) -> None:
+        self.sleep = self.slept.append
         self._sqs, self._sns = self.session.client("sqs"), self.session.client("sns")
         made = self._sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
         self.queue_url = made["QueueUrl"]
@@ -124,10 +121,20 @@ class Deployment:
         # A cold start finds no level that an earlier import set.
         for library in ("botocore", "boto3", "urllib3"):
             logging.getLogger(library).setLevel(logging.NOTSET)
+        self.monkeypatch.setattr("time.sleep", self.sleep)
         module = importlib.import_module(function)
-        self.monkeypatch.setattr(module, "datetime", _Today)
-        self.monkeypatch.setattr("time.sleep", self.slept.append)
+        self.monkeypatch.setattr(module, "datetime", self._clock())
         return module
+
+    def _clock(self) -> type[datetime]:
+        at = self.now
+
+        class Stopped(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                return at.astimezone(tz)
+
+        return Stopped
 
     # The whole way of a run.
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,16 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.account import EmulatedAccount, FunctionFailed
-from sandbox.cast import Person, SeededKey, seed
+from sandbox.account import FunctionFailed
+from sandbox.cast import Person, SeededKey
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day, wait_until_completed
 from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.people import DUE, QUIET_ELDER, inhabited, secret_of, statuses
 from tests.infra.roles import ROTATOR, SCANNER, allowed
 from tests.infra.synthesized import synthesize
 
-DUE = (SeededKey(age=80, used=1),)
-QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True))
 ELDER_IN_USE = (SeededKey(age=95, used=0), SeededKey(age=15, used=0, stored=True))
 LONG_OFF = (
     SeededKey(age=200, used=90, active=False, inactive_for=40),
@@ -43,30 +40,6 @@ BEHIND_THE_SCENES = {
 }
 
 
-@contextmanager
-def inhabited(stack: Deployed, *people: Person) -> Iterator[dict[str, list[Key]]]:
-    """Seed these users, and remove them and their secrets afterwards: the deployment is shared."""
-    iam, secrets = stack.account.client("iam"), stack.account.client("secretsmanager")
-    keys = seed(stack.account, people, datetime.now(UTC))
-    try:
-        yield keys
-    finally:
-        for person in people:
-            for key in iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]:
-                iam.delete_access_key(UserName=person.name, AccessKeyId=key["AccessKeyId"])
-            for name in iam.list_user_policies(UserName=person.name)["PolicyNames"]:
-                iam.delete_user_policy(UserName=person.name, PolicyName=name)
-            iam.delete_user(UserName=person.name)
-            try:
-                secrets.delete_secret(SecretId=secret_of(person.name), ForceDeleteWithoutRecovery=True)
-            except secrets.exceptions.ResourceNotFoundException:
-                continue
-
-
-def secret_of(user_name: str) -> str:
-    return f"access-keys/{user_name}/credentials"
-
-
 def one_day(stack: Deployed) -> Mail:
     """Run, and read the mail of that run."""
     inbox = stack.account.inbox(ADDRESS)
@@ -74,11 +47,6 @@ def one_day(stack: Deployed) -> Mail:
     mail = inbox.next()
     assert run_id in mail.body
     return mail
-
-
-def statuses(account: EmulatedAccount, user_name: str) -> list[str]:
-    metadata = account.client("iam").list_access_keys(UserName=user_name)["AccessKeyMetadata"]
-    return [key["Status"] for key in sorted(metadata, key=lambda key: key["CreateDate"])]
 
 
 def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp_path: Path) -> None:

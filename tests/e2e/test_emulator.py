@@ -254,6 +254,82 @@ def test_actions_of_every_protocol_can_fail(empty_account: EmulatedAccount) -> N
     assert refusal(error) == ("KMSAccessDenied", 400)
 
 
+def test_an_action_can_take_effect_and_its_answer_be_an_error(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    name = new_user(empty_account)
+    with (
+        empty_account.fail("iam:CreateAccessKey", code="ServiceFailure", status=500, takes_effect=True),
+        pytest.raises(ClientError) as error,
+    ):
+        iam.create_access_key(UserName=name)
+    assert refusal(error) == ("ServiceFailure", 500)
+    assert len(iam.list_access_keys(UserName=name)["AccessKeyMetadata"]) == 1
+
+
+def test_time_passes_for_users_keys_last_uses_and_messages(empty_account: EmulatedAccount) -> None:
+    iam, sqs = empty_account.client("iam"), empty_account.client("sqs")
+    name = new_user(empty_account)
+    key = new_key(empty_account, name)
+    empty_account.client("sts", key=key).get_caller_identity()
+    queue = sqs.create_queue(
+        QueueName=f"{uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true", "VisibilityTimeout": "5400"}
+    )["QueueUrl"]
+    message: dict[str, str] = {
+        "QueueUrl": queue,
+        "MessageBody": "x",
+        "MessageGroupId": "g",
+        "MessageDeduplicationId": "d",
+    }
+    sqs.send_message(**message)  # type: ignore[arg-type]  # what the emulator gets is a str each
+    assert len(sqs.receive_message(QueueUrl=queue)["Messages"]) == 1
+    (made,) = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+    used = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]["LastUsedDate"]
+
+    empty_account.let_pass(timedelta(seconds=5000))
+    assert "Messages" not in sqs.receive_message(QueueUrl=queue)
+    empty_account.let_pass(timedelta(seconds=400))
+
+    (again,) = sqs.receive_message(QueueUrl=queue, AttributeNames=["All"])["Messages"]
+    assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+    by = timedelta(seconds=5400)
+    (listed,) = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+    assert listed["CreateDate"] == made["CreateDate"] - by
+    last_used = iam.get_access_key_last_used(AccessKeyId=key.key_id)["AccessKeyLastUsed"]["LastUsedDate"]
+    assert last_used == used - by
+
+
+def test_dead_letters_go_back_as_new_messages_to_the_queue_that_they_died_in(
+    empty_account: EmulatedAccount,
+) -> None:
+    sqs = empty_account.client("sqs")
+    dead, home = (
+        sqs.create_queue(QueueName=f"{uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        for _ in range(2)
+    )
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    with pytest.raises(ClientError, match="Dead Letter Queue"):
+        sqs.start_message_move_task(SourceArn=arn)
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    sqs.set_queue_attributes(QueueUrl=home, Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "400"})
+    sent = sqs.send_message(
+        QueueUrl=home, MessageBody="order", MessageGroupId="account", MessageDeduplicationId="day-1"
+    )
+    sqs.receive_message(QueueUrl=home)
+    # Longer than the visibility timeout, and than the five minutes in which SQS takes no second `day-1`.
+    empty_account.let_pass(timedelta(seconds=401))
+    assert "Messages" not in sqs.receive_message(QueueUrl=home)
+
+    sqs.start_message_move_task(SourceArn=arn)
+
+    assert "Messages" not in sqs.receive_message(QueueUrl=dead)
+    (back,) = sqs.receive_message(QueueUrl=home, AttributeNames=["All"])["Messages"]
+    assert back["Body"] == "order"
+    assert back["MessageId"] != sent["MessageId"]
+    attributes = back["Attributes"]
+    assert (attributes["MessageGroupId"], attributes["MessageDeduplicationId"]) == ("account", "day-1")
+    assert attributes["ApproximateReceiveCount"] == "1"
+
+
 def test_a_secret_names_its_first_version_by_the_token(empty_account: EmulatedAccount) -> None:
     secrets = empty_account.client("secretsmanager")
     token = uuid4().hex
@@ -443,6 +519,44 @@ def test_a_function_is_denied_what_its_role_does_not_allow(empty_account: Emulat
     name = new_function(empty_account, ENVIRONMENT, allow="iam:GetUser")
     with pytest.raises(FunctionFailed, match="not authorized to perform: iam:ListUsers"):
         empty_account.invoke(name, {})
+
+
+TAGS_TWICE = """
+import boto3
+def handler(event, context):
+    for key in ("first", "second"):
+        boto3.client("iam").tag_user(UserName=event["user"], Tags=[{"Key": key, "Value": "here"}])
+    return "done"
+"""
+
+
+def test_a_function_can_be_killed_right_after_what_it_did_and_its_next_invocation_is_a_new_process(
+    empty_account: EmulatedAccount,
+) -> None:
+    iam = empty_account.client("iam")
+    name, user = new_function(empty_account, TAGS_TWICE, allow="iam:TagUser"), new_user(empty_account)
+
+    def tags() -> set[str]:
+        return {tag["Key"] for tag in iam.list_user_tags(UserName=user)["Tags"]}
+
+    with (
+        empty_account.kill_after("iam:TagUser", where={"UserName": user}),
+        pytest.raises(FunctionFailed, match="died"),
+    ):
+        empty_account.invoke(name, {"user": user})
+    assert tags() == {"first"}
+    assert empty_account.invoke(name, {"user": user}) == "done"
+    assert tags() == {"first", "second"}
+
+
+def test_nobody_but_a_function_can_be_killed(empty_account: EmulatedAccount) -> None:
+    user = new_user(empty_account)
+    with (
+        empty_account.kill_after("iam:TagUser", where={"UserName": user}),
+        pytest.raises(ClientError) as error,
+    ):
+        empty_account.client("iam").tag_user(UserName=user, Tags=[{"Key": "any", "Value": "any"}])
+    assert refusal(error)[1] == 500
 
 
 def test_the_error_of_a_function_is_raised(empty_account: EmulatedAccount) -> None:

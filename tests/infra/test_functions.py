@@ -80,6 +80,7 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "ScheduleName": "${Daily/Schedule}",
         "OrdersQueueUrl": "${Orders/Queue}",
         "DeadLetterQueueUrl": "${Orders/DeadLetters}",
+        "DeadFiringsQueueUrl": "${Daily/DeadLetters}",
         "TopicArn": "${Alerts/Topic}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
     }

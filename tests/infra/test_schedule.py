@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.infra.synthesized import Template, of_type, properties, text
+from tests.infra.synthesized import Template, of_type, path_of, properties, text
 
 
 def schedule(template: Template) -> dict[str, Any]:
@@ -41,8 +41,45 @@ def test_it_tries_again_and_leaves_a_dead_letter_on_the_same_day(template: Templ
     assert text(template, target["DeadLetterConfig"]["Arn"]) == "${Daily/DeadLetters.Arn}"
 
 
+def failures(template: Template) -> dict[str, Any]:
+    """What Lambda does with an asynchronous invocation of the scanner that fails."""
+    assert list(of_type(template, "AWS::Lambda::EventInvokeConfig")) == ["Daily/Failures"]
+    return properties(template, "AWS::Lambda::EventInvokeConfig", "Daily/Failures")
+
+
+def test_a_firing_that_the_scanner_fails_on_is_tried_twice_more_and_lies_beside_those_that_never_got_through(
+    template: Template,
+) -> None:
+    found = failures(template)
+    assert text(template, found["FunctionName"]) == "${Scanner/Function}"
+    # What Scheduler invokes: its target names no version and no alias.
+    assert found["Qualifier"] == "$LATEST"
+    assert found["MaximumRetryAttempts"] == 2
+    assert text(template, found["DestinationConfig"]["OnFailure"]["Destination"]) == (
+        "${Daily/DeadLetters.Arn}"
+    )
+    assert "OnSuccess" not in found["DestinationConfig"]
+
+
+def test_scheduler_and_lambda_give_up_after_the_same_time(template: Template) -> None:
+    schedulers = schedule(template)["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    assert failures(template)["MaximumEventAgeInSeconds"] == schedulers
+
+
+def test_the_scanner_may_write_to_the_destination_before_it_is_one(template: Template) -> None:
+    """Lambda refuses a destination that the function's role cannot write to at that moment."""
+    config = of_type(template, "AWS::Lambda::EventInvokeConfig")["Daily/Failures"]["Properties"]
+    function = template["Resources"][config["FunctionName"]["Ref"]]
+    granting = {
+        path_of(template, logical_id)
+        for logical_id in function["DependsOn"]
+        if "Daily" in str(template["Resources"][logical_id]["Properties"])
+    }
+    assert granting == {"Scanner/Role/DefaultPolicy"}
+
+
 def test_its_dead_letter_queue_is_a_standard_one_that_waits_two_weeks(template: Template) -> None:
-    """EventBridge Scheduler writes to standard queues only."""
+    """EventBridge Scheduler and Lambda write to standard queues only."""
     dead_letters = properties(template, "AWS::SQS::Queue", "Daily/DeadLetters")
     assert "FifoQueue" not in dead_letters
     assert dead_letters["MessageRetentionPeriod"] == 14 * 24 * 60 * 60

@@ -1,0 +1,64 @@
+"""A clock of our own for a run of many threads: it stands still while one of them works, and jumps when all sleep."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+
+class VirtualClock:
+    """`now`: seconds since the start. Everything that would wait in the code under test must wait here."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._changed = threading.Condition()
+        self._working = 0
+        self._wakes: dict[int, float] = {}
+
+    def sleep(self, seconds: float) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            self._wakes[me] = self.now + seconds
+            while self.now < self._wakes[me]:
+                self._jump()
+                if self.now < self._wakes[me]:
+                    self._changed.wait()
+            del self._wakes[me]
+
+    def _jump(self) -> None:
+        """When everybody sleeps; the thread that waits for the pool neither works nor sleeps."""
+        if len(self._wakes) >= self._working:
+            self.now = max(self.now, min(self._wakes.values()))
+            self._changed.notify_all()
+
+    def work(self, task: Callable[..., Any], *arguments: Any) -> Any:
+        with self._changed:
+            self._working += 1
+        try:
+            return task(*arguments)
+        finally:
+            with self._changed:
+                self._working -= 1
+                if self._wakes:
+                    self._jump()
+
+    def acquire(self, bucket: Any) -> bool:
+        """What botocore's TokenBucket.acquire does, but for where it waits; its stubs know nothing of its insides."""
+        while True:
+            with bucket._lock:
+                bucket._refill()
+                wait = bucket._sleep_amount(1)
+                if wait <= 0:
+                    bucket._current_capacity -= 1
+                    return True
+            # Rounded up: by a wait that is too small to be added to `now`, nothing would ever change.
+            self.sleep(max(wait, 0.01))
+
+    def pool(self, workers: int) -> ThreadPoolExecutor:
+        clock = self
+
+        class Pool(ThreadPoolExecutor):
+            def submit(self, task: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+                return super().submit(clock.work, task, *arguments, **named)
+
+        return Pool(workers)
