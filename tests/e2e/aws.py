@@ -62,7 +62,7 @@ def _value(kind: str, words: list[str]) -> object:
     if kind == "list":
         return words
     (word,) = words
-    return int(word) if kind == "integer" else word
+    return int(word) if kind in {"integer", "long"} else word
 
 
 if __name__ == "__main__":

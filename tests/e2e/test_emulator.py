@@ -550,13 +550,12 @@ def test_a_function_can_be_killed_right_after_what_it_did_and_its_next_invocatio
 
 
 def test_nobody_but_a_function_can_be_killed(empty_account: EmulatedAccount) -> None:
-    user = new_user(empty_account)
+    name = f"secret-{uuid4().hex[:8]}"
     with (
-        empty_account.kill_after("iam:TagUser", where={"UserName": user}),
-        pytest.raises(ClientError) as error,
+        empty_account.kill_after("secretsmanager:CreateSecret", where={"Name": name}),
+        pytest.raises(ClientError, match="only a function can be killed"),
     ):
-        empty_account.client("iam").tag_user(UserName=user, Tags=[{"Key": "any", "Value": "any"}])
-    assert refusal(error)[1] == 500
+        empty_account.client("secretsmanager").create_secret(Name=name, SecretString="any")
 
 
 def test_the_error_of_a_function_is_raised(empty_account: EmulatedAccount) -> None:

@@ -173,7 +173,7 @@ def test_an_order_that_failed_three_times_is_put_aside_and_the_runbook_brings_it
         completed, applied = verified.splitlines()[-2:]
         assert run_id in completed
         # What no mail told, as the runbook says: who was replaced, by the first of four attempts.
-        assert '"put-aside"' in applied
+        assert "put-aside" in applied
         made = [call.action for call in account.calls(principal=stack.outputs["RotatorRoleArn"])]
         assert made.count("iam:CreateAccessKey") == 1
         assert key_ids(account, "put-aside") == {old.key_id, stored(account, "put-aside", owner=old).key_id}
