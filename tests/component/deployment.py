@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 POLICY = {name.upper(): str(value) for name, value in vars(Policy()).items()}
 SCHEDULED = {"run_id": RUN_ID, "scheduled_time": "2026-11-22T06:00:00Z"}
+
+
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No profile, no credentials, no endpoint of the person who runs this."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
 
 
 @dataclass(frozen=True, kw_only=True)
