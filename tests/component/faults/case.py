@@ -19,11 +19,12 @@ import moto.core.responses
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
+from moto.core.utils import method_names_from_class
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.component.account import ACCOUNT, NOW, REGION, Account
-from tests.component.calls import Call, Calls
+from tests.component.calls import Call, Calls, refusal
 from tests.component.deployment import Context, Deployment, Mail, no_settings_of_this_machine
 from tests.component.faults.clock import Clock, Died, Retries
 from tests.component.faults.kinds import Kind
@@ -36,6 +37,7 @@ _BETWEEN_DELIVERIES = timedelta(minutes=90)
 _BETWEEN_INVOCATIONS = timedelta(minutes=1)
 # The only call that may carry a secret half.
 _STORES_KEY = "PutSecretValue"
+_REFUSED_ONCE_DELETED = ("PutResourcePolicy", "PutSecretValue", "UpdateSecretVersionStage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Failed:
 class Lived:
     """What came of it. `ends`: how many calls were made by the end of each day.
 
-    `arrived`: the users who are, at the end of each day, where the rules lead.
+    `arrived`: the users who are, at the end of each day, where the rules lead. `astray`: who is not, in the end.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -72,13 +74,10 @@ class Lived:
     struck: list[tuple[Call, str | None]] = field(default_factory=list)
     arrived: list[set[str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    astray: list[str] = field(default_factory=list)
 
     def told(self) -> str:
         return "\n".join(f"{mail.subject}\n{mail.text}" for mail in itertools.chain(*self.mails))
-
-
-# Done between two calls: told the call that was made last.
-Act = Callable[[Call], None]
 
 
 class Stage:
@@ -98,7 +97,7 @@ class Stage:
         # Both are the same for every call, and together a good part of a case's time: read from disk, and looked up.
         loader = botocore.session.create_loader()
         self._patch.setattr(botocore.session, "create_loader", lambda _paths=None: loader)
-        names = functools.cache(moto.core.responses.method_names_from_class)
+        names = functools.cache(method_names_from_class)
         self._patch.setattr(moto.core.responses, "method_names_from_class", names)
         with mock_aws():
             self.account = Account(boto3.session.Session())
@@ -125,9 +124,17 @@ class Stage:
             self.deployment.close()
 
     def live(
-        self, world: World, strikes: Sequence[Strike] = (), *, days: int = 3, act: Act | None = None
+        self,
+        world: World,
+        strikes: Sequence[Strike] = (),
+        *,
+        days: int = 3,
+        around: Callable[["Stage"], None] = lambda _: None,
     ) -> Lived:
-        """The first day with what strikes, and the days after it; every moment is looked at."""
+        """The first day with what strikes, and the days after it; every moment is looked at.
+
+        `around` is called when the world is there, and may set the clocks and what meets the calls.
+        """
         self._empty()
         people = world.settle(self.account)
         self._lived = lived = Lived()
@@ -137,10 +144,11 @@ class Stage:
         self.calls.made = lived.calls
         self.calls._secret_halves.clear()
         self.calls.meet(self._alive)
+        self.calls.meet_on_the_wire(_refused_by_a_deleted_secret, lost=False)
         self.calls.tell(self._tell)
-        self._act = act
         for strike in strikes:
             self._aim(strike)
+        around(self)
         for day in range(days):
             self._day = day
             self.clock.now = NOW + timedelta(days=day)
@@ -152,10 +160,15 @@ class Stage:
         lived.violations += self.oracle.violations
         for user in users:
             if user not in lived.arrived[-1]:
-                lived.violations.append(f"{user}: did not get where the rules lead: {see(user)}")
+                lived.astray.append(f"{user}: did not get where the rules lead: {see(user)}")
         lived.violations += _untold(lived)
         lived.violations += self._leaks()
         return lived
+
+    @property
+    def position(self) -> int:
+        """Of the call that is being made, or was made last."""
+        return len(self._lived.calls) - 1
 
     def _empty(self) -> None:
         self.clock.reset()
@@ -221,7 +234,7 @@ class Stage:
         attempts = itertools.count()
 
         def fault(call: Call) -> AWSResponse | None:
-            position = len(self._lived.calls) - 1
+            position = self.position
             if position == strike.position and not struck_in:
                 struck_in.append(self._invocation)
                 self._lived.struck.append((call, self.oracle.about(call)))
@@ -239,8 +252,6 @@ class Stage:
             self._lived.failed.append(
                 Failed(day=self._day, call=call, user=about, error=error, invocation=self._invocation)
             )
-        if self._act is not None:
-            self._act(call)
 
     # What left the process.
 
@@ -258,6 +269,14 @@ class Stage:
             for place, texts in left.items()
             if any(self.calls.leaks(text) for text in texts)
         ]
+
+
+def _refused_by_a_deleted_secret(call: Call) -> AWSResponse | None:
+    """As Secrets Manager does, and moto does not, while a secret is scheduled for deletion."""
+    secret = secretsmanager_backends[ACCOUNT][REGION].secrets.get(call.params.get("SecretId", ""))
+    if call.operation not in _REFUSED_ONCE_DELETED or secret is None or not secret.is_deleted():
+        return None
+    return refusal(call, "InvalidRequestException", 400)
 
 
 def _has_arrived(people: People, user: str) -> bool:

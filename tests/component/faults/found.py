@@ -37,7 +37,7 @@ class Found:
             f"{strike.kind.name} at {strike.position} {lived.calls[strike.position].operation}"
             for strike in strikes
         )
-        self.violations += [f"{world.name}: {where}: {each}" for each in lived.violations]
+        self.violations += [f"{world.name}: {where}: {each}" for each in (*lived.violations, *lived.astray)]
 
 
 def do(share: Sequence[Work]) -> Found:

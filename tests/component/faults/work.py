@@ -87,8 +87,8 @@ Work = Singles | Pairs | Sample
 @functools.cache
 def _of_first_day(stage: Stage, world: World) -> list[str]:
     lived = stage.live(world)
-    if lived.violations:
-        raise AssertionError(f"{world.name}, without any fault: {lived.violations}")
+    if wrong := [*lived.violations, *lived.astray]:
+        raise AssertionError(f"{world.name}, without any fault: {wrong}")
     return [call.operation for call in lived.calls[: lived.ends[0]]]
 
 

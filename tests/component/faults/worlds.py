@@ -43,7 +43,6 @@ def is_replaced(old: str) -> Goal:
             dict(seen.keys) == {old: ON, seen.current: ON}
             and new == [seen.current]
             and seen.current_works
-            and seen.fetchable
             and not seen.tags
         )
 
