@@ -225,7 +225,11 @@ def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]
 
 
 def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry]) -> Iterator[_Entry]:
-    """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace."""
+    """Read from the state: marks dated today, and new keys that AWSCURRENT holds. Deletions leave no trace.
+
+    A key that was made on an earlier day may have been promoted by the attempt that could not tell: while it is
+    recent and nobody used it, it is told, perhaps once more.
+    """
     of_this_run = {entry.key_id for entry in done} | {
         each.issued.key_id for outcome in run.outcomes for each in outcome.done if each.issued is not None
     }
@@ -244,7 +248,9 @@ def _done_before(run: Run, settings: RotatorSettings, *, done: Sequence[_Entry])
                     purpose="To switch it on",
                     command=commands.set_status(name, key.id, ACTIVE),
                 )
-            if key.created_on == run.today and user.secret is not None and user.secret.holds(key.id):
+            age = (run.today - key.created_on).days
+            lately = age <= settings.policy.quiet_days and key.used_on is None
+            if (age == 0 or lately) and user.secret is not None and user.secret.holds(key.id):
                 yield _Entry(
                     user=user,
                     owner=plan.owner,
