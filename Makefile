@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test mutate simulate synth bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate synth bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 10
 
@@ -44,7 +44,11 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/python -m tests.simulation --users 200 --years 3 --seed 1
+	.venv/bin/python -m tests.component.faults
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+faults: $(READY) ## every AWS call broken in every way, and all pairs of faults while a key is replaced
+	.venv/bin/python -m tests.component.faults --every
 
 mutate: $(READY) ## break the policy in many ways; every break must be noticed
 	.venv/bin/python -m tests.mutants

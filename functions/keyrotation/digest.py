@@ -229,9 +229,11 @@ def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]
 def _done_before(
     run: Run, settings: RotatorSettings, *, done: Sequence[_Entry]
 ) -> Iterator[tuple[_Entry, bool]]:
-    """Read from the state: marks dated today, and keys made today that AWSCURRENT holds. Deletions leave no trace.
+    """Read from the state: marks dated today, and new keys that AWSCURRENT holds. Deletions leave no trace.
 
-    With each: whether it is a key that went off while it was in use.
+    A key that was made on an earlier day may have been promoted by the attempt that could not tell: while it is
+    recent and nobody used it, it is told, perhaps once more. With each: whether it is a key that went off while
+    it was in use.
     """
     of_this_run = {entry.key_id for entry in done} | {
         each.issued.key_id for outcome in run.outcomes for each in outcome.done if each.issued is not None
@@ -252,7 +254,9 @@ def _done_before(
                     command=commands.set_status(name, key.id, ACTIVE),
                 )
                 yield entry, _was_in_use(user, key, settings.policy, run.today)
-            if key.created_on == run.today and user.secret is not None and user.secret.holds(key.id):
+            age = (run.today - key.created_on).days
+            lately = age <= settings.policy.quiet_days and key.used_on is None
+            if (age == 0 or lately) and user.secret is not None and user.secret.holds(key.id):
                 entry = _Entry(
                     user=user,
                     owner=plan.owner,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from keyrotation import tags as tag
-from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
+from keyrotation.causes import CALL_ERRORS, cause_of, is_code, refused_before_effect
 from keyrotation.model import CURRENT_STAGE, User, secret_name
 from keyrotation.secret_store import ForeignPolicy, NewKey, SecretStore
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
 PROOF_DELAYS = (1, 2, 3, 3, 4, 4, 5, 5, 10, 10, 10)
+# IAM's word for a key or a user that is not there.
+_GONE = "NoSuchEntity"
 
 
 class ReplacementFailed(Exception):
@@ -133,16 +135,20 @@ class Issuer:
         try:
             self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
         except CALL_ERRORS as error:
-            raise ReplacementFailed(
-                f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
-                f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
-            ) from None
+            # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
+            if not is_code(error, _GONE):
+                raise ReplacementFailed(
+                    f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
+                    f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
+                ) from None
         self._undo_pending(user, f"rolled back: the new key {key.id} was deleted ({cause})")
 
     def _undo_pending(self, user: User, what: str) -> NoReturn:
         try:
             self.clear_pending(user, tag_keys_done=())
         except CALL_ERRORS as error:
+            if is_code(error, _GONE):
+                raise ReplacementFailed(f"{what}; the user is gone") from None
             what = f"{what}; the tag {tag.PENDING} could not be removed ({cause_of(error)})"
         raise ReplacementFailed(what) from None
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -118,7 +119,11 @@ class SecretStore:
             self.client.update_secret_version_stage(
                 SecretId=name, VersionStage=CURRENT_STAGE, MoveToVersionId=version, RemoveFromVersionId=holder
             )
-        if self._version_with(self.describe(name), PENDING_STAGE) == version:
+        if self._version_with(self.describe(name), PENDING_STAGE) != version:
+            return
+        # The key is AWSCURRENT, and its owner may have it by now: a secret that somebody deletes underneath is no
+        # reason to take that key for one that was never handed over.
+        with suppress(self.client.exceptions.ResourceNotFoundException):
             self.client.update_secret_version_stage(
                 SecretId=name, VersionStage=PENDING_STAGE, RemoveFromVersionId=version
             )

@@ -74,8 +74,40 @@ class Account:
         self.secrets.create_secret(
             Name=secret_name(user_name),
             ClientRequestToken=version_id(key_id),
-            SecretString=json.dumps({"UserName": user_name, "AccessKeyId": key_id}),
+            SecretString=self.value(user_name, key_id),
         )
+
+    def stage(self, user_name: str, key_id: str) -> None:
+        """Have AWSPENDING hold this key and AWSCURRENT a placeholder, as an interrupted replacement leaves it."""
+        self.add_placeholder(user_name)
+        self.secrets.put_secret_value(
+            SecretId=secret_name(user_name),
+            ClientRequestToken=version_id(key_id),
+            SecretString=self.value(user_name, key_id),
+            VersionStages=["AWSPENDING"],
+        )
+
+    def add_placeholder(self, user_name: str) -> None:
+        """A secret without a key."""
+        self.secrets.create_secret(
+            Name=secret_name(user_name), SecretString=json.dumps({"UserName": user_name})
+        )
+
+    def value(self, user_name: str, key_id: str) -> str:
+        """What a secret holds of a key."""
+        secret = self._behind(key_id).secret_access_key
+        return json.dumps({"UserName": user_name, "AccessKeyId": key_id, "SecretAccessKey": secret})
+
+    def tag(self, user_name: str, **tags: str) -> None:
+        """Tags of this system; underscores stand for hyphens."""
+        pairs: list[TagTypeDef] = [
+            {"Key": PREFIX + name.replace("_", "-"), "Value": value} for name, value in tags.items()
+        ]
+        self.iam.tag_user(UserName=user_name, Tags=pairs)
+
+    def mark(self, user_name: str, mark: str, key_id: str, value: str) -> None:
+        """`inactive-since` or `held-until` of a key."""
+        self.iam.tag_user(UserName=user_name, Tags=[{"Key": f"{PREFIX}{mark}:{key_id}", "Value": value}])
 
     def delete_user(self, name: str) -> None:
         for key_id in self.keys(name):

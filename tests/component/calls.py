@@ -1,5 +1,6 @@
 """Every call that clients made from here on send to AWS, in order, and the faults that calls are made to meet."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,21 +12,28 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from moto.core.botocore_stubber import MockRawResponse
+from moto.core.models import botocore_stubber
 
-_READS = ("Get", "List", "Describe", "Lookup")
+READS = ("Get", "List", "Describe", "Lookup")
 _NOWHERE = "https://aws.invalid"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call as the code made it: retries are in `Calls.sent`."""
+    """One call as the code made it: retries are in `Calls.sent`. `protocol`: as botocore names it."""
 
     operation: str
     params: Mapping[str, Any]
+    protocol: str
 
 
 # Told what is called; raises, or returns the answer that AWS is said to have given; None: AWS is asked.
 Fault = Callable[[Call], tuple[AWSResponse, dict[str, Any]] | None]
+# The same for one attempt on the wire: the client's own retries come after it.
+WireFault = Callable[[Call], AWSResponse | None]
+# Told how a call ended, retries included: the error's code or kind, or None.
+Witness = Callable[[Call, str | None], None]
 
 
 class Calls:
@@ -36,7 +44,9 @@ class Calls:
         self.sent: list[str] = []
         self._secret_halves: list[str] = []
         self._before: list[Fault] = []
-        self._lost: list[Fault] = []
+        self._wire: list[WireFault] = []
+        self._lost: list[Fault | WireFault] = []
+        self._witnesses: list[Witness] = []
         self._changes: list[Callable[[Call, dict[str, Any]], None]] = []
         # A call is made in one thread from its parameters to its answer.
         self._thread = threading.local()
@@ -47,7 +57,7 @@ class Calls:
 
     @property
     def writes(self) -> list[str]:
-        return [each for each in self.operations if not each.startswith(_READS)]
+        return [each for each in self.operations if not each.startswith(READS)]
 
     def of(self, operation: str) -> list[Call]:
         return [call for call in self.made if call.operation == operation]
@@ -62,7 +72,15 @@ class Calls:
 
     def clear(self) -> None:
         """Forget what was called, and let everything succeed again."""
-        for each in (self.made, self.sent, self._before, self._lost, self._changes):
+        for each in (
+            self.made,
+            self.sent,
+            self._before,
+            self._wire,
+            self._lost,
+            self._changes,
+            self._witnesses,
+        ):
             each.clear()
 
     # Faults. `where`: parameters that a call must have for it; each may be given once, or for every call.
@@ -85,6 +103,14 @@ class Calls:
         """Any fault, asked for every call: before AWS gets it, or after AWS did it."""
         (self._lost if lost else self._before).append(fault)
 
+    def meet_on_the_wire(self, fault: WireFault, *, lost: bool) -> None:
+        """Any fault, asked for every attempt, retries included: before AWS gets it, or after AWS did it."""
+        (self._lost if lost else self._wire).append(fault)
+
+    def tell(self, witness: Witness) -> None:
+        """Have every call's end told."""
+        self._witnesses.append(witness)
+
     def change_answer(self, operation: str, change: Callable[[Call, dict[str, Any]], None]) -> None:
         """Change what AWS answered, in place."""
 
@@ -100,28 +126,37 @@ class Calls:
         hooks = [
             ("before-parameter-build", self._record),
             ("before-call", self._before_call),
-            # Last: after moto, which answers at the same event, has done what was asked.
-            ("before-send", self._before_send, botocore.handlers.REGISTER_LAST),
             ("after-call", self._after_call),
+            ("after-call-error", self._after_call_error),
+        ]
+        # In the place of moto's answer: what never reaches AWS has no effect, and what is lost had one.
+        handlers = [
+            ("before-send", self._send) if handler == ("before-send", botocore_stubber) else handler
+            for handler in botocore.handlers.BUILTIN_HANDLERS
         ]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                botocore.handlers, "BUILTIN_HANDLERS", [*botocore.handlers.BUILTIN_HANDLERS, *hooks]
-            )
+            patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [*handlers, *hooks])
             yield
 
     def _record(self, *, params: dict[str, Any], model: Any, **_: Any) -> None:
-        call = Call(operation=model.name, params=dict(params))
+        protocol = model.service_model.resolved_protocol
+        call = Call(operation=model.name, params=dict(params), protocol=protocol)
         self._thread.call = call
         self.made.append(call)
 
     def _before_call(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
         return next((answer for fault in self._before if (answer := fault(self._thread.call))), None)
 
-    def _before_send(self, **_: Any) -> None:
-        self.sent.append(self._thread.call.operation)
+    def _send(self, event_name: str, request: Any, **_: Any) -> AWSResponse | None:
+        call = self._thread.call
+        self.sent.append(call.operation)
+        refused = next((answer for fault in self._wire if (answer := fault(call))), None)
+        if refused is not None:
+            return refused
+        answer = botocore_stubber(event_name, request)
         for fault in self._lost:
-            fault(self._thread.call)
+            fault(call)
+        return answer
 
     def _after_call(self, *, parsed: dict[str, Any], **_: Any) -> None:
         call = self._thread.call
@@ -129,6 +164,14 @@ class Calls:
             self._secret_halves.append(parsed["AccessKey"]["SecretAccessKey"])
         for change in self._changes:
             change(call, parsed)
+        self._told(parsed.get("Error", {}).get("Code"))
+
+    def _after_call_error(self, *, exception: Exception, **_: Any) -> None:
+        self._told(type(exception).__name__)
+
+    def _told(self, error: str | None) -> None:
+        for witness in self._witnesses:
+            witness(self._thread.call, error)
 
 
 def error_answer(call: Call, code: str, status: int, message: str) -> tuple[AWSResponse, dict[str, Any]]:
@@ -138,6 +181,17 @@ def error_answer(call: Call, code: str, status: int, message: str) -> tuple[AWSR
         "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "none"},
     }
     return AWSResponse(_NOWHERE, status, HTTPHeaders(), None), parsed
+
+
+def refusal(call: Call, code: str, status: int) -> AWSResponse:
+    """An error as it comes over the wire."""
+    message = f"{call.operation} said no"
+    if call.protocol == "json":
+        body = json.dumps({"__type": code, "message": message})
+    else:
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<ErrorResponse>{error}<RequestId>none</RequestId></ErrorResponse>"
+    return AWSResponse(_NOWHERE, status, HTTPHeaders(), MockRawResponse(body))
 
 
 def unreachable(call: Call) -> None:

@@ -1,7 +1,6 @@
 """An account of moto's, a fixed day, and a recorder of calls; nothing of the machine's own AWS settings."""
 
 import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,9 +15,9 @@ from keyrotation.replacement import Issuer
 from keyrotation.secret_store import NewKey, SecretStore
 from moto import mock_aws
 
-from tests.component.account import NOW, OCCASION, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
+from tests.component.account import NOW, OCCASION, ROTATOR_ROLE_ARN, RUN_ID, Account
 from tests.component.calls import Calls
-from tests.component.deployment import Deployment
+from tests.component.deployment import Deployment, no_settings_of_this_machine
 from tests.component.replacing import Replacement
 
 if TYPE_CHECKING:
@@ -31,14 +30,7 @@ ONCE = Config(retries={"total_max_attempts": 1})
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
-        monkeypatch.delenv(name)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    # No profile, no credentials, no endpoint of the person who runs this.
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, os.devnull)
+    no_settings_of_this_machine(monkeypatch)
 
 
 @pytest.fixture(scope="session", autouse=True)

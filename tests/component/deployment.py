@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from keyrotation.policy import Policy
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.sns.models import sns_backends
 
 from tests.component.account import ACCOUNT, NOW, REGION, ROTATOR_ROLE_ARN, RUN_ID
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 
 POLICY = {name.upper(): str(value) for name, value in vars(Policy()).items()}
 SCHEDULED = {"run_id": RUN_ID, "scheduled_time": "2026-11-22T06:00:00Z"}
+
+
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No profile, no credentials, no endpoint of the person who runs this."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +85,10 @@ class Deployment:
         self.topic_arn = self._sns.create_topic(Name="alerts")["TopicArn"]
         self._mailbox = self._sqs.create_queue(QueueName="mailbox")["QueueUrl"]
         self.subscribers(1)
+        # moto records no events.
+        self.monkeypatch.setattr(
+            CloudTrailResponse, "lookup_events", lambda _: json.dumps({"Events": []}), raising=False
+        )
         self._sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self._arn(self._mailbox))
 
     def close(self) -> None:

@@ -556,6 +556,55 @@ def test_a_new_key_that_can_neither_be_handed_over_nor_deleted_is_told_with_its_
     assert str(replacement.pending).endswith(f" {replacement.old}")
 
 
+def test_a_new_key_that_somebody_deleted_before_it_is_rolled_back_is_gone_and_nothing_is_left(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    def delete_it(call: Call) -> None:
+        if call.operation == "DescribeSecret" and replacement.new_or_none is not None:
+            account.iam.delete_access_key(UserName="carol", AccessKeyId=replacement.new)
+
+    user = replacement.seen()
+    calls.refuse("PutSecretValue", "AccessDeniedException")
+    calls.meet(delete_it)
+
+    told = str(replacement.run(user).failure)
+
+    assert "rolled back" in told
+    assert replacement.pending is None
+    assert account.keys("carol") == {replacement.old: "Active"}
+
+
+def test_a_user_who_is_deleted_in_the_middle_is_told_as_gone(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    def delete_them(call: Call) -> None:
+        if call.operation == "DescribeSecret" and calls.made_keys:
+            account.delete_user("carol")
+
+    user = replacement.seen()
+    calls.refuse("PutSecretValue", "AccessDeniedException")
+    calls.meet(delete_them)
+
+    assert str(replacement.run(user).failure).endswith("; the user is gone")
+
+
+def test_a_secret_deleted_for_good_once_the_key_was_current_does_not_cost_that_key(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    def delete_it(call: Call) -> None:
+        if call.operation == "UpdateSecretVersionStage" and call.params["VersionStage"] == "AWSPENDING":
+            account.secrets.delete_secret(
+                SecretId="access-keys/carol/credentials", ForceDeleteWithoutRecovery=True
+            )
+
+    calls.meet(delete_it)
+
+    outcome = replacement.run()
+
+    assert outcome.failure is None
+    assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
+
+
 def test_a_roll_back_tells_of_a_pending_that_could_not_be_removed(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:

@@ -228,14 +228,21 @@ def test_what_an_earlier_delivery_did_is_read_from_the_state_and_told_once() -> 
     today = f"{PREFIX}inactive-since:{OLD}"
     off_today = user(off(90), key(16, used=0, id=NEW), tags={today: str(TODAY)}, stored=NEW, name="off-today")
     made_today = user(key(75, used=0), key(0, id=NEW), stored=NEW, name="made-today")
+    # Promoted today, for all that the state says; or long known to its owner.
+    lately = user(key(77, used=0), key(1, id=NEW), stored=NEW, name="made-lately")
+    in_hand = user(key(77, used=0), key(1, used=0, id=NEW), stored=NEW, name="in-hand")
+    long_made = user(key(85, used=0), key(9, id=NEW), stored=NEW, name="made-long-ago")
     long_off = user(off(90), tags={today: str(days_ago(1))}, name="long-off")
-    run = run_of(off_today, made_today, long_off)
+    run = run_of(off_today, made_today, lately, in_hand, long_made, long_off)
     body = flat(digest_of(run, ENFORCE, redelivered=True))
     section = body.partition("DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL")[2].partition(
         "COMING UP"
     )[0]
     assert "* off-today" in section
     assert "* made-today" in section
+    assert "* made-lately" in section
+    assert "* in-hand" not in section
+    assert "* made-long-ago" not in section
     assert "* long-off" not in section
     assert "EARLIER ATTEMPT" not in digest_of(run, ENFORCE, redelivered=False).body
     # What this very run did stands among what it did, and nowhere else.
