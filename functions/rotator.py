@@ -15,7 +15,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
-from keyrotation.apply import Applier
+from keyrotation.actions import Plan
+from keyrotation.apply import Applier, Outcome
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
 from keyrotation.model import Occasion, Use
@@ -23,7 +24,7 @@ from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, begin_holds, rotate
+from keyrotation.rotation import Run, finish, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 from keyrotation.usage import keys_in_question, who_uses
@@ -82,13 +83,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
     applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
 
+    def act(plan: Plan) -> Outcome:
+        return logged(applier.apply(plan))
+
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
     run = rotate(
         order,
         look=partial(observe, iam=iam, secrets=secrets),
-        act=applier.apply if settings.mode is Mode.ENFORCE else None,
+        act=act if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
         occasion=occasion,
         seconds_left=seconds_left,
@@ -98,15 +102,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     log(run)
     redelivered = is_redelivered(event)
     tell(run, redelivered=redelivered)
-    # Told, then held: a crash in between lets the order come again, and the same hold is told and written.
-    held = begin_holds(run, hold=applier.hold, workers=WORKERS)
-    if failures(held) != failures(run):
-        log(held)
-        tell(held, redelivered=redelivered)
+    # Told first: a crash in between lets the order come again, and the same is told and then done.
+    finished = finish(run, act=lambda outcome: logged(applier.finish(outcome)), workers=WORKERS)
+    if failures(finished) != failures(run):
+        tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
-    metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(held))
+    metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(finished))
 
 
 @cache
@@ -160,22 +163,27 @@ def failures(run: Run) -> int:
     return sum(outcome.failure is not None for outcome in run.outcomes)
 
 
+def logged(outcome: Outcome) -> Outcome:
+    """As it happens: an attempt that dies leaves its log, and nothing else that tells all that it did."""
+    logger.info(
+        "applied",
+        extra={
+            "user": outcome.plan.user.name,
+            "done": [repr(done) for done in outcome.done],
+            "once_told": [repr(action) for action in outcome.once_told],
+            "failure": outcome.failure,
+        },
+    )
+    return outcome
+
+
 def log(run: Run) -> None:
-    """The full report, a line per user: the mail names only the most urgent of many."""
+    """The full report, a line per decision: the mail names only the most urgent of many."""
     for plan in run.plans:
         for step in plan.steps:
             logger.info(
                 "planned", extra={"user": plan.user.name, "rule": step.rule, "decision": repr(step.decision)}
             )
-    for outcome in run.outcomes:
-        logger.info(
-            "applied",
-            extra={
-                "user": outcome.plan.user.name,
-                "done": [repr(done) for done in outcome.done],
-                "failure": outcome.failure,
-            },
-        )
     if run.waiting or run.deferred:
         waiting = [plan.user.name for plan in run.waiting]
         logger.warning("not reached", extra={"waiting": waiting, "deferred": run.deferred})

@@ -38,13 +38,14 @@ class Done:
 class Outcome:
     """What became of a plan. With a `failure` the actions after the failed one were not tried.
 
-    `holds` are to be written once they are told: a hold that nobody heard of would end without notice.
+    `once_told` is to be done when the digest is out: a hold that nobody heard of would end without notice, and
+    the marks of a deleted key are all that an attempt which dies leaves of it.
     """
 
     plan: Plan
     done: tuple[Done, ...]
     failure: str | None
-    holds: tuple[Hold, ...] = ()
+    once_told: tuple[Hold | ForgetMarks, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +58,29 @@ class Applier:
     run_id: str
 
     def apply(self, plan: Plan) -> Outcome:
-        """All but the holds. Never raises: a failure stops this user's plan and is told, with what was done before."""
-        holds = tuple(action for action in plan.actions if isinstance(action, Hold))
-        others = [action for action in plan.actions if not isinstance(action, Hold)]
-        done, failure = self._in_turn(plan.user, others)
-        return Outcome(plan=plan, done=done, failure=failure, holds=holds if failure is None else ())
+        """All but what waits until it is told.
 
-    def hold(self, outcome: Outcome) -> Outcome:
-        """Write the holds of an outcome that was told. Never raises: a hold that is not there begins another day."""
-        done, failure = self._in_turn(outcome.plan.user, outcome.holds)
-        return replace(outcome, done=(*outcome.done, *done), failure=failure, holds=())
+        Never raises: a failure stops this user's plan and is told, with what was done before it.
+        """
+        waits = (Hold,) if plan.settles else (Hold, ForgetMarks)
+        done, failure = self._in_turn(
+            plan.user, [action for action in plan.actions if not isinstance(action, waits)]
+        )
+        once_told: list[Hold | ForgetMarks] = []
+        for action in plan.actions:
+            match action:
+                case Delete(tag_keys=tag_keys) if tag_keys:
+                    once_told.append(ForgetMarks(tag_keys=tag_keys))
+                case Hold() | ForgetMarks() if isinstance(action, waits):
+                    once_told.append(action)
+        return Outcome(
+            plan=plan, done=done, failure=failure, once_told=tuple(once_told) if failure is None else ()
+        )
+
+    def finish(self, outcome: Outcome) -> Outcome:
+        """What was told and waits for it. Never raises: a hold that is not there begins another day."""
+        done, failure = self._in_turn(outcome.plan.user, outcome.once_told)
+        return replace(outcome, done=(*outcome.done, *done), failure=failure, once_told=())
 
     def _in_turn(self, user: User, actions: Sequence[Action]) -> tuple[tuple[Done, ...], str | None]:
         """What was done, and what stopped it."""
@@ -107,11 +121,10 @@ class Applier:
                 self.iam.update_access_key(UserName=user.name, AccessKeyId=key_id, Status=INACTIVE)
                 note(Done(action=action))
                 self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
-            case Delete(key_id=key_id, tag_keys=tag_keys):
-                # The key before its marks: without a mark the next run would start counting anew.
+            case Delete(key_id=key_id):
+                # Its marks stay until it is told: without one the next run would start counting anew.
                 self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
                 note(Done(action=action))
-                self._untag(user, tag_keys)
             case Promote(key_id=key_id):
                 note(Done(action=action, issued=self.issuer.finish(user, key_id)))
             case DeleteOrphan(key_id=key_id):

@@ -24,6 +24,7 @@ from keyrotation.actions import (
     Promote,
     Replace,
 )
+from keyrotation.apply import Done, Outcome
 from keyrotation.model import ACTIVE, Key, User, secret_name
 from keyrotation.plan import account_items
 from keyrotation.policy import Policy, parameter_name
@@ -142,6 +143,7 @@ def _headline(
 ) -> str:
     """The most important first, with its deadline."""
     counts = Counter(type(done.action) for outcome in run.outcomes for done in outcome.done)
+    counts.update(ForgetMarks for outcome in run.outcomes for _ in _marks_to_forget(outcome))
     if forced:
         return f"CRITICAL: {_count(len(forced), 'access key')} switched off while still in use"
     if any(item.level is Level.CRITICAL for item in account):
@@ -220,10 +222,17 @@ def _is_forced(action: Action) -> bool:
 
 def _done(run: Run, settings: RotatorSettings) -> Iterator[tuple[_Entry, Action]]:
     for outcome in run.outcomes:
-        for done in outcome.done:
+        for done in (*outcome.done, *(Done(action=marks) for marks in _marks_to_forget(outcome))):
             new_key = done.issued.key_id if done.issued else None
             if _told_as_done(done.action):
                 yield _of_action(outcome.plan, done.action, settings, new_key=new_key), done.action
+
+
+def _marks_to_forget(outcome: Outcome) -> Iterator[ForgetMarks]:
+    """Of keys that were gone before this run. Perhaps deleted by an attempt that died: then nothing else tells of it."""
+    for action in outcome.once_told:
+        if isinstance(action, ForgetMarks) and action in outcome.plan.actions:
+            yield action
 
 
 def _done_before(

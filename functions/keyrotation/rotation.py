@@ -100,11 +100,11 @@ def rotate(
     )
 
 
-def begin_holds(run: Run, *, hold: Callable[[Outcome], Outcome], workers: int) -> Run:
-    """Write the holds of a run whose digest went out, and only then: no hold ends that nobody was told of."""
+def finish(run: Run, *, act: Callable[[Outcome], Outcome], workers: int) -> Run:
+    """What is done once the digest went out, and only then: no hold ends that nobody was told of."""
     with ThreadPoolExecutor(workers) as pool:
-        held = pool.map(lambda outcome: hold(outcome) if outcome.holds else outcome, run.outcomes)
-        return replace(run, outcomes=tuple(held))
+        finished = pool.map(lambda each: act(each) if each.once_told else each, run.outcomes)
+        return replace(run, outcomes=tuple(finished))
 
 
 def _under_cap(
@@ -118,7 +118,7 @@ def _under_cap(
     changed = {
         outcome.plan.user.name
         for outcome in outcomes
-        if (outcome.done or outcome.holds) and not only_marks(outcome.plan)
+        if (outcome.done or outcome.once_told) and not only_marks(outcome.plan)
     }
     room = cap - len(changed)
     batch, rest = [], []

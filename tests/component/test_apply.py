@@ -36,6 +36,10 @@ def apply(clients: Clients, calls: Calls, *decisions: Action | Item) -> Outcome:
     return clients.applier().apply(Plan(user=user, owner="", steps=steps))
 
 
+def apply_and_tell(clients: Clients, calls: Calls, *decisions: Action | Item) -> Outcome:
+    return clients.applier().finish(apply(clients, calls, *decisions))
+
+
 def off(key_id: str, *, on: date = TODAY) -> Deactivate:
     return Deactivate(key_id=key_id, on=on, reason=OffReason.QUIET, why="it is quiet", in_secret=False)
 
@@ -74,8 +78,8 @@ def test_a_hold_is_one_tag_with_its_day_and_reason(
     action = Hold(key_id=key_id, until=date(2026, 12, 6), reason=reason)
 
     told = apply(clients, calls, action)
-    assert (calls.writes, told.done, told.holds) == ([], (), (action,))
-    outcome = clients.applier().hold(told)
+    assert (calls.writes, told.done, told.once_told) == ([], (), (action,))
+    outcome = clients.applier().finish(told)
 
     assert calls.writes == ["TagUser"]
     assert account.tags("carol") == {HELD + key_id: f"2026-12-06 {reason}"}
@@ -89,7 +93,7 @@ def test_a_hold_is_there_before_the_mark_that_it_replaces_goes(
     account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-11-20"}])
     action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
 
-    clients.applier().hold(apply(clients, calls, action))
+    clients.applier().finish(apply(clients, calls, action))
 
     assert calls.writes == ["TagUser", "UntagUser"]
     assert account.tags("carol") == {HELD + key_id: f"{TODAY} reactivated"}
@@ -103,7 +107,7 @@ def test_a_hold_that_cannot_be_written_is_a_failure_and_its_mark_stays(
     action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
     calls.refuse("TagUser", "AccessDenied")
 
-    outcome = clients.applier().hold(apply(clients, calls, action))
+    outcome = clients.applier().finish(apply(clients, calls, action))
 
     assert outcome.failure == "hold failed (TagUser: AccessDenied, TagUser said no)"
     assert account.tags("carol") == {SINCE + key_id: "2026-11-20"}
@@ -114,7 +118,9 @@ def test_marks_are_forgotten_in_one_call(account: Account, calls: Calls, clients
     account.add_user("carol", tags={"cost": "7", **gone})
     action = ForgetMarks(tag_keys=tuple(gone))
 
-    outcome = apply(clients, calls, action)
+    told = apply(clients, calls, action)
+    assert (calls.made, told.done, told.once_told) == ([], (), (action,))
+    outcome = clients.applier().finish(told)
 
     assert requests(calls) == [("UntagUser", {"UserName": "carol", "TagKeys": list(gone)})]
     assert account.tags("carol") == {"cost": "7"}
@@ -164,7 +170,9 @@ def test_a_key_that_could_not_be_switched_off_is_not_marked(
     assert outcome.failure == "deactivate failed (UpdateAccessKey: AccessDenied, UpdateAccessKey said no)"
 
 
-def test_a_key_is_deleted_before_its_marks(account: Account, calls: Calls, clients: Clients) -> None:
+def test_a_key_is_deleted_and_its_marks_once_that_is_told(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
     account.add_user("carol", tags={"cost": "7"})
     key_id = account.add_key("carol", age=120, status="Inactive")
     marks = {SINCE + key_id: "2026-10-22", HELD + key_id: "2026-10-01 in-use"}
@@ -173,15 +181,16 @@ def test_a_key_is_deleted_before_its_marks(account: Account, calls: Calls, clien
     )
     action = Delete(key_id=key_id, why="inactive for 31 days", tag_keys=tuple(marks))
 
-    outcome = apply(clients, calls, action)
-
-    assert requests(calls) == [
-        ("DeleteAccessKey", {"UserName": "carol", "AccessKeyId": key_id}),
-        ("UntagUser", {"UserName": "carol", "TagKeys": list(marks)}),
-    ]
+    told = apply(clients, calls, action)
+    assert requests(calls) == [("DeleteAccessKey", {"UserName": "carol", "AccessKeyId": key_id})]
     assert account.keys("carol") == {}
+    assert (told.done, told.failure) == ((Done(action=action),), None)
+    calls.made.clear()
+    outcome = clients.applier().finish(told)
+
+    assert requests(calls) == [("UntagUser", {"UserName": "carol", "TagKeys": list(marks)})]
     assert account.tags("carol") == {"cost": "7"}
-    assert (outcome.done, outcome.failure) == ((Done(action=action),), None)
+    assert outcome.failure is None
 
 
 def test_a_deletion_whose_marks_could_not_be_removed_is_told_as_both(
@@ -192,11 +201,11 @@ def test_a_deletion_whose_marks_could_not_be_removed_is_told_as_both(
     action = Delete(key_id=key_id, why="inactive for 31 days", tag_keys=(SINCE + key_id,))
     calls.refuse("UntagUser", "AccessDenied")
 
-    outcome = apply(clients, calls, action)
+    outcome = apply_and_tell(clients, calls, action)
 
     assert account.keys("carol") == {}
     assert outcome.done == (Done(action=action),)
-    assert outcome.failure == "delete failed (UntagUser: AccessDenied, UntagUser said no)"
+    assert outcome.failure == "forgetmarks failed (UntagUser: AccessDenied, UntagUser said no)"
 
 
 def test_a_key_that_could_not_be_deleted_keeps_its_marks(
@@ -245,7 +254,7 @@ def test_actions_are_carried_out_in_the_order_of_the_plan_and_items_make_no_call
     gone = account.add_key("carol", age=200, status="Inactive")
     key_id = account.add_key("carol", age=80, used=1)
 
-    outcome = apply(
+    outcome = apply_and_tell(
         clients,
         calls,
         Item(level=Level.ATTENTION, text="look at this"),
@@ -253,8 +262,9 @@ def test_actions_are_carried_out_in_the_order_of_the_plan_and_items_make_no_call
         replacement(key_id),
     )
 
-    assert calls.writes[:3] == ["DeleteAccessKey", "UntagUser", "CreateSecret"]
-    assert [type(done.action) for done in outcome.done] == [Delete, Replace]
+    assert calls.writes[:2] == ["DeleteAccessKey", "CreateSecret"]
+    assert calls.writes[-1] == "UntagUser"
+    assert [type(done.action) for done in outcome.done] == [Delete, Replace, ForgetMarks]
     assert outcome.failure is None
 
 
@@ -279,7 +289,7 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 
     assert calls.writes == ["TagUser", "UpdateAccessKey"]
     assert outcome.done == (Done(action=mark),)
-    assert outcome.holds == ()
+    assert outcome.once_told == ()
     assert outcome.failure == "deactivate failed (UpdateAccessKey: AccessDenied, UpdateAccessKey said no)"
 
 
