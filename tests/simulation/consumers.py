@@ -37,12 +37,14 @@ class Consumer:
 
     @property
     def listens(self) -> bool:
-        """Somebody reads the mail for it, and has not yet to install what an earlier mail told of."""
-        return self.install is Install.BY_PERSON and self.new_key_id is None
+        """Somebody reads the mail for it."""
+        return self.install is Install.BY_PERSON
 
     def hears(self, new_key_id: str, today: date) -> None:
-        """A mail told the owner of a new key."""
-        self.told, self.new_key_id = today, new_key_id
+        """A mail told the owner of a new key; one that waits to be installed is forgotten for a newer one."""
+        if self.new_key_id is None:
+            self.told = today
+        self.new_key_id = new_key_id
 
     def installs(self, today: date) -> None:
         if self.new_key_id and self.told and (today - self.told).days >= self.delay:

@@ -137,7 +137,7 @@ class Fleet:
             readers = [
                 each
                 for each in self.consumers[name]
-                if each.listens and (each.key_id != newest or current not in (None, newest))
+                if each.listens and not {newest, current} <= {each.new_key_id or each.key_id, None}
             ]
             if not readers or not (plan.items or name in done or attempt.receive > 1):
                 continue
@@ -148,7 +148,7 @@ class Fleet:
             elif "past its off date" in words:
                 new_key_id = newest
             for reader in readers:
-                if new_key_id is not None and reader.key_id != new_key_id:
+                if new_key_id is not None and new_key_id not in (reader.key_id, reader.new_key_id):
                     reader.hears(new_key_id, run.today)
 
     def _current(self, user_name: str) -> str | None:
