@@ -215,9 +215,13 @@ class Watch:
         key = next(key for key in facts.keys if key.id == off.key_id)
         self._once(today, name, "switched off", key.id)
         self.switched_off[key.id] = off
-        (self.unannounced.discard if self.noticed.get(key.id, today) < today else self.unannounced.add)(
-            key.id
+        # What a policy that is new makes overdue goes at once; but for rule 9, which gives everybody an extension.
+        new = off.reason is not OffReason.FORCED and (
+            today - self.policy_since <= timedelta(days=self.policy.warn_days)
         )
+        self.unannounced.discard(key.id)
+        if not new and self.noticed.get(key.id, today) >= today:
+            self.unannounced.add(key.id)
         if facts.in_secret(key):
             self.secret_is_dead.add(name)
         if off.in_secret != facts.in_secret(key):
