@@ -85,6 +85,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     digest = digest_of(run, settings, redelivered=is_redelivered(event))
     if digest.worth_sending:
         publish(digest, settings, sns=sns)
+    for outcome in run.outcomes:
+        applier.keep(outcome)
     logger.info(
         "run completed",
         extra={"run_id": order.run_id, "sent": digest.worth_sending, "subject": digest.subject},

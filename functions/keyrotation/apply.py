@@ -1,6 +1,7 @@
 """Carrying out a plan, action by action, each in an order that survives a crash."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -36,11 +37,15 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a plan. With a `failure` the actions after the failed one were not tried."""
+    """What became of a plan. With a `failure` the actions after the failed one were not tried.
+
+    `announced`: holds that count from the day on which they are told; `Applier.keep` writes them after the mail.
+    """
 
     plan: Plan
     done: tuple[Done, ...]
     failure: str | None
+    announced: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +60,12 @@ class Applier:
     def apply(self, plan: Plan) -> Outcome:
         """Never raises: a failure stops this user's plan and is told, with what was done before it."""
         done: list[Done] = []
+        announced: list[Hold] = []
         failure = None
         for action in plan.actions:
+            if isinstance(action, Hold) and action.reason is not tag.HoldReason.REACTIVATED:
+                announced.append(action)
+                continue
             try:
                 self._carry_out(plan.user, action, done.append)
             except (ReplacementFailed, ForeignPolicy) as error:
@@ -68,7 +77,13 @@ class Applier:
                 failure = f"{type(action).__name__.lower()} failed unexpectedly ({type(error).__name__})"
             if failure is not None:
                 break
-        return Outcome(plan=plan, done=tuple(done), failure=failure)
+        return Outcome(plan=plan, done=tuple(done), failure=failure, announced=tuple(announced))
+
+    def keep(self, outcome: Outcome) -> None:
+        """Write the holds that the mail has told. One that fails is announced anew tomorrow, with a later day."""
+        for hold in outcome.announced:
+            with suppress(*CALL_ERRORS):
+                self._carry_out(outcome.plan.user, hold, lambda _done: None)
 
     def _carry_out(self, user: User, action: Action, note: Callable[[Done], None]) -> None:
         """`note` is called as soon as the effect is there, so that it is told even when what follows fails."""

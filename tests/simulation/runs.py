@@ -132,6 +132,8 @@ class Product:
         digest = digest_of(attempt.run, settings, redelivered=attempt.receive > 1)
         if digest.worth_sending:
             publish(digest, settings, sns=self.clients.sns)
+        for outcome in attempt.run.outcomes:
+            applier.keep(outcome)
 
     def told_to(self, user_name: str, attempt: Attempt) -> str:
         """The words of the mail about one user, where the mail itself may leave them to the log: one line."""
