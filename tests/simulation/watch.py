@@ -25,6 +25,7 @@ from keyrotation.actions import (
 from keyrotation.model import Key, User, version_id
 from keyrotation.policy import Policy
 from keyrotation.rotation import Run
+from keyrotation.tags import Held
 
 from tests.simulation.consumers import Consumer
 from tests.simulation.runs import Acted, Attempt
@@ -61,6 +62,7 @@ class Watch:
     handed_over: set[str] = field(default_factory=set)
     usable: dict[str, set[str]] = field(default_factory=dict)
     orphaned: Counter[str] = field(default_factory=Counter)
+    holds: dict[str, Held] = field(default_factory=dict)
     struck: dict[str, date] = field(default_factory=dict)
     times: dict[tuple[str, str], date] = field(default_factory=dict)
     _unfinished: set[str] = field(default_factory=set)
@@ -199,13 +201,7 @@ class Watch:
                 if old is not None and off_on is not None:
                     self.given[old] = off_on
                     self._once(today, name, "replaced", old)
-            case Hold(key_id=key_id, reason=reason):
-                facts = Facts(so_far, self.policy, today)
-                held = facts.held.get(key_id)
-                mistyped = held is not None and (held.until - today).days > facts.longest(held.reason)
-                if not mistyped:
-                    self._once(today, name, f"held ({reason})", key_id)
-            case ForgetMarks() | MarkInactive():
+            case ForgetMarks() | MarkInactive() | Hold():
                 pass
             case _:
                 assert_never(action)
@@ -267,6 +263,17 @@ class Watch:
             self.excused[user.name] = today
         for key in facts.active:
             self._compliant(facts, key)
+            self._held(facts, key)
+
+    def _held(self, facts: Facts, key: Key) -> None:
+        """Each hold is written once, but where it was cut to what the policy allows."""
+        held, before = facts.held.get(key.id), self.holds.get(key.id)
+        if held is None or held == before:
+            return
+        self.holds[key.id] = held
+        mistyped = before is not None and (before.until - facts.today).days > facts.longest(before.reason)
+        if not mistyped:
+            self._once(facts.today, facts.user.name, f"held ({held.reason})", key.id)
 
     def _keys(self, user: User, today: date, held: set[str], current: str | None) -> None:
         """Nothing is lost: neither the last key that somebody can use, nor a key that nobody can."""
