@@ -70,6 +70,7 @@ class Line:
     met: Counter[Fault] = field(default_factory=Counter)
     met_at: Counter[str] = field(default_factory=Counter)
     hit: set[str] = field(default_factory=set)
+    _left: dict[str, list[Fault]] = field(default_factory=dict)
     _dead: bool = False
 
     def open(self) -> None:
@@ -83,7 +84,7 @@ class Line:
             raise Died
         fault = None
         if self.rate and self.random.random() < self.rate:
-            fault = self.random.choice(_OF_KIND[kind])
+            fault = self._next(operation, kind)
             self.met[fault] += 1
             self.met_at[operation] += 1
             self.hit.add(user_name)
@@ -91,6 +92,13 @@ class Line:
             return effect() if fault is None else self._meet(fault, operation, effect)
         except Refused as refused:
             raise answered(operation, refused) from None
+
+    def _next(self, operation: str, kind: Kind) -> Fault:
+        """Shuffled, and each once before any comes again: a rare call meets them all too."""
+        left = self._left.setdefault(operation, [])
+        if not left:
+            left += self.random.sample(_OF_KIND[kind], len(_OF_KIND[kind]))
+        return left.pop()
 
     def _meet(self, fault: Fault, operation: str, effect: Callable[[], _T]) -> _T:
         match fault:
