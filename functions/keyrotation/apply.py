@@ -62,8 +62,10 @@ class Applier:
         done: list[Done] = []
         announced: list[Hold] = []
         failure = None
+        # Only what rule 8 announces: a hold that another rule cut or began is written in its turn, on the same tag.
+        waits = [step.decision for step in plan.steps if step.rule == "held_elder"]
         for action in plan.actions:
-            if isinstance(action, Hold) and action.reason is not tag.HoldReason.REACTIVATED:
+            if isinstance(action, Hold) and action in waits:
                 announced.append(action)
                 continue
             try:
