@@ -252,11 +252,13 @@ class Watch:
                 self._broken(today, user.name, "unknown or exempt, and not in the digest")
             return
         facts = Facts(user, self.policy, today)
+        # What was told of a key holds on where it was off and on again with no run to see it.
+        seen = self._plans is not None and user.name not in self._hit
         for key in facts.keys:
-            if key.status != "Active":
+            if key.status != "Active" and seen:
                 self.reported.pop(key.id, None)
                 self.noticed.pop(key.id, None)
-        if self._plans is not None and user.name not in self._unfinished | self._hit:
+        if seen and user.name not in self._unfinished:
             self._told(facts, [item for item in plan.items if item.level is Level.ATTENTION] if plan else [])
         if facts.due and used_on(facts.active[-1]) is None:
             # A newest key that had not been used when it came due: replaced once it is, or retired.
