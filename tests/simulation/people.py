@@ -70,6 +70,8 @@ class People:
             consumer.key_id = self._made(user.name, now - timedelta(minutes=1))
         else:
             self.account.iam.tag_user(user.name, tag.REPLACE, "nothing works any more")
+            # Who waits for it installs it on the day it comes.
+            consumer.delay = 0
 
     def _reactivate(self, user: UserRecord, _now: datetime) -> bool:
         return self._switch(user, to=ACTIVE)
