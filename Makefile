@@ -43,7 +43,8 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m tests.simulation --users 200 --years 3 --seed 1
+	.venv/bin/python -m tests.simulation --users 120 --years 3 --seed 1
+	.venv/bin/python -m tests.simulation --users 100 --years 2 --seed 1 --faults 0.02
 	.venv/bin/python -m tests.component.faults
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -53,8 +54,9 @@ faults: $(READY) ## every AWS call broken in every way, and all pairs of faults 
 mutate: $(READY) ## break the policy in many ways; every break must be noticed
 	.venv/bin/python -m tests.mutants
 
-simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10
-	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10)
+simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.02
+	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
+	  --faults $(or $(FAULTS),0)
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet

@@ -17,7 +17,7 @@ from keyrotation.actions import (
     Promote,
     Replace,
 )
-from keyrotation.causes import CALL_ERRORS, cause_of
+from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
 from keyrotation.model import INACTIVE, Occasion, User
 from keyrotation.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.secret_store import ForeignPolicy
@@ -116,11 +116,16 @@ class Applier:
                 if marks:
                     self._untag(user, marks)
             case Deactivate(key_id=key_id, on=on):
-                # Off before the mark: an active key with a mark would look like one that a person switched
-                # back on. Without the mark, the next run marks the key with a later date: deleted later.
-                self.iam.update_access_key(UserName=user.name, AccessKeyId=key_id, Status=INACTIVE)
-                note(Done(action=action))
+                # The mark before it is off: a person who switches it on again is recognised by it, from the first
+                # moment on. One that stays though the key was not switched off leaves the key alone for a while.
                 self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
+                try:
+                    self.iam.update_access_key(UserName=user.name, AccessKeyId=key_id, Status=INACTIVE)
+                except CALL_ERRORS as error:
+                    if refused_before_effect(error):
+                        self._untag(user, (tag.INACTIVE_SINCE + key_id,))
+                    raise
+                note(Done(action=action))
             case Delete(key_id=key_id):
                 # Its marks stay until it is told: without one the next run would start counting anew.
                 self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)

@@ -127,22 +127,22 @@ def test_marks_are_forgotten_in_one_call(account: Account, calls: Calls, clients
     assert outcome.done == (Done(action=action),)
 
 
-def test_a_key_is_off_before_it_is_marked(account: Account, calls: Calls, clients: Clients) -> None:
+def test_a_key_is_marked_before_it_is_off(account: Account, calls: Calls, clients: Clients) -> None:
     _, key_id = account.add_carol()
 
     outcome = apply(clients, calls, off(key_id))
 
     tags = [{"Key": SINCE + key_id, "Value": "2026-11-22"}]
     assert requests(calls) == [
-        ("UpdateAccessKey", {"UserName": "carol", "AccessKeyId": key_id, "Status": "Inactive"}),
         ("TagUser", {"UserName": "carol", "Tags": tags}),
+        ("UpdateAccessKey", {"UserName": "carol", "AccessKeyId": key_id, "Status": "Inactive"}),
     ]
     assert account.keys("carol") == {key_id: "Inactive"}
     assert account.tags("carol") == {SINCE + key_id: "2026-11-22"}
     assert (outcome.done, outcome.failure) == ((Done(action=off(key_id)),), None)
 
 
-def test_a_key_that_could_not_be_marked_is_told_as_off_and_as_a_failure(
+def test_a_key_that_could_not_be_marked_stays_on_and_is_told_as_a_failure(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
     _, key_id = account.add_carol()
@@ -150,12 +150,23 @@ def test_a_key_that_could_not_be_marked_is_told_as_off_and_as_a_failure(
 
     outcome = apply(clients, calls, off(key_id))
 
-    assert account.keys("carol") == {key_id: "Inactive"}
-    assert outcome.done == (Done(action=off(key_id)),)
+    assert account.keys("carol") == {key_id: "Active"}
+    assert outcome.done == ()
     assert outcome.failure == "deactivate failed (TagUser: LimitExceeded, TagUser said no)"
 
 
-def test_a_key_that_could_not_be_switched_off_is_not_marked(
+def test_a_mark_stays_when_nobody_knows_whether_the_key_went_off(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    calls.break_connection("UpdateAccessKey")
+
+    apply(clients, calls, off(key_id))
+
+    assert account.tags("carol") == {SINCE + key_id: "2026-11-22"}
+
+
+def test_a_key_that_could_not_be_switched_off_does_not_stay_marked(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
     _, key_id = account.add_carol()
@@ -163,7 +174,7 @@ def test_a_key_that_could_not_be_switched_off_is_not_marked(
 
     outcome = apply(clients, calls, off(key_id))
 
-    assert calls.operations == ["UpdateAccessKey"]
+    assert calls.operations == ["TagUser", "UpdateAccessKey", "UntagUser"]
     assert account.keys("carol") == {key_id: "Active"}
     assert account.tags("carol") == {}
     assert outcome.done == ()
@@ -287,7 +298,7 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 
     outcome = apply(clients, calls, mark, off(old), Hold(key_id=new, until=TODAY, reason=HoldReason.IN_USE))
 
-    assert calls.writes == ["TagUser", "UpdateAccessKey"]
+    assert calls.writes == ["TagUser", "TagUser", "UpdateAccessKey", "UntagUser"]
     assert outcome.done == (Done(action=mark),)
     assert outcome.once_told == ()
     assert outcome.failure == "deactivate failed (UpdateAccessKey: AccessDenied, UpdateAccessKey said no)"
@@ -328,4 +339,4 @@ def test_a_user_deleted_in_between_is_a_failure_like_any_other(
         Plan(user=user, owner="", steps=(Step(rule="a_rule", decision=off(key_id)),))
     )
 
-    assert "deactivate failed (UpdateAccessKey: NoSuchEntity" in str(outcome.failure)
+    assert "deactivate failed (TagUser: NoSuchEntity" in str(outcome.failure)

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 
 from tests.simulation.fleet import Fleet
-from tests.simulation.report import lines, never_fired
+from tests.simulation.report import lines, never_met
 
 
 def main() -> int:
@@ -17,11 +17,12 @@ def main() -> int:
     parser.add_argument("--years", type=float, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--missed", type=float, default=0.03, help="the chance that a day's run is missed")
+    parser.add_argument("--faults", type=float, default=0, help="the chance that a call of a run fails")
     asked = parser.parse_args()
-    fleet = Fleet(users=asked.users, seed=asked.seed, missed=asked.missed)
+    fleet = Fleet(users=asked.users, seed=asked.seed, missed=asked.missed, faults=asked.faults)
     fleet.live(asked.years)
     sys.stdout.write("\n".join(lines(fleet)) + "\n")
-    return 1 if fleet.watch.violations or never_fired(fleet) else 0
+    return 1 if fleet.watch.violations or never_met(fleet) else 0
 
 
 if __name__ == "__main__":

@@ -35,10 +35,16 @@ class Consumer:
     told: date | None = None
     new_key_id: str | None = None
 
+    @property
+    def listens(self) -> bool:
+        """Somebody reads the mail for it."""
+        return self.install is Install.BY_PERSON
+
     def hears(self, new_key_id: str, today: date) -> None:
-        """The digest told the owner of a new key."""
-        if self.install is Install.BY_PERSON:
-            self.told, self.new_key_id = today, new_key_id
+        """A mail told the owner of a new key; one that waits to be installed is forgotten for a newer one."""
+        if self.new_key_id is None:
+            self.told = today
+        self.new_key_id = new_key_id
 
     def installs(self, today: date) -> None:
         if self.new_key_id and self.told and (today - self.told).days >= self.delay:

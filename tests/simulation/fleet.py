@@ -5,18 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
-from keyrotation.actions import Level, Plan, Promote, Replace
-from keyrotation.apply import Outcome
-from keyrotation.model import Occasion
+from keyrotation.model import Occasion, secret_name
 from keyrotation.order import Order
-from keyrotation.plan import may_concern, plan_user
+from keyrotation.plan import plan_user
 from keyrotation.policy import Policy
-from keyrotation.rotation import Run, rotate
+from keyrotation.rotation import Run
 
-from tests.simulation.account import REGION, Account, BrokeOff
+from tests.simulation.account import REGION, Account
 from tests.simulation.consumers import Consumer
+from tests.simulation.faults import Line
 from tests.simulation.habits import Settler
 from tests.simulation.people import People
+from tests.simulation.runs import HIDDEN, RECEIVES, TIMEOUT, Attempt, Product
+from tests.simulation.secrets_manager import CURRENT
 from tests.simulation.watch import Watch
 
 START = date(2026, 1, 1)
@@ -27,11 +28,12 @@ CYCLE = 1100
 
 @dataclass
 class Fleet:
-    """`missed`: the chance that a day's run is missed; never two in a row."""
+    """`missed`: the chance that a day's run is missed; never two in a row. `faults`: that a call meets one."""
 
     users: int
     seed: int
     missed: float = 0.03
+    faults: float = 0.0
     account: Account = field(default_factory=Account)
     consumers: dict[str, list[Consumer]] = field(default_factory=dict)
     fired: Counter[str] = field(default_factory=Counter)
@@ -39,10 +41,12 @@ class Fleet:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # it must repeat
         self.people = People(random=self.random, account=self.account)
-        self.account.between = self._may_break_off
+        # Dice of their own: the same fleet lives through the same years, with faults and without.
+        self.line = Line(random=Random(self.seed), rate=self.faults)
         # Twice what the steady state needs.
-        self.policy = Policy(max_users_per_run=max(3, self.users // 12))
-        self.watch = Watch(policy=self.policy)
+        policy = Policy(max_users_per_run=max(3, self.users // 12))
+        self.product = Product(account=self.account, line=self.line, policy=policy)
+        self.watch = Watch(policy=policy)
         settler = Settler(random=self.random, account=self.account)
         for number in range(self.users):
             name = f"user-{number:05d}"
@@ -59,19 +63,14 @@ class Fleet:
         missed = (
             self.random.random() < self.missed and today - timedelta(days=1) not in self.watch.missed[-1:]
         )
-        run = None
-        if missed:
-            self.watch.missed.append(today)
-        else:
-            run = self._run(number, today)
-        self._watch(run, today)
+        self._watch([] if missed else self._attempts(number, today), today)
         self._programs(today, before_run=False)
 
     def _policy_of(self, number: int, today: date) -> None:
         threshold = [days for start, days in THRESHOLDS if start <= number % CYCLE][-1]
-        if number == 0 or threshold != self.policy.max_key_age_days:
-            self.policy = replace(self.policy, max_key_age_days=threshold)
-            self.watch.new_policy(self.policy, list(self.consumers), today)
+        if number == 0 or threshold != self.product.policy.max_key_age_days:
+            self.product.policy = replace(self.product.policy, max_key_age_days=threshold)
+            self.watch.new_policy(self.product.policy, list(self.consumers), today)
 
     def _people(self, today: date) -> None:
         touched = set(self.people.tidy(today))
@@ -95,70 +94,77 @@ class Fleet:
                     self.people.repairs(consumer, _at(today, consumer.hour))
                     consumer.run(self.account, _at(today, consumer.hour))
 
-    def _run(self, number: int, today: date) -> Run:
+    def _attempts(self, number: int, today: date) -> list[Attempt]:
+        """The day's order, handed out until it is done with, three times at most; none when it was not even sent."""
         now = _at(today, 6)
-        occasion = Occasion(now=now, region=REGION, function_timeout=timedelta(minutes=15), listeners=1)
-        named: list[str] = []
-        others: list[str] = []
-        for name, user in self.account.iam.users.items():
-            concerned = may_concern(tuple(user.keys.values()), user.tags, self.policy, today)
-            (named if concerned else others).append(name)
+        order = self.product.scan(now)
+        if order is None:
+            return []
         if number % 7 == 0:
-            for name in others:
-                if plan_user(self.account.look(name), self.policy, occasion).steps:
-                    self.watch.violations.append(f"{today} {name}: the scanner missed them")
+            self._check_scan(order, now)
+        attempts = []
+        for receive in range(1, RECEIVES + 1):
+            attempt = self.product.take(order, receive=receive, now=now + (receive - 1) * HIDDEN)
+            attempts.append(attempt)
+            self._account_for(attempt, today)
+            if attempt.ended:
+                break
+        return attempts
 
-        def act(plan: Plan) -> Outcome:
-            return self.account.act(plan, now)
+    def _check_scan(self, order: Order, now: datetime) -> None:
+        """Where the scanner's test said that nothing is due, the whole plan says so too."""
+        occasion = Occasion(now=now, region=REGION, function_timeout=TIMEOUT, listeners=1)
+        for name in self.consumers.keys() - set(order.user_names):
+            if plan_user(self.account.look(name), self.product.policy, occasion).steps:
+                self.watch.violations.append(f"{now.date()} {name}: the scanner missed them")
 
-        run = rotate(
-            Order(
-                run_id=f"run-{today}",
-                total=self.users,
-                with_keys=self.users,
-                root_has_keys=False,
-                user_names=tuple(named),
-            ),
-            look=self.account.look,
-            act=act,
-            policy=self.policy,
-            occasion=occasion,
-            seconds_left=lambda: 900.0,
-            workers=1,
-        )
-        plans = {id(plan): plan for plan in run.plans}
-        plans |= {id(outcome.plan): outcome.plan for outcome in run.outcomes}
-        self.fired.update(step.rule for plan in plans.values() for step in plan.steps)
-        self._tell(run)
-        return run
+    def _account_for(self, attempt: Attempt, today: date) -> None:
+        self.watch.attempt(attempt, today)
+        if attempt.run is not None:
+            plans = {id(plan): plan for plan in attempt.run.plans}
+            plans |= {id(outcome.plan): outcome.plan for outcome in attempt.run.outcomes}
+            self.fired.update(step.rule for plan in plans.values() for step in plan.steps)
+            if attempt.mailed:
+                self._tell(attempt, attempt.run)
 
-    def _tell(self, run: Run) -> None:
-        """Owners read the digest: of the new key, and of an old one that is past its off date."""
-        for outcome in run.outcomes:
-            for done in outcome.done:
-                if isinstance(done.action, (Replace, Promote)) and done.issued is not None:
-                    self._hear(outcome.plan, done.issued.key_id, run.today)
+    def _tell(self, attempt: Attempt, run: Run) -> None:
+        """Owners read the mail: of a new key to fetch, and of an old one that is past its off date."""
+        done = {outcome.plan.user.name for outcome in run.outcomes if outcome.done}
         for plan in run.plans:
-            for item in plan.items:
-                if item.level is Level.ATTENTION and "past its off date" in item.text:
-                    newest = max(plan.user.keys, key=lambda key: key.created)
-                    self._hear(plan, newest.id, run.today)
+            name = plan.user.name
+            current = self._current(name)
+            newest = max(plan.user.keys, key=lambda key: key.created).id if plan.user.keys else current
+            readers = [
+                each
+                for each in self.consumers[name]
+                if each.listens and not {newest, current} <= {each.new_key_id or each.key_id, None}
+            ]
+            if not readers or not (plan.items or name in done or attempt.receive > 1):
+                continue
+            words = self.product.told_to(name, attempt)
+            new_key_id = None
+            if f"--secret-id {secret_name(name)}" in words or "install it" in words:
+                new_key_id = self._current(name)
+            elif "past its off date" in words:
+                new_key_id = newest
+            for reader in readers:
+                if new_key_id is not None and new_key_id not in (reader.key_id, reader.new_key_id):
+                    reader.hears(new_key_id, run.today)
 
-    def _hear(self, plan: Plan, key_id: str, today: date) -> None:
-        for consumer in self.consumers[plan.user.name]:
-            if consumer.new_key_id is None and consumer.key_id != key_id:
-                consumer.hears(key_id, today)
+    def _current(self, user_name: str) -> str | None:
+        return self.account.secrets.current_key(secret_name(user_name))
 
-    def _watch(self, run: Run | None, today: date) -> None:
-        plans = {plan.user.name: plan for plan in run.plans} if run is not None else {}
-        if run is not None:
-            self.watch.run(run)
-        for name in self.consumers:
-            self.watch.state(self.account.look(name), run, plans.get(name), today)
-
-    def _may_break_off(self, step: str) -> None:
-        if self.random.random() < 1 / 150:
-            raise BrokeOff(step)
+    def _watch(self, attempts: list[Attempt], today: date) -> None:
+        self.watch.day(attempts, today)
+        for name, consumers in self.consumers.items():
+            secret = self.account.secrets.secrets.get(secret_name(name))
+            self.watch.state(
+                self.account.look(name),
+                today,
+                held=[key_id for each in consumers for key_id in (each.key_id, each.new_key_id) if key_id],
+                people_know=self.account.people_know,
+                current=secret.key_with(CURRENT) if secret is not None else None,
+            )
 
 
 def _at(day: date, hour: int) -> datetime:

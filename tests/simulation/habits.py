@@ -68,7 +68,9 @@ class Settler:
 
     def _key(self, name: str, now: datetime, at_most: int) -> str:
         created = now - timedelta(days=self.random.randrange(at_most))
-        return self.account.iam.create_access_key(name, created=created).id
+        key_id = self.account.iam.create_access_key(name, created=created).id
+        self.account.people_know.add(key_id)
+        return key_id
 
     def _program(
         self, name: str, key_id: str, now: datetime, *, every: int, install: Install, delay: int = 0

@@ -1,25 +1,58 @@
-"""IAM in memory: users, tags, two access keys each, and last uses as IAM reports them."""
+"""IAM in memory: users, tags, two access keys each, and last uses as IAM reports them.
 
+The account as it is, without a client: people call it as it stands, programs through `use`, and a run of the
+product through the skins of `clients.py`.
+"""
+
+import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
-from keyrotation.model import ACTIVE, Key, LastUse
+from keyrotation.model import ACTIVE, INACTIVE, LastUse
 
 KEYS_PER_USER = 2
+TAGS_PER_USER = 50
+_TAG_VALUE = re.compile(r"[\w\s.:/=+@-]{0,256}")
+_TAG_KEY = re.compile(r"[\w\s.:/=+@-]{1,128}")
+# Real keys need 3 to 15 s until they work everywhere.
+SETTLES_IN = timedelta(seconds=8)
 
 
 class Refused(Exception):
-    """An error as AWS answers it; the first argument is its code."""
+    """An error as AWS answers it: its code and its HTTP status."""
+
+    def __init__(self, code: str, status: int = 400) -> None:
+        super().__init__(code)
+        self.code, self.status = code, status
 
 
-@dataclass
+@dataclass(slots=True)
+class KeyRecord:
+    """One access key with its secret half, which is made up."""
+
+    id: str
+    secret: str
+    status: str
+    created: datetime
+    last_use: LastUse | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.status == ACTIVE
+
+
+@dataclass(slots=True)
 class UserRecord:
     """One IAM user, by key id and by tag key."""
 
     name: str
-    keys: dict[str, Key] = field(default_factory=dict)
+    keys: dict[str, KeyRecord] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::123456789012:user/{self.name}"
 
 
 @dataclass
@@ -34,50 +67,70 @@ class Iam:
         self.users[name] = UserRecord(name=name)
         return self.users[name]
 
-    def create_access_key(self, user_name: str, *, created: datetime) -> Key:
-        user = self._user(user_name)
+    def user(self, name: str) -> UserRecord:
+        if name not in self.users:
+            raise Refused("NoSuchEntity", 404)
+        return self.users[name]
+
+    def create_access_key(self, user_name: str, *, created: datetime) -> KeyRecord:
+        user = self.user(user_name)
         if len(user.keys) >= KEYS_PER_USER:
-            raise Refused("LimitExceeded")
+            raise Refused("LimitExceeded", 409)
         # Ids do not sort by age: nothing may depend on that.
         number = next(self._numbers)
-        key = Key(id=f"AKIA{number * 7919 % 1000003:06d}{number:010d}", status=ACTIVE, created=created)
+        key_id = f"AKIA{number * 7919 % 1000003:06d}{number:010d}"
+        # IAM dates in whole seconds.
+        key = KeyRecord(
+            id=key_id, secret=f"made up {number}", status=ACTIVE, created=created.replace(microsecond=0)
+        )
         user.keys[key.id] = key
         self._owners[key.id] = user
         return key
 
     def update_access_key(self, user_name: str, key_id: str, status: str) -> None:
-        user = self._user(user_name)
-        key = self._key(user, key_id)
-        user.keys[key_id] = Key(id=key.id, status=status, created=key.created, last_use=key.last_use)
+        if status not in (ACTIVE, INACTIVE):
+            raise Refused("ValidationError")
+        self._key(user_name, key_id).status = status
 
     def delete_access_key(self, user_name: str, key_id: str) -> None:
-        user = self._user(user_name)
-        self._key(user, key_id)
-        del user.keys[key_id], self._owners[key_id]
+        self._key(user_name, key_id)
+        del self.users[user_name].keys[key_id], self._owners[key_id]
 
     def tag_user(self, user_name: str, key: str, value: str) -> None:
-        self._user(user_name).tags[key] = value
+        tags = self.user(user_name).tags
+        if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
+            raise Refused("ValidationError")
+        if key not in tags and len(tags) >= TAGS_PER_USER:
+            raise Refused("LimitExceeded", 409)
+        tags[key] = value
 
     def untag_user(self, user_name: str, keys: tuple[str, ...]) -> None:
+        """A tag that is not there is no error."""
+        user = self.user(user_name)
         for key in keys:
-            self._user(user_name).tags.pop(key, None)
+            user.tags.pop(key, None)
 
-    def use(self, key_id: str, *, at: datetime, service: str, region: str = "eu-west-1") -> None:
-        """A signed call: refused unless the key is active; otherwise it is the key's last use."""
+    def key(self, key_id: str) -> KeyRecord:
+        if key_id not in self._owners:
+            raise Refused("NoSuchEntity", 404)
+        return self._owners[key_id].keys[key_id]
+
+    def owner(self, key_id: str) -> UserRecord | None:
+        return self._owners.get(key_id)
+
+    def use(self, key_id: str, *, at: datetime, service: str, region: str = "eu-west-1") -> UserRecord:
+        """A signed call: refused unless the key works; otherwise it is the key's last use."""
         user = self._owners.get(key_id)
-        if user is None or not user.keys[key_id].active:
-            raise Refused("InvalidClientTokenId")
+        if user is None:
+            raise Refused("InvalidClientTokenId", 403)
         key = user.keys[key_id]
-        use = LastUse(at=at, service=service, region=region)
-        user.keys[key_id] = Key(id=key.id, status=key.status, created=key.created, last_use=use)
+        if not key.active or at < key.created + SETTLES_IN:
+            raise Refused("InvalidClientTokenId", 403)
+        key.last_use = LastUse(at=at, service=service, region=region)
+        return user
 
-    def _user(self, name: str) -> UserRecord:
-        if name not in self.users:
-            raise Refused("NoSuchEntity")
-        return self.users[name]
-
-    @staticmethod
-    def _key(user: UserRecord, key_id: str) -> Key:
+    def _key(self, user_name: str, key_id: str) -> KeyRecord:
+        user = self.user(user_name)
         if key_id not in user.keys:
-            raise Refused("NoSuchEntity")
+            raise Refused("NoSuchEntity", 404)
         return user.keys[key_id]

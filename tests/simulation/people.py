@@ -53,22 +53,25 @@ class People:
             return False
         if (now - held.created).days < 50 or self.random.random() > 0.05:
             return False
-        consumer.key_id = self.account.iam.create_access_key(user.name, created=now).id
+        consumer.key_id = self._made(user.name, now)
         return True
 
     def repairs(self, consumer: Consumer, now: datetime) -> None:
         """The program's calls are refused: switch the key back on, or give it one that works, or ask for one."""
         user = self.account.iam.users[consumer.user_name]
         if consumer.key_id in user.keys and self.random.random() < 0.7:
-            self.account.iam.update_access_key(user.name, consumer.key_id, ACTIVE)
+            self._set(user.name, consumer.key_id, ACTIVE)
             return
         working = [key for key in user.keys.values() if key.active]
         if working:
             consumer.key_id = max(working, key=lambda key: key.created).id
         elif len(user.keys) < 2 and self.random.random() < 0.5:
-            consumer.key_id = self.account.iam.create_access_key(user.name, created=now).id
+            # A moment ago: it works by now.
+            consumer.key_id = self._made(user.name, now - timedelta(minutes=1))
         else:
             self.account.iam.tag_user(user.name, tag.REPLACE, "nothing works any more")
+            # Who waits for it installs it on the day it comes.
+            consumer.delay = 0
 
     def _reactivate(self, user: UserRecord, _now: datetime) -> bool:
         return self._switch(user, to=ACTIVE)
@@ -79,8 +82,17 @@ class People:
     def _switch(self, user: UserRecord, to: str) -> bool:
         found = [key.id for key in user.keys.values() if key.status != to]
         if found:
-            self.account.iam.update_access_key(user.name, self.random.choice(found), to)
+            self._set(user.name, self.random.choice(found), to)
         return bool(found)
+
+    def _made(self, user_name: str, created: datetime) -> str:
+        key_id = self.account.iam.create_access_key(user_name, created=created).id
+        self.account.people_know.add(key_id)
+        return key_id
+
+    def _set(self, user_name: str, key_id: str, status: str) -> None:
+        self.account.iam.update_access_key(user_name, key_id, status)
+        self.account.people_know.add(key_id)
 
     def _delete(self, user: UserRecord, _now: datetime) -> bool:
         off = [key.id for key in user.keys.values() if not key.active]
@@ -120,9 +132,9 @@ class People:
                 return True
         return False
 
-    def _delete_the_secret(self, user: UserRecord, _now: datetime) -> bool:
+    def _delete_the_secret(self, user: UserRecord, now: datetime) -> bool:
         name = secret_name(user.name)
         if name in self.account.secrets.secrets:
-            self.account.secrets.schedule_deletion(name)
+            self.account.secrets.schedule_deletion(name, now)
             return True
         return False
