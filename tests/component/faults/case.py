@@ -300,18 +300,22 @@ def _everything(error: BaseException) -> list[str]:
 
 
 def _untold(lived: Lived) -> Iterator[str]:
-    """What failed, and was not made good on the same day, is in a mail by cause and user, or raises the alarm."""
+    """What failed, and was not made good on the same day, is in a mail by cause and user, or raises the alarm.
+
+    Of what failed for a user in one run, the last: the run got past what failed before it.
+    """
     told = lived.told()
+    last = {(failed.invocation, failed.user): failed for failed in lived.failed if failed.user is not None}
+    for failed in last.values():
+        if failed.user in lived.arrived[failed.day]:
+            continue
+        if str(failed.user) not in told or failed.error not in told:
+            yield f"{failed.call.operation} failed ({failed.error}): no mail tells it of {failed.user}"
     for failed in lived.failed:
-        what = f"{failed.call.operation} failed ({failed.error})"
-        if failed.user is None:
-            surfaced = failed.invocation in lived.raised or "could not be read" in told
-            if not surfaced and failed.call.operation != "GetCallerIdentity":
-                yield f"{what}: no alarm and no mail"
-        elif failed.user not in lived.arrived[failed.day] and (
-            failed.user not in told or failed.error not in told
-        ):
-            yield f"{what}: no mail tells it of {failed.user}"
+        surfaced = failed.invocation in lived.raised or "could not be read" in told
+        # A try to use the new key is repeated by whoever makes it.
+        if failed.user is None and not surfaced and failed.call.operation != "GetCallerIdentity":
+            yield f"{failed.call.operation} failed ({failed.error}): no alarm and no mail"
     for call, user in lived.struck:
         if user is not None and user not in told:
             yield f"{call.operation} was struck, and no mail ever names {user}"
