@@ -63,6 +63,7 @@ class Failed:
 class Lived:
     """What came of it. `ends`: how many calls were made by the end of each day.
 
+    `sent`: the positions of the calls that went out; the one at which a function's time runs out does not.
     `arrived`: the users who are, at the end of each day, where the rules lead. `astray`: who is not, in the end.
     """
 
@@ -72,6 +73,7 @@ class Lived:
     failed: list[Failed] = field(default_factory=list)
     raised: set[int] = field(default_factory=set)
     struck: list[tuple[Call, str | None]] = field(default_factory=list)
+    sent: set[int] = field(default_factory=set)
     arrived: list[set[str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     astray: list[str] = field(default_factory=list)
@@ -144,6 +146,7 @@ class Stage:
         self.calls.made = lived.calls
         self.calls._secret_halves.clear()
         self.calls.meet(self._alive)
+        self.calls.meet_on_the_wire(lambda _: lived.sent.add(self.position), lost=False)
         self.calls.meet_on_the_wire(_refused_by_a_deleted_secret, lost=False)
         self.calls.tell(self._tell)
         for strike in strikes:
