@@ -37,8 +37,17 @@ WORKERS = 10
 # No user is started with less time left than one may take: the proof of a new key, and retries around it.
 RESERVE_SECONDS = 240
 # IAM's request limits are undocumented: back off as it asks.
-CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=WORKERS)
-ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=WORKERS)
+# A call that hangs is given up in good time: all its tries together take less than a third of the reserve.
+CONFIG = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 5},
+    max_pool_connections=WORKERS,
+    connect_timeout=3,
+    read_timeout=10,
+)
+# More patience with the one call whose lost answer leaves a user waiting for the next run.
+ONCE = Config(
+    retries={"total_max_attempts": 1}, max_pool_connections=WORKERS, connect_timeout=5, read_timeout=30
+)
 # A try to use a new key is repeated by whoever proves it: one that hangs must not eat the time that is kept back.
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 # Who uses a key is worth knowing, and no run waits long for it.

@@ -18,7 +18,13 @@ from keyrotation.settings import ScannerSettings
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks.
-CONFIG = Config(retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=WORKERS)
+# A page of a thousand users takes its time; a call that hangs is given up in good time all the same.
+CONFIG = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 6},
+    max_pool_connections=WORKERS,
+    connect_timeout=3,
+    read_timeout=30,
+)
 
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes whole requests and answers.

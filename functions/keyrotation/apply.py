@@ -143,7 +143,13 @@ class Applier:
                     key_ids=tuple(key.id for key in user.keys),
                 )
                 note(Done(action=action, issued=self.issuer.issue(user, pending)))
-                self.issuer.clear_pending(user, tag_keys_done=tag_keys_done)
+                try:
+                    self.issuer.clear_pending(user, tag_keys_done=tag_keys_done)
+                except CALL_ERRORS as error:
+                    raise ReplacementFailed(
+                        f"the key was replaced, but the tag {tag.PENDING} could not be removed ({cause_of(error)}); "
+                        "the next run removes it"
+                    ) from None
             case _:
                 assert_never(action)
 

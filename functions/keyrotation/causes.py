@@ -7,6 +7,14 @@ from botocore.parsers import ResponseParserError
 _STORES_KEY = "PutSecretValue"
 # What a call through botocore raises when AWS, the network or the credentials are at fault.
 CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+# The answers that mean: asked too often, and nothing was done.
+THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+)
 
 
 def cause_of(error: Exception) -> str:

@@ -346,7 +346,8 @@ def switched_back_on(state: State, key: Key) -> Iterator[Action | Item]:
         until = state.reactivated(key) or state.today
     if until > state.today:
         yield _attention(
-            f"somebody switched it back on; it is left alone until {until}, then the usual rules apply",
+            f"somebody switched it back on (or a run was cut short while it switched it off); it is left alone until "
+            f"{until}, then the usual rules apply",
             key=key,
             by=until,
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from keyrotation import tags as tag
-from keyrotation.causes import CALL_ERRORS, cause_of, is_code, refused_before_effect
+from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
 from keyrotation.model import CURRENT_STAGE, User, secret_name
 from keyrotation.secret_store import ForeignPolicy, NewKey, SecretStore
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
 PROOF_DELAYS = (1, 2, 3, 3, 4, 4, 5, 5, 10, 10, 10)
+# Seconds before each further try to create a key that IAM refused because it is asked too often.
+CREATE_DELAYS = (1, 2, 4, 8)
 # IAM's word for a key or a user that is not there.
 _GONE = "NoSuchEntity"
 
@@ -81,23 +83,34 @@ class Issuer:
         return Issued(key_id=key_id, secret_name=secret_name(user.name))
 
     def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
-        """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises."""
+        """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises.
+
+        What fails here leaves no harm: the next run finds the new key in the secret, and removes the tag.
+        """
         self.iam.untag_user(UserName=user.name, TagKeys=[tag.PENDING, *tag_keys_done])
 
     def _tag_pending(self, user: User, pending: tag.Pending) -> None:
         self.iam.tag_user(UserName=user.name, Tags=[{"Key": tag.PENDING, "Value": str(pending)}])
 
     def _create(self, user: User) -> NewKey:
-        """Without retries: one after a lost answer would hit the two-key limit and hide the first key."""
-        try:
-            made = self.iam_once.create_access_key(UserName=user.name)["AccessKey"]
-        except CALL_ERRORS as error:
-            if not refused_before_effect(error):
-                raise ReplacementFailed(
-                    f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
-                    "and nothing more happens to this user until that is settled"
-                ) from None
-            self._undo_pending(user, f"no key was made ({cause_of(error)})")
+        """Without retries: one after a lost answer would hit the two-key limit and hide the first key.
+
+        But for the answer that IAM is asked too often: then it is known that no key was made.
+        """
+        for delay in (*CREATE_DELAYS, None):
+            try:
+                made = self.iam_once.create_access_key(UserName=user.name)["AccessKey"]
+                break
+            except CALL_ERRORS as error:
+                if delay is not None and is_code(error, *THROTTLED):
+                    self.sleep(delay)
+                    continue
+                if not refused_before_effect(error):
+                    raise ReplacementFailed(
+                        f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
+                        "and nothing more happens to this user until that is settled"
+                    ) from None
+                self._undo_pending(user, f"no key was made ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:

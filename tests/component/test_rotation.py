@@ -230,16 +230,18 @@ def test_what_was_done_before_a_failure_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     account.add_user("carol")
-    old, new = account.add_key("carol", age=92, used=20), account.add_key("carol", age=16, used=1)
-    account.store("carol", new)
-    calls.refuse("TagUser", "LimitExceeded", status=409)
+    old = account.add_key("carol", age=200, status="Inactive")
+    key_id = account.add_key("carol", age=80, used=1)
+    gone = f"{PREFIX}inactive-since:{old}"
+    account.iam.tag_user(UserName="carol", Tags=[{"Key": gone, "Value": "2026-10-01"}])
+    calls.refuse("CreateSecret", "LimitExceeded", status=409)
 
     run = rotation.run("carol")
 
-    assert account.keys("carol") == {old: "Inactive", new: "Active"}
-    assert "Deactivate failed (TagUser: LimitExceeded" in told(run)
+    assert account.keys("carol") == {key_id: "Active"}
+    assert "No key was made (CreateSecret: LimitExceeded" in told(run)
     assert "DONE TODAY * carol" in told(run)
-    assert f"{old}, 92 days old" in told(run)
+    assert f"{old}, 200 days old" in told(run)
 
 
 @pytest.mark.parametrize("operation", ["GetUser", "CreateAccessKey"])
@@ -266,18 +268,20 @@ def test_what_was_done_before_something_that_nobody_foresaw_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     account.add_user("carol")
-    old, new = account.add_key("carol", age=92, used=20), account.add_key("carol", age=16, used=1)
-    account.store("carol", new)
+    old = account.add_key("carol", age=200, status="Inactive")
+    key_id = account.add_key("carol", age=80, used=1)
+    gone = f"{PREFIX}inactive-since:{old}"
+    account.iam.tag_user(UserName="carol", Tags=[{"Key": gone, "Value": "2026-10-01"}])
 
     def surprise(call: Call) -> None:
-        if call.operation == "TagUser":
+        if call.operation == "CreateSecret":
             raise RuntimeError("a mistake of ours")
 
     calls.meet(surprise)
 
     run = rotation.run("carol")
 
-    assert account.keys("carol")[old] == "Inactive"
+    assert account.keys("carol") == {key_id: "Active"}
     assert "(RuntimeError)" in told(run)
     assert "DONE TODAY * carol" in told(run)
 

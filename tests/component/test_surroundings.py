@@ -195,7 +195,7 @@ def test_a_tag_that_may_never_be_removed_is_told_every_day_and_makes_no_second_k
     assert [call.operation for call in lived.calls].count("CreateAccessKey") == 1
 
 
-@pytest.mark.parametrize("minutes", [-12, -3, 3, 12])
+@pytest.mark.parametrize("minutes", [-12, 12])
 @pytest.mark.parametrize("kind", ["answer lost", "dies after"])
 def test_clocks_that_differ_lose_no_key_wherever_a_replacement_is_interrupted(
     stage: Stage, kind: str, minutes: int

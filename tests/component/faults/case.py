@@ -65,6 +65,7 @@ class Failed:
 class Lived:
     """What came of it. `ends`: how many calls were made by the end of each day.
 
+    `sent`: the positions of the calls that went out; the one at which a function's time runs out does not.
     `arrived`: the users who are, at the end of each day, where the rules lead. `astray`: who is not, in the end.
     """
 
@@ -74,6 +75,7 @@ class Lived:
     failed: list[Failed] = field(default_factory=list)
     raised: set[int] = field(default_factory=set)
     struck: list[tuple[Call, str | None]] = field(default_factory=list)
+    sent: set[int] = field(default_factory=set)
     arrived: list[set[str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     astray: list[str] = field(default_factory=list)
@@ -146,6 +148,7 @@ class Stage:
         self.calls.made = lived.calls
         self.calls._secret_halves.clear()
         self.calls.meet(self._alive)
+        self.calls.meet_on_the_wire(lambda _: lived.sent.add(self.position), lost=False)
         self.calls.meet_on_the_wire(_refused_by_a_deleted_secret, lost=False)
         self.calls.tell(self._tell)
         for strike in strikes:
@@ -302,18 +305,21 @@ def _everything(error: BaseException) -> list[str]:
 
 
 def _untold(lived: Lived) -> Iterator[str]:
-    """What failed, and was not made good on the same day, is in a mail by cause and user, or raises the alarm."""
+    """What failed, and was not made good on the same day, is in a mail by cause and user, or raises the alarm.
+
+    Of what failed for a user in one run, the last: the run got past what failed before it.
+    """
     told = lived.told()
+    last = {(failed.invocation, failed.user): failed for failed in lived.failed if failed.user is not None}
+    for failed in last.values():
+        if failed.user in lived.arrived[failed.day]:
+            continue
+        if str(failed.user) not in told or failed.error not in told:
+            yield f"{failed.call.operation} failed ({failed.error}): no mail tells it of {failed.user}"
     for failed in lived.failed:
-        what = f"{failed.call.operation} failed ({failed.error})"
-        if failed.user is None:
-            surfaced = failed.invocation in lived.raised or "could not be read" in told
-            if not surfaced and failed.call.operation not in _MAY_FAIL:
-                yield f"{what}: no alarm and no mail"
-        elif failed.user not in lived.arrived[failed.day] and (
-            failed.user not in told or failed.error not in told
-        ):
-            yield f"{what}: no mail tells it of {failed.user}"
+        surfaced = failed.invocation in lived.raised or "could not be read" in told
+        if failed.user is None and not surfaced and failed.call.operation not in _MAY_FAIL:
+            yield f"{failed.call.operation} failed ({failed.error}): no alarm and no mail"
     for call, user in lived.struck:
         if user is not None and user not in told:
             yield f"{call.operation} was struck, and no mail ever names {user}"

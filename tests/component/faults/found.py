@@ -33,6 +33,10 @@ class Found:
         world, strikes = case
         self.paths[world.name] += 1
         (self.single if len(strikes) == 1 else self.paired)[strikes[-1].kind.name] += 1
+        if len(lived.struck) != len(strikes):
+            raise AssertionError(
+                f"{world.name}: {strikes} did not all meet a call; the recording is another run"
+            )
         where = "; ".join(
             f"{strike.kind.name} at {strike.position} {lived.calls[strike.position].operation}"
             for strike in strikes

@@ -104,7 +104,7 @@ def _first_faults(stage: Stage, world: World, kind: Kind) -> Iterator[Strike]:
 
 def _seconds(stage: Stage, world: World, first: Strike) -> Iterator[Case]:
     lived = stage.live(world, (first,), days=DAYS_OF_PAIRS)
-    for position in range(first.position + 1, lived.ends[1]):
+    for position in sorted(lived.sent & set(range(first.position + 1, lived.ends[1]))):
         for kind in IN_PAIRS:
             if kind.concerns(lived.calls[position].operation):
                 yield world, (first, Strike(position=position, kind=kind))

@@ -54,6 +54,14 @@ def _has(keys: Mapping[str, str], *tags: str) -> Goal:
     return lambda seen: dict(seen.keys) == keys and set(seen.tags) == set(tags)
 
 
+def _is_off(key_id: str, keys: Mapping[str, str], *tags: str) -> Goal:
+    """Switched off; or marked so, cut short, and left alone as if a person had switched it back on, which is told."""
+    off = _has({**keys, key_id: OFF}, *tags, f"inactive-since:{key_id}")
+    held = f"held-until:{key_id}"
+    left_alone = _has({**keys, key_id: ON}, held)
+    return lambda seen: off(seen) or (left_alone(seen) and seen.tags[held].endswith(" reactivated"))
+
+
 def _due(account: Account, **tags: str) -> People:
     account.add_user("carol")
     old = account.add_key("carol", age=80, used=1)
@@ -89,7 +97,7 @@ def _pair(account: Account, *, elder_used: float, elder_age: float = 92, age: fl
 
 def _quiet_elder(account: Account) -> People:
     elder, successor = _pair(account, elder_used=20)
-    goal = _has({elder: OFF, successor: ON}, f"inactive-since:{elder}")
+    goal = _is_off(elder, {elder: OFF, successor: ON})
     return People(goals={"carol": goal}, held={elder: "carol", successor: "carol"}, may_go=frozenset({elder}))
 
 
@@ -102,7 +110,7 @@ def _elder_in_use(account: Account) -> People:
 def _extension_over(account: Account) -> People:
     elder, successor = _pair(account, elder_used=0, elder_age=106, age=30)
     account.mark("carol", "held-until", elder, "2026-11-20 in-use")
-    goal = _has({elder: OFF, successor: ON}, f"held-until:{elder}", f"inactive-since:{elder}")
+    goal = _is_off(elder, {elder: OFF, successor: ON}, f"held-until:{elder}")
     return People(goals={"carol": goal}, held={elder: "carol", successor: "carol"}, may_go=frozenset({elder}))
 
 
@@ -134,7 +142,7 @@ def _switched_back_on(account: Account) -> People:
 def _unused(account: Account) -> People:
     account.add_user("carol")
     key_id = account.add_key("carol", age=120)
-    goal = _has({key_id: OFF}, f"inactive-since:{key_id}")
+    goal = _is_off(key_id, {key_id: OFF})
     return People(goals={"carol": goal}, held={key_id: "carol"}, may_go=frozenset({key_id}))
 
 
