@@ -12,7 +12,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-_READS = ("Get", "List", "Describe")
+# The last asks the queue whether it handed an order out, and changes nothing of one that it just did.
+_READS = ("Get", "List", "Describe", "ChangeMessageVisibility")
 _NOWHERE = "https://aws.invalid"
 
 
