@@ -46,7 +46,8 @@ class Alarms(Construct):
                 period=five_minutes, statistic="Maximum"
             ),
             "An order failed three times and was put aside: its run was not completed. First: read the error in "
-            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm.",
+            "the rotator's log, fix the cause, then start a run by hand and purge the orders' dead-letter queue (a redrive is "
+            "denied: nobody but the scanner sends orders).",
         )
         self._at_least(
             "DeadFirings",

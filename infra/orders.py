@@ -1,6 +1,7 @@
 """The orders: one message a run from the scanner to the rotator, first in first out, each until it is done."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -35,6 +36,31 @@ class Orders(Construct):
             visibility_timeout=cdk.Duration.seconds(6 * consumer_timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=3),
         )
+
+    def pass_only(self, *, sender: iam.IRole, taker: iam.IRole) -> None:
+        """Have nobody send orders but `sender`, and nobody take them but `taker`, whatever their own policies say.
+
+        Many a role of an account may send to, or take from, `*`. An order of theirs would lie in the mail or block the
+        queue; one that they take is a run that never was, and that the alarm on silence counts as completed.
+        """
+        for sid, actions, role in (
+            ("OnlyTheScannerSends", ["sqs:SendMessage"], sender),
+            (
+                "OnlyTheRotatorTakes",
+                ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+                taker,
+            ),
+        ):
+            self.queue.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid=sid,
+                    effect=iam.Effect.DENY,
+                    principals=[iam.AnyPrincipal()],
+                    actions=actions,
+                    resources=[self.queue.queue_arn],
+                    conditions={"StringNotEquals": {"aws:PrincipalArn": role.role_arn}},
+                )
+            )
 
     def feed(self, function: lam.IFunction) -> None:
         """Invoke the function with each order, one at a time: its role must be allowed to take them."""
