@@ -144,13 +144,15 @@ class AccessKeyRotation(cdk.Stack):
                 grants=permissions.rotator_encrypting(stack=self, parameters=parameters),
             ),
         )
-        for (name, condition), each in zip(conditions.items(), granted, strict=True):
+        for name, (condition, expression), each in zip(
+            ("Enforcement", "Encryption"), conditions.items(), granted, strict=True
+        ):
             policy = iam.Policy(
-                self, f"{name}Policy", roles=[role], statements=[grant.statement() for grant in each.grants]
+                self, name, roles=[role], statements=[grant.statement() for grant in each.grants]
             )
             permissions.acknowledge_wildcards(policy, each.grants)
             resource = policy.node.default_child
             if not isinstance(resource, iam.CfnPolicy):
                 raise TypeError("the CDK no longer makes an AWS::IAM::Policy of an iam.Policy")
-            resource.cfn_options.condition = cdk.CfnCondition(self, name, expression=condition)
+            resource.cfn_options.condition = cdk.CfnCondition(self, condition, expression=expression)
         return granted
