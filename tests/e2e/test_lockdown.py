@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from sandbox.clients import Key
 from sandbox.day import run_day
 from sandbox.launch import ACCOUNT_ID
 from tests.e2e.conftest import ADDRESS, Deployed
+from tests.infra.roles import ROTATOR, allowed
+from tests.infra.synthesized import synthesize
 
 PREFIX = "access-key-rotation:"
 READER = "key-reader"
@@ -517,3 +520,26 @@ def test_a_forged_order_changes_nothing_though_it_bears_the_queues_name(scene: S
     calls = {call.action for call in scene.account.calls(principal=scene.stack.outputs["RotatorRoleArn"])}
     assert calls == {"sqs:ChangeMessageVisibility"}
     assert len(scene.account.client("iam").list_access_keys(UserName=name)["AccessKeyMetadata"]) == 1
+
+
+def test_with_a_key_for_the_secrets_a_run_asks_for_exactly_what_the_role_is_allowed_besides(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """UpdateSecret moves a secret of before to the key; the emulator asks KMS for nothing."""
+    name, account = f"moved-{uuid4().hex[:8]}", scene.account
+    seed(account, (Person(name=name, story="due", keys=DUE, path="/apps/"),), datetime.now(UTC))
+    secrets = account.client("secretsmanager")
+    secrets.create_secret(Name=secret_of(name), SecretString="{}")
+    key = f"arn:aws:kms:{account.region}:{ACCOUNT_ID}:key/{uuid4()}"
+    outputs = account.update({"SecretsKmsKeyArn": key})
+    account.forget()
+    run_day(account, outputs)
+    calls = account.calls(principal=outputs["RotatorRoleArn"])
+    assert {call.action for call in calls if not call.allowed} == set()
+    template = synthesize(tmp_path)
+    besides = set(allowed(template, ROTATOR, mode="Enforce", kms_key=key)) - set(
+        allowed(template, ROTATOR, mode="Enforce")
+    )
+    assert besides - {"kms:GenerateDataKey", "kms:Decrypt"} <= {call.action for call in calls}
+    assert secrets.describe_secret(SecretId=secret_of(name))["KmsKeyId"] == key
+    assert len(account.client("iam").list_access_keys(UserName=name)["AccessKeyMetadata"]) == 2
