@@ -270,9 +270,11 @@ def test_a_secret_that_somebody_made_anew_under_the_same_name_gets_nothing(
     account.store("carol", replacement.old)
 
     def squat(call: Call) -> None:
-        if call.operation == "CreateAccessKey":
+        if call.operation == "PutSecretValue":
             account.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-            account.secrets.create_secret(Name=SECRET, SecretString="mine")
+            # Even with a version that looks like the new key's, from whoever reads CloudTrail fast enough.
+            token = call.params["ClientRequestToken"]
+            account.secrets.create_secret(Name=SECRET, SecretString="mine", ClientRequestToken=token)
 
     calls.meet(squat)
 
