@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate synth bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate synth permissions bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 10
 
@@ -61,6 +61,9 @@ simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.0
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet
 	@echo "template: cdk.out/AccessKeyRotation.template.json"
+
+permissions: $(READY) ## what each role may do and why, into docs/permissions.md
+	.venv/bin/python -m infra.permissions_table > docs/permissions.md
 
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap

@@ -21,7 +21,7 @@ from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
 from keyrotation.model import Occasion, Use
 from keyrotation.observe import observe
-from keyrotation.order import is_redelivered, order_of_queue
+from keyrotation.order import is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
 from keyrotation.rotation import Run, finish, rotate
@@ -63,11 +63,14 @@ settings = RotatorSettings.parse(os.environ)
 iam = boto3.client("iam", config=CONFIG)
 iam_once = boto3.client("iam", config=ONCE)
 sns = boto3.client("sns", config=CONFIG)
+sqs = boto3.client("sqs", config=CONFIG)
 session = boto3.session.Session()
 making_clients = Lock()
 secrets = SecretStore(
     client=boto3.client("secretsmanager", config=CONFIG),
     rotator_role_arn=settings.rotator_role_arn,
+    reader_arns=settings.secret_reader_arns,
+    kms_key_arn=settings.secrets_kms_key_arn,
     sleep=time.sleep,
 )
 
@@ -83,6 +86,9 @@ def sts_for(key: NewKey) -> "STSClient":
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
+    prove_in_flight(
+        event, sqs=sqs, queue_url=settings.orders_queue_url, seconds=settings.order_hidden_seconds
+    )
     occasion = Occasion(
         now=datetime.now(UTC),
         region=settings.aws_region,
@@ -100,7 +106,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
     run = rotate(
         order,
-        look=partial(observe, iam=iam, secrets=secrets),
+        look=partial(observe, iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix),
         act=act if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
         occasion=occasion,

@@ -45,6 +45,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     today = datetime.now(UTC).date()
     found = scan(
         iam,
+        path_prefix=settings.user_path_prefix,
         may_concern=lambda keys, tag_keys: may_concern(keys, tag_keys, settings.policy, today),
         workers=WORKERS,
     )

@@ -1,6 +1,7 @@
 """The orders: one message a run from the scanner to the rotator, first in first out, each until it is done."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -34,6 +35,24 @@ class Orders(Construct):
             # Six times the function's timeout, as Lambda asks: an order is not handed out twice while Lambda retries.
             visibility_timeout=cdk.Duration.seconds(6 * consumer_timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=3),
+        )
+
+    def hand_out_only_to(self, taker: iam.IRole) -> None:
+        """Have nobody take orders but `taker`, whatever their own policies say.
+
+        Many a role of an account may take from `*`. An order that they take is a run that never was, and that the
+        alarm on silence counts as completed. Sending is not denied: redriving a dead order is sending, as whoever
+        does it, and names are all that an order can say.
+        """
+        self.queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="OnlyTheRotatorTakes",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+                resources=[self.queue.queue_arn],
+                conditions={"StringNotEquals": {"aws:PrincipalArn": taker.role_arn}},
+            )
         )
 
     def feed(self, function: lam.IFunction) -> None:

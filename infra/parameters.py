@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import aws_cdk as cdk
 
+# The printable characters of IAM's paths but `*`, `?` and `$`: in a policy's ARN they would be more than themselves.
+IN_PATH = r"[!-#%-)+->@-~]"
 LONGEST = 3650  # ten years: a date arithmetic that stays inside the calendar, whatever is typed
 
 
@@ -92,6 +94,42 @@ class Parameters:
             allowed_values=["Audit", "Enforce"],
             description="Audit: look and report, without any permission to change. Enforce: act.",
         )
+        self.user_path_prefix = cdk.CfnParameter(
+            stack,
+            "UserPathPrefix",
+            default="/",
+            allowed_pattern=f"^/$|^/{IN_PATH}{{1,510}}/$",
+            description="Only IAM users below this path are looked at, and no other user's keys can be touched.",
+            constraint_description="UserPathPrefix must be an IAM path, such as / or /apps/, without * ? and $.",
+        )
+        self.secret_reader_arns = cdk.CfnParameter(
+            stack,
+            "SecretReaderArns",
+            type="CommaDelimitedList",
+            default="",
+            # Of each member of the list.
+            allowed_pattern=(
+                rf"^$|^arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}$"
+            ),
+            description="ARNs of users and roles that may read the new keys besides their owners, from each user's next "
+            "replacement on.",
+            constraint_description="SecretReaderArns must be ARNs of IAM users or roles, each by its full name.",
+        )
+        self.secrets_kms_key_arn = cdk.CfnParameter(
+            stack,
+            "SecretsKmsKeyArn",
+            default="",
+            allowed_pattern=r"^$|^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+            description="The KMS key that encrypts the secrets; its readers need kms:Decrypt on it. Empty: AWS's own key.",
+            constraint_description="SecretsKmsKeyArn must be the ARN of a KMS key (not of an alias), or empty.",
+        )
+        cdk.Validations.of(stack).acknowledge(
+            cdk.Acknowledgment(
+                id="CloudFormation-Validate::W2509",
+                reason="SecretsKmsKeyArn is the ARN of a key and no password, as no parameter here is; with NoEcho nobody "
+                "could see which key encrypts the secrets.",
+            )
+        )
         self._policy = [
             cdk.CfnParameter(
                 stack,
@@ -142,7 +180,8 @@ class Parameters:
 
     def _groups(self) -> list[dict[str, object]]:
         groups = {
-            "What it may do": [self.mode],
+            "What it may do": [self.mode, self.user_path_prefix],
+            "Who reads the new keys": [self.secret_reader_arns, self.secrets_kms_key_arn],
             "Policy": self._policy,
             "When it runs and who hears of it": [self.alert_email, self.run_at, self.time_zone],
         }

@@ -1,100 +1,286 @@
-"""What the two functions' roles may do: every action by its name, every resource by its ARN, in one place to audit."""
+"""What each role may do: every action by its name, every resource by its ARN, and the code that needs it.
+
+docs/permissions.md is made of this (`make permissions`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import IConstruct
 
 from infra.orders import Orders
-from infra.schedule import Schedule
+from infra.parameters import Parameters
 from infra.topic import Topic
 
-# The tags that the rotator itself writes or removes. `exempt`, `max-age-days` and `owner` are people's alone.
-OWN_TAGS = [
-    "access-key-rotation:pending",
-    "access-key-rotation:inactive-since:*",
-    "access-key-rotation:held-until:*",
-    "access-key-rotation:replace",
-]
+_PREFIX = "access-key-rotation:"
+# What the rotator writes. `exempt`, `max-age-days`, `replace` and `owner` are people's alone.
+WRITTEN_TAGS = [f"{_PREFIX}pending", f"{_PREFIX}inactive-since:*", f"{_PREFIX}held-until:*"]
+# `replace` asks for a replacement, and goes when there is one.
+REMOVED_TAGS = [*WRITTEN_TAGS, f"{_PREFIX}replace"]
 
 
-def scanner(*, stack: cdk.Stack, orders: Orders) -> list[iam.PolicyStatement]:
-    """Read users, tags and keys; send an order. Nothing that changes anything (see also `scanner_failures`)."""
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """What an Allow is about. One with a wildcard says why, and as what cdk-nag finds it."""
+
+    arn: str
+    wildcard_found_as: str = ""
+    wildcard_because: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """An Allow, and who in the code makes these calls."""
+
+    actions: Sequence[str]
+    resource: Resource
+    needed_by: str
+    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def statement(self) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            actions=list(self.actions), resources=[self.resource.arn], conditions=dict(self.conditions)
+        )
+
+
+def acknowledge_wildcards(construct: IConstruct, grants: Iterable[Grant]) -> None:
+    """Tell cdk-nag why what it finds in this construct's policy has to be."""
+    resources = {grant.resource.wildcard_found_as: grant.resource for grant in grants}
+    for found_as, resource in resources.items():
+        if found_as:
+            cdk.Validations.of(construct).acknowledge(
+                cdk.Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::{found_as}]", reason=resource.wildcard_because
+                )
+            )
+
+
+def own_log(log_group: logs.ILogGroup) -> list[Grant]:
+    """What Lambda asks of a function's role to write the function's log."""
     return [
-        # IAM knows no narrower resource for these. Both only read: the one way to list users with their tags, and
-        # the one way to know whether the root user has keys.
-        iam.PolicyStatement(
-            actions=["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"], resources=["*"]
-        ),
-        iam.PolicyStatement(actions=["iam:ListAccessKeys"], resources=[_users(stack)]),
-        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[orders.queue.queue_arn]),
+        Grant(
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resource=Resource(arn=log_group.log_group_arn),
+            needed_by="Lambda itself, for the function's log",
+        )
     ]
 
 
-def scanner_failures(*, schedule: Schedule) -> iam.PolicyStatement:
-    """Lambda writes to an on-failure destination as the function's role. By itself the scanner sends nothing there."""
-    return iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[schedule.dead_letters.queue_arn])
-
-
-def rotator_always(*, stack: cdk.Stack, orders: Orders, topic: Topic) -> list[iam.PolicyStatement]:
-    """Take an order, look at its users, tell: what Audit needs, and all that it has."""
+def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list[Grant]:
+    """Read users, tags and keys; send an order. Nothing that changes anything."""
     return [
-        iam.PolicyStatement(
-            actions=[
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:ChangeMessageVisibility",
-                "sqs:GetQueueAttributes",
-            ],
-            resources=[orders.queue.queue_arn],
+        Grant(
+            actions=["iam:GetAccountAuthorizationDetails"],
+            resource=_ANY,
+            needed_by="`inventory.scan`: all users with their tags",
         ),
-        iam.PolicyStatement(
-            actions=["iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"],
-            resources=[_users(stack)],
+        Grant(
+            actions=["iam:GetAccountSummary"],
+            resource=_ANY,
+            needed_by="`inventory.root_has_keys`",
         ),
-        iam.PolicyStatement(actions=["secretsmanager:DescribeSecret"], resources=[_secrets(stack)]),
-        # CloudTrail knows no narrower resource: who still uses a key that people have to follow up.
-        iam.PolicyStatement(actions=["cloudtrail:LookupEvents"], resources=["*"]),
-        # The attributes tell whether anybody has confirmed a subscription.
-        iam.PolicyStatement(
-            actions=["sns:Publish", "sns:GetTopicAttributes"], resources=[topic.topic.topic_arn]
+        Grant(
+            actions=["iam:ListAccessKeys"],
+            resource=_users(stack, parameters),
+            needed_by="`inventory.list_keys`",
         ),
-        # What SNS asks of whoever publishes to an encrypted topic.
-        iam.PolicyStatement(actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[topic.key.key_arn]),
+        Grant(
+            actions=["sqs:SendMessage"],
+            resource=Resource(arn=orders.queue.queue_arn),
+            needed_by="`scanner.handler`: the order",
+        ),
     ]
 
 
-def rotator_enforcing(*, stack: cdk.Stack) -> list[iam.PolicyStatement]:
+def scanner_failures(*, dead_letters_arn: str) -> list[Grant]:
+    """Where Lambda, as the function's role, leaves word of a firing on which the scanner failed."""
+    return [
+        Grant(
+            actions=["sqs:SendMessage"],
+            resource=Resource(arn=dead_letters_arn),
+            needed_by="Lambda's on-failure destination of the scanner, which writes as the function's role",
+        )
+    ]
+
+
+def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, topic: Topic) -> list[Grant]:
+    """Take an order, look at its users, tell: what Audit needs, and all that it has.
+
+    What SNS needs of the topic's key to take a message from the rotator stands in the key's own policy (topic.py).
+    """
+    return [
+        Grant(
+            actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            resource=Resource(arn=orders.queue.queue_arn),
+            needed_by="Lambda's event source mapping, which polls as the function's role",
+        ),
+        Grant(
+            actions=["sqs:ChangeMessageVisibility"],
+            resource=Resource(arn=orders.queue.queue_arn),
+            needed_by="`order.prove_in_flight`, and the event source mapping",
+        ),
+        Grant(
+            actions=["iam:GetUser", "iam:GetAccessKeyLastUsed"],
+            resource=_users(stack, parameters),
+            needed_by="`observe.observe`",
+        ),
+        Grant(
+            actions=["iam:ListAccessKeys"],
+            resource=_users(stack, parameters),
+            needed_by="`inventory.list_keys`, for `observe.observe`",
+        ),
+        Grant(
+            actions=["secretsmanager:DescribeSecret"],
+            resource=_secrets(stack),
+            needed_by="`secret_store.SecretStore`: which key is AWSCURRENT, and whether the secret is as we made it",
+        ),
+        Grant(
+            actions=["cloudtrail:LookupEvents"],
+            resource=Resource(
+                arn="*",
+                wildcard_found_as="*",
+                wildcard_because="cloudtrail:LookupEvents supports no resource narrower than *. It only reads: which program "
+                "still uses a key that people have to follow up.",
+            ),
+            needed_by="`usage.who_uses`: who still uses a key that people have to follow up",
+        ),
+        Grant(
+            actions=["sns:GetTopicAttributes"],
+            resource=Resource(arn=topic.topic.topic_arn),
+            needed_by="`publish.confirmed_listeners`: nothing goes off while nobody listens",
+        ),
+        Grant(
+            actions=["sns:Publish"],
+            resource=Resource(arn=topic.topic.topic_arn),
+            needed_by="`publish.publish`: the digest",
+        ),
+    ]
+
+
+def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant]:
     """Change keys and write secrets. There is no GetSecretValue: what is written cannot be read back."""
+    users, secrets = _users(stack, parameters), _secrets(stack)
     return [
-        iam.PolicyStatement(
-            actions=["iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey"],
-            resources=[_users(stack)],
+        Grant(
+            actions=["iam:CreateAccessKey"], resource=users, needed_by="`replacement.Issuer.issue`, step 3"
         ),
-        iam.PolicyStatement(
-            actions=["iam:TagUser", "iam:UntagUser"],
-            resources=[_users(stack)],
-            conditions={
-                "ForAllValues:StringLike": {"aws:TagKeys": OWN_TAGS},
-                # "For all values" is also true of none.
-                "Null": {"aws:TagKeys": "false"},
-            },
+        Grant(actions=["iam:UpdateAccessKey"], resource=users, needed_by="`apply.Applier`: deactivate"),
+        Grant(
+            actions=["iam:DeleteAccessKey"],
+            resource=users,
+            needed_by="`apply.Applier`: delete; `replacement.Issuer.issue`: roll back",
         ),
-        iam.PolicyStatement(
+        Grant(
+            actions=["iam:TagUser"],
+            resource=users,
+            needed_by="`apply.Applier`: marks and holds; `replacement.Issuer.issue`, step 2",
+            conditions=_tag_keys(WRITTEN_TAGS),
+        ),
+        Grant(
+            actions=["iam:UntagUser"],
+            resource=users,
+            needed_by="`apply.Applier`: marks that say nothing any more; `replacement.Issuer.clear_pending`",
+            conditions=_tag_keys(REMOVED_TAGS),
+        ),
+        Grant(
             actions=[
                 "secretsmanager:CreateSecret",
                 "secretsmanager:RestoreSecret",
                 "secretsmanager:PutResourcePolicy",
                 "secretsmanager:GetResourcePolicy",
-                "secretsmanager:PutSecretValue",
-                "secretsmanager:UpdateSecretVersionStage",
             ],
-            resources=[_secrets(stack)],
+            resource=secrets,
+            needed_by="`secret_store.SecretStore.make_ready`",
+        ),
+        Grant(
+            actions=["secretsmanager:PutSecretValue"],
+            resource=secrets,
+            needed_by="`secret_store.SecretStore.stage`",
+        ),
+        Grant(
+            actions=["secretsmanager:UpdateSecretVersionStage"],
+            resource=secrets,
+            needed_by="`secret_store.SecretStore.promote`",
         ),
     ]
 
 
-def _users(stack: cdk.Stack) -> str:
-    return f"arn:{stack.partition}:iam::{stack.account}:user/*"
+def rotator_encrypting(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant]:
+    """Encrypt secrets with the key of SecretsKmsKeyArn: only when one is given, and only through Secrets Manager."""
+    return [
+        Grant(
+            actions=["secretsmanager:UpdateSecret"],
+            resource=_secrets(stack),
+            needed_by="`secret_store.SecretStore.make_ready`: a secret of before the key was named",
+        ),
+        Grant(
+            actions=["kms:GenerateDataKey", "kms:Decrypt"],
+            resource=Resource(arn=parameters.secrets_kms_key_arn.value_as_string),
+            needed_by="Secrets Manager, on behalf of `secret_store.SecretStore`",
+            conditions=through(stack, "secretsmanager"),
+        ),
+    ]
 
 
-def _secrets(stack: cdk.Stack) -> str:
-    return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:access-keys/*"
+def schedule(*, function_arn: str, dead_letters_arn: str) -> list[Grant]:
+    """Start the run, or leave word that it could not be started."""
+    return [
+        Grant(
+            actions=["lambda:InvokeFunction"],
+            resource=Resource(arn=function_arn),
+            needed_by="EventBridge Scheduler, at RunAt",
+        ),
+        Grant(
+            actions=["sqs:SendMessage"],
+            resource=Resource(arn=dead_letters_arn),
+            needed_by="EventBridge Scheduler, for a firing that never got through",
+        ),
+    ]
+
+
+def through(stack: cdk.Stack, service: str) -> dict[str, dict[str, object]]:
+    """The condition that a key is used by way of this service of this Region and not directly."""
+    names = [f"{service}.{stack.region}.amazonaws.com"]
+    # Documented with this suffix in every partition, and seen with the partition's own in China.
+    names.append(f"{service}.{stack.region}.{stack.url_suffix}")
+    return {"StringEquals": {"kms:ViaService": names}}
+
+
+def _tag_keys(keys: Sequence[str]) -> dict[str, dict[str, object]]:
+    return {
+        "ForAllValues:StringLike": {"aws:TagKeys": list(keys)},
+        # "For all values" is also true of none.
+        "Null": {"aws:TagKeys": "false"},
+    }
+
+
+# The two calls that take no resource.
+_ANY = Resource(
+    arn="*",
+    wildcard_found_as="*",
+    wildcard_because="iam:GetAccountAuthorizationDetails and iam:GetAccountSummary support no resource narrower than *. "
+    "Both only read: they are the one way to list users with their tags, and to know whether the root user has keys. "
+    "Users outside UserPathPrefix are passed over in the code, and no other permission reaches them.",
+)
+
+
+def _users(stack: cdk.Stack, parameters: Parameters) -> Resource:
+    return Resource(
+        arn=f"arn:{stack.partition}:iam::{stack.account}:user{parameters.user_path_prefix.value_as_string}*",
+        wildcard_found_as="arn:<AWS::Partition>:iam::<AWS::AccountId>:user<UserPathPrefix>*",
+        wildcard_because="The system looks after every user below UserPathPrefix, those included who are made after the "
+        "deployment, so they cannot be named in a policy. Account and path bound it, and every action is named.",
+    )
+
+
+def _secrets(stack: cdk.Stack) -> Resource:
+    return Resource(
+        arn=f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:access-keys/*",
+        wildcard_found_as="arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:access-keys/*",
+        wildcard_because="One secret for each user, made when the user's key is first replaced; Secrets Manager ends its "
+        "ARN in six random characters, so it cannot be named in a policy. The name's prefix is this system's own, and "
+        "reading a value is not among the actions.",
+    )

@@ -1,5 +1,8 @@
 """The stack: schedule, scanner, orders, rotator, topic, alarms; wired together, and who may do what."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -9,8 +12,24 @@ from infra.alarms import Alarms
 from infra.function import TIMEOUT_SECONDS, Function
 from infra.orders import Orders
 from infra.parameters import Parameters
+from infra.permissions import Grant
 from infra.schedule import Schedule
 from infra.topic import Topic
+
+# Said where somebody who deletes the stack looks: what CloudFormation did not make, it does not take away.
+KEPT = (
+    "Deleting this stack keeps every access key, every tag and every secret access-keys/*, and the functions' logs. Keys "
+    "then grow old: nothing switches them off. A stack deployed again goes on from the tags with the same secrets."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """For docs/permissions.md: what a role has, and in which case."""
+
+    role: str
+    when: str
+    grants: Sequence[Grant]
 
 
 class AccessKeyRotation(cdk.Stack):
@@ -31,9 +50,13 @@ class AccessKeyRotation(cdk.Stack):
             description="Lists users, tags and keys, and orders a rotation for whom something may be due",
             handler="scanner.handler",
             code=code,
-            environment={**parameters.policy_environment(), "ORDERS_QUEUE_URL": orders.queue.queue_url},
+            environment={
+                **parameters.policy_environment(),
+                "USER_PATH_PREFIX": parameters.user_path_prefix.value_as_string,
+                "ORDERS_QUEUE_URL": orders.queue.queue_url,
+            },
         )
-        scanner.allow(*permissions.scanner(stack=self, orders=orders))
+        scanner.allow(permissions.scanner(stack=self, parameters=parameters, orders=orders))
 
         rotator = Function(
             self,
@@ -44,6 +67,10 @@ class AccessKeyRotation(cdk.Stack):
             environment={
                 **parameters.policy_environment(),
                 "MODE": parameters.mode.value_as_string,
+                "USER_PATH_PREFIX": parameters.user_path_prefix.value_as_string,
+                "SECRET_READER_ARNS": cdk.Fn.join(",", parameters.secret_reader_arns.value_as_list),
+                "SECRETS_KMS_KEY_ARN": parameters.secrets_kms_key_arn.value_as_string,
+                "ORDERS_QUEUE_URL": orders.queue.queue_url,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,
                 "TOPIC_ARN": topic.topic.topic_arn,
                 "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
@@ -53,8 +80,12 @@ class AccessKeyRotation(cdk.Stack):
             role_name="access-key-rotation-rotator",
         )
         rotator.function.add_environment("ROTATOR_ROLE_ARN", rotator.role.role_arn)
-        rotator.allow(*permissions.rotator_always(stack=self, orders=orders, topic=topic))
-        self._enforce(mode=parameters.mode, role=rotator.role)
+        rotator.allow(
+            permissions.rotator_always(stack=self, parameters=parameters, orders=orders, topic=topic)
+        )
+        enforcing = self._enforce(parameters=parameters, role=rotator.role)
+        topic.speak_only_for(rotator.role, through_sns=permissions.through(self, "sns"))
+        orders.hand_out_only_to(rotator.role)
         orders.feed(rotator.function)
 
         schedule = Schedule(
@@ -64,7 +95,7 @@ class AccessKeyRotation(cdk.Stack):
             run_at=parameters.run_at,
             time_zone=parameters.time_zone,
         )
-        scanner.allow(permissions.scanner_failures(schedule=schedule))
+        scanner.allow(permissions.scanner_failures(dead_letters_arn=schedule.dead_letters.queue_arn))
         Alarms(
             self,
             "Alarms",
@@ -87,15 +118,43 @@ class AccessKeyRotation(cdk.Stack):
             "RotatorRoleArn": rotator.role.role_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)
+        cdk.CfnOutput(self, "Kept", value=KEPT)
+        self.granted = (
+            Granted(role="scanner", when="always", grants=scanner.grants),
+            Granted(role="rotator", when="always", grants=rotator.grants),
+            *enforcing,
+            Granted(role="schedule", when="always", grants=schedule.grants),
+        )
 
-    def _enforce(self, *, mode: cdk.CfnParameter, role: iam.Role) -> None:
-        """Let the role change keys and secrets in Enforce mode alone: in Audit mode the policy does not exist."""
-        policy = iam.Policy(
-            self, "Enforcement", roles=[role], statements=permissions.rotator_enforcing(stack=self)
+    def _enforce(self, *, parameters: Parameters, role: iam.Role) -> tuple[Granted, Granted]:
+        """Let the role change keys and secrets in Enforce mode alone: in Audit mode the policies do not exist."""
+        enforce = cdk.Fn.condition_equals(parameters.mode.value_as_string, "Enforce")
+        no_key = cdk.Fn.condition_equals(parameters.secrets_kms_key_arn.value_as_string, "")
+        conditions = {
+            "Enforcing": enforce,
+            "Encrypting": cdk.Fn.condition_and(enforce, cdk.Fn.condition_not(no_key)),
+        }
+        granted = (
+            Granted(
+                role="rotator",
+                when="Mode=Enforce",
+                grants=permissions.rotator_enforcing(stack=self, parameters=parameters),
+            ),
+            Granted(
+                role="rotator",
+                when="Mode=Enforce, with SecretsKmsKeyArn",
+                grants=permissions.rotator_encrypting(stack=self, parameters=parameters),
+            ),
         )
-        resource = policy.node.default_child
-        if not isinstance(resource, iam.CfnPolicy):
-            raise TypeError("the CDK no longer makes an AWS::IAM::Policy of an iam.Policy")
-        resource.cfn_options.condition = cdk.CfnCondition(
-            self, "Enforcing", expression=cdk.Fn.condition_equals(mode.value_as_string, "Enforce")
-        )
+        for name, (condition, expression), each in zip(
+            ("Enforcement", "Encryption"), conditions.items(), granted, strict=True
+        ):
+            policy = iam.Policy(
+                self, name, roles=[role], statements=[grant.statement() for grant in each.grants]
+            )
+            permissions.acknowledge_wildcards(policy, each.grants)
+            resource = policy.node.default_child
+            if not isinstance(resource, iam.CfnPolicy):
+                raise TypeError("the CDK no longer makes an AWS::IAM::Policy of an iam.Policy")
+            resource.cfn_options.condition = cdk.CfnCondition(self, condition, expression=expression)
+        return granted

@@ -53,6 +53,10 @@ class EmulatedAccount(Clients, Remote):
         """Deploy `project/app.py` with the CDK CLI, bootstrapping the account first; the stack's outputs."""
         return self._cdk.deploy(project=project, parameters=parameters)
 
+    def install(self, assembly: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Deploy a cloud assembly that somebody kept, bootstrapping the account first; the stack's outputs."""
+        return self._cdk.install(assembly, parameters)
+
     def update(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """Change parameters of what is deployed; those not named keep their value. The stack's outputs."""
         return self._cdk.update(parameters)

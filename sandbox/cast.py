@@ -32,6 +32,7 @@ class Person:
     fate: str = "untouched"
     tags: Mapping[str, str] = field(default_factory=dict)
     reads_all_secrets: bool = False
+    path: str = "/"
 
 
 def cast(today: date) -> tuple[Person, ...]:
@@ -109,7 +110,9 @@ def seed(account: EmulatedAccount, people: tuple[Person, ...], now: datetime) ->
         oldest = max((key.age for key in person.keys), default=0)
         with account.seed_clock(days_ago=oldest + 30):
             account.client("iam").create_user(
-                UserName=person.name, Tags=[{"Key": k, "Value": v} for k, v in person.tags.items()]
+                UserName=person.name,
+                Path=person.path,
+                Tags=[{"Key": k, "Value": v} for k, v in person.tags.items()],
             )
         keys[person.name] = [_seed_key(account, person, key, now) for key in person.keys]
         if person.reads_all_secrets:

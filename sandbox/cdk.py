@@ -43,12 +43,22 @@ class CDK:
 
     def deploy(self, *, project: Path, parameters: Mapping[str, str]) -> dict[str, str]:
         """Bootstrap the account when it is new, synthesize `project/app.py`, deploy; the stack's outputs."""
-        if not self._bootstrapped:
-            self._run("bootstrap", self._environment, cwd=self._directory)
-            self._bootstrapped = True
+        self._bootstrap()
         app = f"{shlex.quote(sys.executable)} app.py"
         self._run("synth", "--quiet", "--app", app, "--output", self._assembly, cwd=project)
         return self.update(parameters)
+
+    def install(self, assembly: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Bootstrap the account when it is new, and deploy what was synthesized before; the stack's outputs."""
+        self._bootstrap()
+        # The CLI writes into an assembly.
+        shutil.copytree(assembly, self._assembly)
+        return self.update(parameters)
+
+    def _bootstrap(self) -> None:
+        if not self._bootstrapped:
+            self._run("bootstrap", self._environment, cwd=self._directory)
+            self._bootstrapped = True
 
     def update(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """Deploy what was synthesized with these parameters; one not named keeps its value."""

@@ -20,7 +20,7 @@ from keyrotation.actions import (
 from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
 from keyrotation.model import INACTIVE, Occasion, User
 from keyrotation.replacement import Issued, Issuer, ReplacementFailed
-from keyrotation.secret_store import ForeignPolicy
+from keyrotation.secret_store import ForeignSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -89,7 +89,7 @@ class Applier:
         for action in actions:
             try:
                 self._carry_out(user, action, done.append)
-            except (ReplacementFailed, ForeignPolicy) as error:
+            except (ReplacementFailed, ForeignSecret) as error:
                 failure = str(error)
             except CALL_ERRORS as error:
                 failure = f"{type(action).__name__.lower()} failed ({cause_of(error)})"

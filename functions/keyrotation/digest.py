@@ -79,7 +79,10 @@ def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Dige
     failed = list(_failed(run))
     acted = list(_done(run, settings))
     forced = [entry for entry, action in acted if _is_forced(action)]
-    asked = sorted(_items(run, Level.ATTENTION), key=lambda entry: (entry.by or date.max, entry.user.name))
+    asked = sorted(
+        [*_items(run, Level.ATTENTION), *(_waiting_for_enforce(run) if audit else ())],
+        key=lambda entry: (entry.by or date.max, entry.user.name),
+    )
     would_do = list(_would_do(run, settings)) if audit else []
     done = [entry for entry, action in acted if not _is_forced(action)]
     before = list(_done_before(run, settings, done=[*forced, *done])) if redelivered else []
@@ -208,6 +211,17 @@ def _of_item(plan: Plan, item: Item) -> _Entry:
         purpose="If nobody needs it",
         command=item.command,
     )
+
+
+def _waiting_for_enforce(run: Run) -> Iterator[_Entry]:
+    """Mode went to Audit while a replacement was in flight: nothing but Enforce can settle it."""
+    for plan in run.plans:
+        if plan.settles:
+            text = (
+                "an interrupted replacement waits for Mode=Enforce, which finishes or undoes it: until then there may be "
+                "a new key that nobody holds. The old key goes on working"
+            )
+            yield _Entry(user=plan.user, owner=plan.owner, text=text)
 
 
 def _failed(run: Run) -> Iterator[_Entry]:

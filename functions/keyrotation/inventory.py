@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """`total`: users that exist, `with_keys` of them with an active key; `named`: those who go into the order.
+    """`total`: users below the path, `with_keys` of them with an active key; `named`: those who go into the order.
 
     `unread`: causes by name; those users count as having keys, and are named too.
     """
@@ -35,9 +35,13 @@ class _Looked:
 
 
 def scan(
-    iam: "IAMClient", *, may_concern: Callable[[tuple[Key, ...], list[str]], bool], workers: int
+    iam: "IAMClient",
+    *,
+    path_prefix: str,
+    may_concern: Callable[[tuple[Key, ...], list[str]], bool],
+    workers: int,
 ) -> Scan:
-    """Look at every user, `workers` at a time; `may_concern` takes a user's keys and tag keys.
+    """Look at every user below `path_prefix`, `workers` at a time; `may_concern` takes a user's keys and tag keys.
 
     A user whose keys cannot be listed goes into the order: something might be due, and the rotator looks
     again. An error of the listing itself is raised: a part of the account is not the account.
@@ -55,7 +59,7 @@ def scan(
 
     with ThreadPoolExecutor(workers) as pool:
         # By name: a listing that changes between two of its pages may name a user twice.
-        found = {each.user_name: each for each in pool.map(look, _users(iam)) if not each.gone}
+        found = {each.user_name: each for each in pool.map(look, _users(iam, path_prefix)) if not each.gone}
     looked = found.values()
     return Scan(
         total=len(looked),
@@ -65,14 +69,15 @@ def scan(
     )
 
 
-def _users(iam: "IAMClient") -> Iterator[tuple[str, list[str]]]:
-    """Name and tag keys: this listing carries the tags, which ListUsers leaves out."""
+def _users(iam: "IAMClient", path_prefix: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and tag keys: this listing carries the tags, which ListUsers leaves out, but takes no path."""
     pages = iam.get_paginator("get_account_authorization_details").paginate(
         Filter=["User"], PaginationConfig={"PageSize": 1000}
     )
     for page in pages:
         for user in page["UserDetailList"]:
-            yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
+            if user["Path"].startswith(path_prefix):
+                yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
 
 
 def root_has_keys(iam: "IAMClient") -> bool:

@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 
-def observe(user_name: str, *, iam: "IAMClient", secrets: SecretStore) -> User:
-    """Never raises what AWS answers: a read that failed is in `unread`, and then the rest is not to be used."""
+def observe(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_prefix: str = "/") -> User:
+    """Never raises what AWS answers: a read that failed is in `unread`, and then the rest is not to be used.
+
+    Nor is a user looked at who is not below `path_prefix`: an order may name anybody.
+    """
     try:
         found = iam.get_user(UserName=user_name)["User"]
+        if not found["Path"].startswith(path_prefix):
+            path = f"its path is {found['Path']}, and UserPathPrefix is {path_prefix}"
+            return User(name=user_name, unread=(path,))
         return User(
             name=user_name,
             arn=found["Arn"],

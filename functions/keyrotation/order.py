@@ -3,13 +3,20 @@
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 _VERSION = 1
 # What a run id may be: it also stands in a tag value and is the queue's deduplication id (128 characters).
 _RUN_ID = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,64}")
 # IAM's own alphabet of user names.
 _USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
+# What SQS answers for a receipt that is none, is of another queue, or is of a message that nobody is working on.
+_NO_RECEIPT = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidAddress"}
 
 
 class BadInput(ValueError):
@@ -82,6 +89,24 @@ def order_of_queue(event: object, *, queue_arn: str) -> Order:
     if not isinstance(record.get("body"), str):
         raise BadInput("body: the record holds no order")
     return Order.from_json(record["body"])
+
+
+def prove_in_flight(event: dict[str, Any], *, sqs: "SQSClient", queue_url: str, seconds: int) -> None:
+    """Ask the queue whether it handed this order out: all else in an event can be forged by whoever may invoke us.
+
+    Hides the order for `seconds` anew, which does nothing to one that was just handed out. For an event with an
+    order. Raises BadInput when the queue knows of no such receipt, and otherwise what botocore raises.
+    """
+    receipt = event["Records"][0].get("receiptHandle")
+    if not isinstance(receipt, str) or not receipt:
+        raise BadInput("receiptHandle: the queue did not hand this order out")
+    try:
+        sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+    except ClientError as error:
+        # Older names of the errors bear a prefix: AWS.SimpleQueueService.MessageNotInflight.
+        if error.response.get("Error", {}).get("Code", "").rpartition(".")[2] in _NO_RECEIPT:
+            raise BadInput("receiptHandle: the queue is not handing this order out") from None
+        raise
 
 
 def is_redelivered(event: dict[str, Any]) -> bool:

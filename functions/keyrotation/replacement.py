@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from keyrotation import tags as tag
 from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
 from keyrotation.model import CURRENT_STAGE, User, secret_name
-from keyrotation.secret_store import ForeignPolicy, NewKey, SecretStore
+from keyrotation.secret_store import ForeignSecret, NewKey, SecretStore
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -59,27 +59,26 @@ class Issuer:
     def issue(self, user: User, pending: tag.Pending) -> Issued:
         """Steps 1 to 6; raises ReplacementFailed."""
         try:
-            self.secrets.make_ready(user)
+            arn = self.secrets.make_ready(user)
             self._tag_pending(user, pending)
-        except (*CALL_ERRORS, ForeignPolicy) as error:
+        except (*CALL_ERRORS, ForeignSecret) as error:
             raise ReplacementFailed(f"no key was made ({_told(error)})") from None
         key = self._create(user)
         try:
-            self.secrets.stage(user.name, key)
+            self.secrets.stage(arn, user.name, key)
             self._prove(user, key)
-            self.secrets.promote(user.name, key.id)
+            self.secrets.promote(arn, key.id)
         except (*CALL_ERRORS, _NotProven) as error:
-            self._settle(user, key, _told(error))
+            self._settle(user, key, arn, _told(error))
         return Issued(key_id=key.id, secret_name=secret_name(user.name))
 
     def finish(self, user: User, key_id: str) -> Issued:
-        """Step 6 for a key that an interrupted run stored. Raises ForeignPolicy and what botocore raises.
+        """Step 6 for a key that an interrupted run stored. Raises ForeignSecret and what botocore raises.
 
         Made ready again first: in between somebody may have changed the secret's policy, or scheduled it for
         deletion.
         """
-        self.secrets.make_ready(user)
-        self.secrets.promote(user.name, key_id)
+        self.secrets.promote(self.secrets.make_ready(user), key_id)
         return Issued(key_id=key_id, secret_name=secret_name(user.name))
 
     def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
@@ -129,14 +128,14 @@ class Issuer:
                 return
         raise _NotProven(f"the new key did not work within {sum(PROOF_DELAYS)} seconds ({last})")
 
-    def _settle(self, user: User, key: NewKey, cause: str) -> None:
+    def _settle(self, user: User, key: NewKey, arn: str, cause: str) -> None:
         """Storing, proving or promoting failed: look before anything is undone.
 
         Returns when the key is AWSCURRENT after all. Deletes the new key only when it is known not to be:
         a lost answer may hide a success, and AWSCURRENT must never name a dead key.
         """
         try:
-            secret = self.secrets.describe(secret_name(user.name))
+            secret = self.secrets.describe(arn)
         except CALL_ERRORS as error:
             raise ReplacementFailed(
                 f"the new key {key.id} may be stored or not ({cause}; then {cause_of(error)}); the tag "
@@ -172,4 +171,4 @@ class _NotProven(Exception):
 
 def _told(error: Exception) -> str:
     """Our own errors say it in words of ours; botocore's are reduced to what cannot carry a secret."""
-    return str(error) if isinstance(error, (ForeignPolicy, _NotProven)) else cause_of(error)
+    return str(error) if isinstance(error, (ForeignSecret, _NotProven)) else cause_of(error)

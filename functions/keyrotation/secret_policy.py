@@ -1,6 +1,7 @@
 """Who may do what with a rotated key's secret: the exact text of its resource policy, in one place."""
 
 import json
+from collections.abc import Sequence
 
 _READ = "secretsmanager:GetSecretValue"
 _WRITE = [
@@ -15,22 +16,23 @@ _WRITE = [
 ]
 
 
-def secret_policy(*, user_arn: str, rotator_role_arn: str) -> str:
-    """JSON. docs/design.md section 6: the owner reads, nobody else does, and only the rotator writes.
+def secret_policy(*, user_arn: str, reader_arns: Sequence[str], rotator_role_arn: str) -> str:
+    """JSON. docs/design.md section 6: the owner and the listed readers read, nobody else does, and only the rotator writes.
 
     The denials hold against identity policies too: an engineer with `secretsmanager:*` must not become an
     administrator by reading an administrator's new key. Deletion is not denied, so nothing is locked for good.
     """
+    readers = list(dict.fromkeys([user_arn, *reader_arns]))
     statements = [
         {
             "Sid": "OwnerReads",
             "Effect": "Allow",
-            "Principal": {"AWS": user_arn},
+            "Principal": {"AWS": readers},
             "Action": [_READ, "secretsmanager:DescribeSecret"],
             "Resource": "*",
         },
-        _deny("NobodyElseReads", _READ, but=user_arn),
-        _deny("OnlyTheRotatorWrites", _WRITE, but=rotator_role_arn),
+        _deny("NobodyElseReads", [_READ], but=readers),
+        _deny("OnlyTheRotatorWrites", _WRITE, but=[rotator_role_arn]),
     ]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
@@ -52,7 +54,7 @@ def _normal(value: object) -> object:
             return value
 
 
-def _deny(sid: str, actions: str | list[str], *, but: str) -> dict[str, object]:
+def _deny(sid: str, actions: list[str], *, but: list[str]) -> dict[str, object]:
     return {
         "Sid": sid,
         "Effect": "Deny",

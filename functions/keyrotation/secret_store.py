@@ -1,24 +1,35 @@
 """The secret that hands a new key to its owner. Values are written here and never read."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from keyrotation.model import CURRENT_STAGE, PENDING_STAGE, Secret, User, secret_name, version_id
 from keyrotation.secret_policy import same_policy, secret_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
 
 # Seconds before each time that a policy is read back.
 POLICY_DELAYS = (0, 1, 3)
+# AWS leaves the key out, or names this alias, when a secret is encrypted with the key that it manages.
+_AWS_MANAGED = "alias/aws/secretsmanager"
 
 
-class ForeignPolicy(Exception):
+class _KmsKey(TypedDict, total=False):
+    KmsKeyId: str
+
+
+class ForeignSecret(Exception):
+    """Somebody else may decide what becomes of what is stored in the secret; the message says what to do."""
+
+
+class ForeignPolicy(ForeignSecret):
     """The secret's resource policy is not exactly ours: somebody else decides who reads it."""
 
 
@@ -33,16 +44,22 @@ class NewKey:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretStore:
-    """Secrets Manager as this system uses it. Every method raises what botocore raises."""
+    """Secrets Manager as this system uses it. Every method raises what botocore raises.
+
+    `reader_arns`: who reads the secrets besides their owners. `kms_key_arn`: the key that encrypts them; None: the
+    one that AWS manages.
+    """
 
     client: "SecretsManagerClient" = field(repr=False)
     rotator_role_arn: str
+    reader_arns: tuple[str, ...] = ()
+    kms_key_arn: str | None = None
     sleep: Callable[[float], None]
 
-    def describe(self, name: str) -> Secret | None:
-        """None: there is no such secret."""
+    def describe(self, secret_id: str) -> Secret | None:
+        """By its name or its ARN. None: there is no such secret."""
         try:
-            found = self.client.describe_secret(SecretId=name)
+            found = self.client.describe_secret(SecretId=secret_id)
         except self.client.exceptions.ResourceNotFoundException:
             return None
         stages = found.get("VersionIdsToStages", {})
@@ -51,48 +68,73 @@ class SecretStore:
             deleted="DeletedDate" in found,
         )
 
-    def make_ready(self, user: User) -> None:
-        """Make sure that a key can be stored, and that only its owner will read it, before there is a key.
+    def make_ready(self, user: User) -> str:
+        """Make sure that a key can be stored, and that only its readers will read it, before there is a key.
 
-        Raises ForeignPolicy when the policy that is read back is not exactly ours: somebody may have made the
-        secret first, with a policy of their own.
+        Returns the secret's ARN, by which it goes from here on: a secret that somebody deletes and makes anew has the
+        same name, another policy, and another ARN. Raises ForeignSecret when it is not as this system makes them.
         """
-        name, secret = secret_name(user.name), user.secret
-        if secret is None and not self._created(name, user):
-            secret = self.describe(name)
-        if secret is not None and secret.deleted:
-            self.client.restore_secret(SecretId=name)
-        ours = secret_policy(user_arn=user.arn, rotator_role_arn=self.rotator_role_arn)
-        self.client.put_resource_policy(SecretId=name, ResourcePolicy=ours, BlockPublicPolicy=True)
-        if not self._has_policy(name, ours):
+        name = secret_name(user.name)
+        arn = self._created(name, user) if user.secret is None else None
+        if arn is None:
+            found = self.client.describe_secret(SecretId=name)
+            self._refuse_surprises(found)
+            arn = found["ARN"]
+            if "DeletedDate" in found:
+                self.client.restore_secret(SecretId=arn)
+        ours = secret_policy(
+            user_arn=user.arn, reader_arns=self.reader_arns, rotator_role_arn=self.rotator_role_arn
+        )
+        self.client.put_resource_policy(SecretId=arn, ResourcePolicy=ours, BlockPublicPolicy=True)
+        if not self._has_policy(arn, ours):
             raise ForeignPolicy(f"the resource policy of {name} is not the one that was put")
-        if secret is not None and self._version_with(secret, CURRENT_STAGE) is None:
+        # Only now, when the policy keeps everybody else from copying it or having it rotated.
+        found = self.client.describe_secret(SecretId=arn)
+        self._refuse_surprises(found)
+        if self.kms_key_arn is not None and not _is_key(found.get("KmsKeyId", ""), self.kms_key_arn):
+            self.client.update_secret(SecretId=arn, KmsKeyId=self.kms_key_arn)
+        if not any(CURRENT_STAGE in labels for labels in found.get("VersionIdsToStages", {}).values()):
             # Somebody made it without a value, and the first version of a secret becomes AWSCURRENT whatever
             # it is asked to be: let that be a placeholder, and not a key that is not proved yet.
-            self.client.put_secret_value(SecretId=name, SecretString=_placeholder(user))
+            self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))
+        return arn
 
-    def _has_policy(self, name: str, ours: str) -> bool:
+    def _refuse_surprises(self, found: "DescribeSecretResponseTypeDef") -> None:
+        surprises = list(_surprises(found))
+        kms_key = found.get("KmsKeyId", _AWS_MANAGED)
+        if self.kms_key_arn is None and not kms_key.endswith(_AWS_MANAGED):
+            surprises.append(f"it is encrypted with {kms_key}, and SecretsKmsKeyArn is empty")
+        if surprises:
+            raise ForeignSecret(
+                f"the secret {found['Name']} is not as this system makes them: {'; '.join(surprises)}. Find out who did "
+                "that. To have it made anew by the next run, remove its copies and delete it at once: aws "
+                f"secretsmanager delete-secret --force-delete-without-recovery --secret-id {found['Name']}"
+            )
+
+    def _has_policy(self, arn: str, ours: str) -> bool:
         """Asked a few times: the answer to the first may be from before the policy was put."""
         for delay in POLICY_DELAYS:
             self.sleep(delay)
-            if same_policy(self.client.get_resource_policy(SecretId=name).get("ResourcePolicy", "{}"), ours):
+            if same_policy(self.client.get_resource_policy(SecretId=arn).get("ResourcePolicy", "{}"), ours):
                 return True
         return False
 
-    def _created(self, name: str, user: User) -> bool:
-        """False: somebody made it in between; the policy that is put and read back decides whether it will do."""
+    def _created(self, name: str, user: User) -> str | None:
+        """Its ARN. None: somebody made it in between; what it is then found to be decides whether it will do."""
+        key: _KmsKey = {} if self.kms_key_arn is None else {"KmsKeyId": self.kms_key_arn}
         try:
-            self.client.create_secret(
+            made = self.client.create_secret(
                 Name=name,
                 Description=f"Access key of the IAM user {user.name}, written by access-key-rotation",
                 SecretString=_placeholder(user),
+                **key,
             )
         except self.client.exceptions.ResourceExistsException:
-            return False
-        return True
+            return None
+        return made["ARN"]
 
-    def stage(self, user_name: str, key: NewKey) -> None:
-        """Store the key as AWSPENDING. The token is the version id: it names the key, and repeats do nothing."""
+    def stage(self, arn: str, user_name: str, key: NewKey) -> None:
+        """Store the key as AWSPENDING in the secret that `make_ready` returned. The token is the version id: it names the key, and repeats do nothing."""
         value = {
             "UserName": user_name,
             "AccessKeyId": key.id,
@@ -100,38 +142,58 @@ class SecretStore:
             "CreateDate": key.created.isoformat(),
         }
         self.client.put_secret_value(
-            SecretId=secret_name(user_name),
+            SecretId=arn,
             ClientRequestToken=version_id(key.id),
             SecretString=json.dumps(value),
             VersionStages=[PENDING_STAGE],
         )
 
-    def promote(self, user_name: str, key_id: str) -> None:
+    def promote(self, arn: str, key_id: str) -> None:
         """Make the key's version AWSCURRENT, and take AWSPENDING away from it."""
-        name, version = secret_name(user_name), version_id(key_id)
-        secret = self.describe(name)
+        version = version_id(key_id)
+        secret = self.describe(arn)
         holder = self._version_with(secret, CURRENT_STAGE)
         if holder is None:
             self.client.update_secret_version_stage(
-                SecretId=name, VersionStage=CURRENT_STAGE, MoveToVersionId=version
+                SecretId=arn, VersionStage=CURRENT_STAGE, MoveToVersionId=version
             )
         elif holder != version:
             self.client.update_secret_version_stage(
-                SecretId=name, VersionStage=CURRENT_STAGE, MoveToVersionId=version, RemoveFromVersionId=holder
+                SecretId=arn, VersionStage=CURRENT_STAGE, MoveToVersionId=version, RemoveFromVersionId=holder
             )
-        if self._version_with(self.describe(name), PENDING_STAGE) != version:
+        if self._version_with(self.describe(arn), PENDING_STAGE) != version:
             return
         # The key is AWSCURRENT, and its owner may have it by now: a secret that somebody deletes underneath is no
         # reason to take that key for one that was never handed over.
         with suppress(self.client.exceptions.ResourceNotFoundException):
             self.client.update_secret_version_stage(
-                SecretId=name, VersionStage=PENDING_STAGE, RemoveFromVersionId=version
+                SecretId=arn, VersionStage=PENDING_STAGE, RemoveFromVersionId=version
             )
 
     @staticmethod
     def _version_with(secret: Secret | None, stage: str) -> str | None:
         stages = secret.stages if secret is not None else {}
         return next((version for version, labels in stages.items() if stage in labels), None)
+
+
+def _surprises(found: "DescribeSecretResponseTypeDef") -> Iterator[str]:
+    """What this system never does to a secret, and what could carry its value away or take it out of our hands."""
+    if copies := found.get("ReplicationStatus"):
+        yield f"it is copied to {', '.join(sorted(copy.get('Region', '?') for copy in copies))}"
+    region = found["ARN"].split(":")[3]
+    if (primary := found.get("PrimaryRegion", region)) != region:
+        yield f"it is a copy of one in {primary}"
+    if found.get("RotationEnabled"):
+        yield f"it is rotated by {found.get('RotationLambdaARN', 'something else')}"
+    if owner := found.get("OwningService"):
+        yield f"it belongs to {owner}"
+    if kind := found.get("Type"):
+        yield f"it is of the type {kind}"
+
+
+def _is_key(kms_key_id: str, arn: str) -> bool:
+    """AWS tells a secret's key as it was given: by its ARN or by its id alone."""
+    return kms_key_id in (arn, arn.rpartition("/")[2])
 
 
 def _placeholder(user: User) -> str:

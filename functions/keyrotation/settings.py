@@ -8,6 +8,16 @@ from typing import Any
 
 from keyrotation.policy import Policy, PolicyError, parameter_name
 
+# Beside the policy, the settings that a person sets, and that bear their parameter's name.
+_OF_THE_STACK = ("user_path_prefix", "secret_reader_arns", "secrets_kms_key_arn")
+# The printable characters of IAM's paths but `*`, `?` and `$`: in a policy's ARN they would be more than themselves.
+_IN_PATH = r"[!-#%-)+->@-~]"
+_PATH = re.compile(rf"/|/{_IN_PATH}{{1,510}}/")
+_PRINCIPAL = re.compile(
+    rf"arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({_IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}"
+)
+_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+
 
 class SettingsError(ValueError):
     """The environment is refused; the message names every variable or parameter at fault, one a line."""
@@ -25,21 +35,26 @@ class ScannerSettings:
     """Each field but the policy is the environment variable of that name."""
 
     policy: Policy
+    user_path_prefix: str
     orders_queue_url: str
 
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "ScannerSettings":
         """Raises SettingsError."""
-        return cls(**_read(environment, {"orders_queue_url": _text}))
+        return cls(**_read(environment, {"user_path_prefix": _path, "orders_queue_url": _text}))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RotatorSettings:
-    """Each field but the policy is the environment variable of that name."""
+    """Each field but the policy is the environment variable of that name. `secrets_kms_key_arn` None: AWS's own key."""
 
     policy: Policy
     mode: Mode
+    user_path_prefix: str
+    secret_reader_arns: tuple[str, ...]
+    secrets_kms_key_arn: str | None
     aws_region: str
+    orders_queue_url: str
     orders_queue_arn: str
     topic_arn: str
     rotator_role_arn: str
@@ -49,12 +64,21 @@ class RotatorSettings:
     def account(self) -> str:
         return self.rotator_role_arn.split(":")[4]
 
+    @property
+    def order_hidden_seconds(self) -> int:
+        """The visibility timeout of the orders queue: six times the function's timeout, as Lambda asks."""
+        return 6 * self.function_timeout_seconds
+
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "RotatorSettings":
         """Raises SettingsError."""
         parsers: dict[str, Callable[[str], object]] = {
             "mode": _mode,
+            "user_path_prefix": _path,
+            "secret_reader_arns": _principals,
+            "secrets_kms_key_arn": _kms_key,
             "aws_region": _text,
+            "orders_queue_url": _text,
             "orders_queue_arn": _arn,
             "topic_arn": _arn,
             "rotator_role_arn": _arn,
@@ -75,7 +99,7 @@ def _read(environment: Mapping[str, str], parsers: Mapping[str, Callable[[str], 
         except KeyError:
             problems.append(f"{variable} is missing")
         except ValueError as refused:
-            parameter = f" (parameter {parameter_name(name)})" if name in days else ""
+            parameter = f" (parameter {parameter_name(name)})" if name in (*days, *_OF_THE_STACK) else ""
             problems.append(f"{variable}{parameter} is {environment[variable]!r}: {refused}")
     if problems:
         raise SettingsError("\n".join(problems))
@@ -110,6 +134,26 @@ def _arn(text: str) -> str:
     if not re.fullmatch(r"arn:[^:]+:[^:]+:[^:]*:[0-9]{12}:.+", text):
         raise ValueError("not an ARN with an account")
     return text
+
+
+def _path(text: str) -> str:
+    if not _PATH.fullmatch(text):
+        raise ValueError("not an IAM path: it begins and ends with a slash, and has no * ? $ in it")
+    return text
+
+
+def _principals(text: str) -> tuple[str, ...]:
+    arns = tuple(text.split(",")) if text else ()
+    for arn in arns:
+        if not _PRINCIPAL.fullmatch(arn):
+            raise ValueError(f"{arn!r} is not the ARN of one IAM user or role")
+    return arns
+
+
+def _kms_key(text: str) -> str | None:
+    if text and not _KMS_KEY.fullmatch(text):
+        raise ValueError("not the ARN of a KMS key (of the key itself: an alias can be moved)")
+    return text or None
 
 
 def _mode(text: str) -> Mode:

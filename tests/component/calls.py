@@ -15,7 +15,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
-READS = ("Get", "List", "Describe", "Lookup")
+# The last asks the queue whether it handed an order out, and changes nothing of one that it just did.
+READS = ("Get", "List", "Describe", "Lookup", "ChangeMessageVisibility")
 _NOWHERE = "https://aws.invalid"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import pytest
 from keyrotation.policy import Policy
@@ -107,16 +108,18 @@ class Deployment:
         """Complete; an override of None leaves the variable out."""
         variables: dict[str, str | None] = {
             **POLICY,
-            "MODE": "Enforce",
+            "USER_PATH_PREFIX": "/",
+            "ORDERS_QUEUE_URL": self.queue_url,
             "AWS_REGION": REGION,
             "POWERTOOLS_SERVICE_NAME": function,
             "POWERTOOLS_METRICS_NAMESPACE": "AccessKeyRotation",
             "POWERTOOLS_LOG_LEVEL": "INFO",
         }
-        if function == "scanner":
-            variables["ORDERS_QUEUE_URL"] = self.queue_url
-        else:
+        if function == "rotator":
             variables |= {
+                "MODE": "Enforce",
+                "SECRET_READER_ARNS": "",
+                "SECRETS_KMS_KEY_ARN": "",
                 "ORDERS_QUEUE_ARN": self.queue_arn,
                 "TOPIC_ARN": self.topic_arn,
                 "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
@@ -171,10 +174,19 @@ class Deployment:
         return self._take(self.queue_url)
 
     def delivery(self, body: str) -> dict[str, Any]:
-        """The event that SQS has Lambda get."""
+        """The event that SQS has Lambda get, of an order that is in the queue and that Lambda has just taken."""
+        self._sqs.send_message(
+            QueueUrl=self.queue_url,
+            # SQS takes no empty body; what the record holds is what the rotator reads.
+            MessageBody=body or " ",
+            # Not `account`: this queue is not waiting for an earlier delivery to be done with.
+            MessageGroupId=str(uuid4()),
+            MessageDeduplicationId=str(uuid4()),
+        )
+        (taken,) = self._sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=1)["Messages"]
         record = {
             "messageId": "message-1",
-            "receiptHandle": "handle",
+            "receiptHandle": taken["ReceiptHandle"],
             "body": body,
             "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": "account"},
             "messageAttributes": {},

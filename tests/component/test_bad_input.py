@@ -4,6 +4,7 @@ import json
 from typing import Any, Literal
 
 import pytest
+from botocore.exceptions import ClientError
 from keyrotation.order import BadInput
 from keyrotation.settings import RotatorSettings, ScannerSettings, SettingsError
 
@@ -167,6 +168,69 @@ def test_an_order_without_a_body_is_refused(calls: Calls, deployment: Deployment
     assert calls.made == []
 
 
+# What is not in flight is forged: who may invoke the function may write anything into its event but a receipt.
+
+
+@pytest.mark.parametrize("receipt", ["", "forged", None])
+def test_an_order_with_a_forged_receipt_is_refused_and_nothing_is_done(
+    calls: Calls, deployment: Deployment, receipt: str | None
+) -> None:
+    event = deployment.order("carol")
+    event["Records"][0]["receiptHandle"] = receipt
+
+    with pytest.raises(BadInput, match="receiptHandle"):
+        deployment.rotate(event)
+
+    assert set(calls.operations) <= {"ChangeMessageVisibility"}
+    assert deployment.mails() == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ReceiptHandleIsInvalid",
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "InvalidParameterValue",
+    ],
+)
+def test_an_order_whose_receipt_the_queue_does_not_know_any_more_is_refused(
+    calls: Calls, deployment: Deployment, code: str
+) -> None:
+    calls.refuse("ChangeMessageVisibility", code, status=400)
+
+    with pytest.raises(BadInput, match="not handing this order out"):
+        deployment.rotate(deployment.order("carol"))
+
+    assert calls.operations == ["ChangeMessageVisibility"]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "RequestThrottled", "ServiceUnavailable"])
+def test_a_queue_that_cannot_be_asked_has_the_order_delivered_again(
+    calls: Calls, deployment: Deployment, code: str
+) -> None:
+    calls.refuse("ChangeMessageVisibility", code)
+
+    with pytest.raises(ClientError, match=code):
+        deployment.rotate(deployment.order("carol"))
+
+    assert calls.operations == ["ChangeMessageVisibility"]
+
+
+def test_a_real_order_is_hidden_for_as_long_as_the_queue_hides_one(
+    calls: Calls, deployment: Deployment
+) -> None:
+    event = deployment.order()
+    deployment.rotate(event)
+
+    (asked,) = calls.of("ChangeMessageVisibility")
+    assert asked.params == {
+        "QueueUrl": deployment.queue_url,
+        "ReceiptHandle": event["Records"][0]["receiptHandle"],
+        "VisibilityTimeout": 6 * 900,
+    }
+
+
 def test_a_refused_order_does_not_count_as_a_completed_run(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,6 +295,7 @@ def test_a_missing_number_keeps_a_function_from_starting(
     [
         ("scanner", "ORDERS_QUEUE_URL"),
         ("rotator", "MODE"),
+        ("rotator", "ORDERS_QUEUE_URL"),
         ("rotator", "AWS_REGION"),
         ("rotator", "ORDERS_QUEUE_ARN"),
         ("rotator", "TOPIC_ARN"),
@@ -243,6 +308,20 @@ def test_any_other_missing_or_empty_variable_keeps_a_function_from_starting(
 ) -> None:
     assert f"{variable} is missing" in refused(calls, deployment, function, **{variable: None})
     assert f"{variable} is ''" in refused(calls, deployment, function, **{variable: ""})
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_missing_or_empty_path_is_not_taken_for_the_whole_account(
+    calls: Calls, deployment: Deployment, function: Function
+) -> None:
+    assert "USER_PATH_PREFIX is missing" in refused(calls, deployment, function, USER_PATH_PREFIX=None)
+    empty = refused(calls, deployment, function, USER_PATH_PREFIX="")
+    assert "USER_PATH_PREFIX (parameter UserPathPrefix) is ''" in empty
+
+
+@pytest.mark.parametrize("variable", ["SECRET_READER_ARNS", "SECRETS_KMS_KEY_ARN"])
+def test_what_may_be_empty_may_not_be_missing(calls: Calls, deployment: Deployment, variable: str) -> None:
+    assert f"{variable} is missing" in refused(calls, deployment, "rotator", **{variable: None})
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

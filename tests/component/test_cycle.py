@@ -5,13 +5,21 @@ import logging
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from keyrotation.model import version_id
 
 from tests.component.account import ACCOUNT, PREFIX, REGION, RUN_ID, Account
-from tests.component.calls import Call, Calls, unanswered
+from tests.component.calls import Call, Calls, error_answer, unanswered
 from tests.component.deployment import SCHEDULED, Deployment
 
-READS = {"GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret", "LookupEvents"}
+READS = {
+    "ChangeMessageVisibility",
+    "GetUser",
+    "ListAccessKeys",
+    "GetAccessKeyLastUsed",
+    "DescribeSecret",
+    "LookupEvents",
+}
 
 
 @pytest.fixture
@@ -419,8 +427,15 @@ def test_no_secret_half_is_in_a_mail_a_log_or_on_standard_output(
     caplog.set_level(logging.DEBUG, logger="rotator")
     deployment.scan(POWERTOOLS_LOG_LEVEL="DEBUG")
     (body,) = deployment.orders()
+
     # One succeeds, one is rolled back after it was stored.
-    calls.refuse("UpdateSecretVersionStage", "AccessDenied", SecretId="access-keys/due/credentials")
+    def refuse(call: Call) -> tuple[AWSResponse, dict[str, Any]] | None:
+        refused = (
+            call.operation == "UpdateSecretVersionStage" and "access-keys/due/" in call.params["SecretId"]
+        )
+        return error_answer(call, "AccessDenied", 403, "said no") if refused else None
+
+    calls.meet(refuse)
 
     deployment.rotate(deployment.delivery(body), POWERTOOLS_LOG_LEVEL="DEBUG")
 
@@ -471,6 +486,38 @@ def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
     assert len(mail.body.encode()) < 200 * 1024
     assert len(mail.subject) < 100
     assert "switched off 120" in mail.subject
+
+
+def test_users_outside_the_path_are_neither_ordered_nor_changed_when_an_order_names_them(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("inside", path="/apps/")
+    account.add_user("outside", path="/people/")
+    keys = {name: account.add_key(name, age=80, used=1) for name in ("inside", "outside")}
+
+    assert deployment.scan(USER_PATH_PREFIX="/apps/")["users"] == 1
+    (body,) = deployment.orders()
+    assert json.loads(body)["user_names"] == ["inside"]
+    deployment.rotate(deployment.order("inside", "outside"), USER_PATH_PREFIX="/apps/")
+
+    assert len(account.keys("inside")) == 2
+    assert account.keys("outside") == {keys["outside"]: "Active"}
+    assert {call.operation for call in calls.made if call.params.get("UserName") == "outside"} == {"GetUser"}
+    (mail,) = deployment.mails()
+    assert "its path is /people/, and UserPathPrefix is /apps/" in mail.text
+    assert mail.subject.startswith("ATTENTION: 1 user needs someone")
+
+
+def test_the_parameters_about_secrets_reach_the_secret(account: Account, deployment: Deployment) -> None:
+    account.add_carol()
+    reader, key = f"arn:aws:iam::{ACCOUNT}:role/reader", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/mine"
+
+    deployment.rotate(deployment.order("carol"), SECRET_READER_ARNS=reader, SECRETS_KMS_KEY_ARN=key)
+
+    found = account.secrets.describe_secret(SecretId="access-keys/carol/credentials")
+    policy = account.secrets.get_resource_policy(SecretId="access-keys/carol/credentials")["ResourcePolicy"]
+    assert found["KmsKeyId"] == key
+    assert policy.count(reader) == 2
 
 
 # What is told, to whom, and what waits until it is.

@@ -64,15 +64,15 @@ def test_a_function_that_dies_makes_no_further_call_and_its_order_comes_again(st
     lived = struck(stage, named("nobody uses"), "UpdateAccessKey", "dies after")
 
     at = [call.operation for call in lived.calls].index("UpdateAccessKey")
-    assert lived.calls[at + 1].operation == "GetTopicAttributes"
+    assert lived.calls[at + 1].operation == "ChangeMessageVisibility"
     assert len(lived.raised) == 1
 
 
-def leak_in_failure(issuer: Issuer, _user: User, key: NewKey, _cause: str) -> None:  # noqa: ARG001
+def leak_in_failure(issuer: Issuer, _user: User, key: NewKey, _arn: str, _cause: str) -> None:  # noqa: ARG001
     raise ReplacementFailed(f"could not store {key.secret}")
 
 
-def leak_in_log(_store: SecretStore, _user_name: str, key: NewKey) -> None:
+def leak_in_log(_store: SecretStore, _arn: str, _user_name: str, key: NewKey) -> None:
     print(key.secret)  # noqa: T201  # what this plants is what must be found
 
 
@@ -105,16 +105,16 @@ def test_a_secret_half_that_leaves_the_process_is_found(
 # What the product must not do, done to it.
 
 
-def delete_without_looking(issuer: Issuer, user: User, key: NewKey, cause: str) -> None:
+def delete_without_looking(issuer: Issuer, user: User, key: NewKey, _arn: str, cause: str) -> None:
     issuer.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
     issuer._undo_pending(user, cause)
 
 
-def keep_what_failed(issuer: Issuer, user: User, _key: NewKey, cause: str) -> None:
+def keep_what_failed(issuer: Issuer, user: User, _key: NewKey, _arn: str, cause: str) -> None:
     issuer._undo_pending(user, cause)
 
 
-def promise(_store: SecretStore, _user_name: str, _key_id: str) -> None:
+def promise(_store: SecretStore, _arn: str, _key_id: str) -> None:
     """Promotes nothing."""
 
 

@@ -33,7 +33,7 @@ def pages_of(size: int, *, fetched: list[str | None]) -> Any:
 
 
 def scan_all(clients: Clients, *, workers: int = 4) -> Scan:
-    return scan(clients.iam, may_concern=lambda _keys, _tags: True, workers=workers)
+    return scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: True, workers=workers)
 
 
 def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetched_once(
@@ -92,7 +92,7 @@ def test_the_decision_who_is_named_sees_every_key_and_every_tag(account: Account
         seen.append((keys, tag_keys))
         return bool(keys)
 
-    found = scan(clients.iam, may_concern=concerns, workers=1)
+    found = scan(clients.iam, path_prefix="/", may_concern=concerns, workers=1)
 
     (keys, tag_keys), nobody = seen
     assert keys == (
@@ -120,7 +120,7 @@ def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clie
         seen.append(keys)
         return False
 
-    scan(clients.iam, may_concern=concerns, workers=1)
+    scan(clients.iam, path_prefix="/", may_concern=concerns, workers=1)
 
     assert [key.id for key in seen[0]] == ids
 
@@ -143,7 +143,7 @@ def test_a_user_whose_keys_cannot_be_listed_is_named_with_the_cause(
         account.add_user(name)
     calls.refuse(KEYS, code, status=status, UserName="bob")
 
-    found = scan(clients.iam, may_concern=lambda _keys, _tags: False, workers=4)
+    found = scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: False, workers=4)
 
     assert (found.total, found.named) == (3, ("bob",))
     assert found.unread == {"bob": f"ListAccessKeys: {code}, ListAccessKeys said no"}
@@ -155,7 +155,7 @@ def test_a_user_whose_keys_get_no_answer_is_named_with_the_cause(
     account.add_user("alice")
     calls.break_connection(KEYS)
 
-    found = scan(clients.iam, may_concern=lambda _keys, _tags: False, workers=4)
+    found = scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: False, workers=4)
 
     assert found == Scan(total=1, with_keys=1, named=("alice",), unread={"alice": "EndpointConnectionError"})
 
@@ -206,3 +206,16 @@ def test_users_are_looked_at_in_parallel_and_never_more_than_the_workers_at_once
 
     assert scan_all(clients, workers=3).total == 12
     assert most == 3
+
+
+def test_only_users_below_the_path_are_counted_looked_at_and_named(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    for name, path in (("root", "/"), ("app", "/apps/"), ("job", "/apps/batch/"), ("other", "/apps2/")):
+        account.add_user(name, path=path)
+        account.add_key(name, age=80)
+
+    found = scan(clients.iam, path_prefix="/apps/", may_concern=lambda _keys, _tags: True, workers=1)
+
+    assert (found.total, found.with_keys, found.named) == (2, 2, ("app", "job"))
+    assert sorted(call.params["UserName"] for call in calls.of("ListAccessKeys")) == ["app", "job"]

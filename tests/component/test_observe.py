@@ -184,3 +184,26 @@ def test_stages_are_read_as_they_stand(account: Account, clients: Clients) -> No
         version_id(key_id): frozenset({"AWSPENDING"}),
     }
     assert not secret.holds(key_id)
+
+
+@pytest.mark.parametrize(
+    ("path", "outside"), [("/", "/apps/"), ("/apps/", "/apps/batch/"), ("/Apps/", "/apps/")]
+)
+def test_a_user_outside_the_path_is_told_and_not_looked_at(
+    account: Account, calls: Calls, clients: Clients, path: str, outside: str
+) -> None:
+    account.add_user("carol", path=path)
+
+    seen = observe("carol", iam=clients.iam, secrets=clients.secrets, path_prefix=outside)
+
+    assert seen == User(name="carol", unread=(f"its path is {path}, and UserPathPrefix is {outside}",))
+    assert calls.operations == ["GetUser"]
+
+
+@pytest.mark.parametrize("prefix", ["/", "/apps/", "/apps/batch/"])
+def test_a_user_below_the_path_is_looked_at(account: Account, clients: Clients, prefix: str) -> None:
+    arn = account.add_user("carol", path="/apps/batch/")
+
+    seen = observe("carol", iam=clients.iam, secrets=clients.secrets, path_prefix=prefix)
+
+    assert seen == User(name="carol", arn=arn)

@@ -84,7 +84,7 @@ def test_pending_stays_until_the_key_is_current(
     calls.meet(look)
     replacement.run()
 
-    assert all(pending_at[operation] for operation in HAPPY_PATH[4:])
+    assert all(pending_at[operation] for operation in HAPPY_PATH[5:])
     assert pending_at["UntagUser"]
 
 
@@ -140,7 +140,7 @@ def test_a_secret_scheduled_for_deletion_is_restored(
     account.delete_secret("carol")
 
     assert replacement.run().failure is None
-    assert calls.operations[0] == "RestoreSecret"
+    assert calls.writes[0] == "RestoreSecret"
     assert account.current("carol")["AccessKeyId"] == replacement.new
 
 
@@ -183,25 +183,27 @@ def assert_no_key_was_made(
 
 
 @pytest.mark.parametrize("status", [403, 500])
-@pytest.mark.parametrize("operation", HAPPY_PATH[:4])
+@pytest.mark.parametrize("operation", HAPPY_PATH[:5])
 def test_no_key_is_made_when_what_must_come_before_it_is_refused(
     *, account: Account, replacement: Replacement, calls: Calls, operation: str, status: int
 ) -> None:
+    seen = replacement.seen()
     calls.refuse(operation, "AccessDenied", status=status)
 
-    outcome = replacement.run()
+    outcome = replacement.run(seen)
 
     assert_no_key_was_made(account, replacement, outcome, calls)
     assert f"{operation}: AccessDenied, {operation} said no" in str(outcome.failure)
 
 
-@pytest.mark.parametrize("operation", HAPPY_PATH[:4])
+@pytest.mark.parametrize("operation", HAPPY_PATH[:5])
 def test_no_key_is_made_when_what_must_come_before_it_gets_no_answer(
     account: Account, replacement: Replacement, calls: Calls, operation: str
 ) -> None:
+    seen = replacement.seen()
     calls.break_connection(operation)
 
-    outcome = replacement.run()
+    outcome = replacement.run(seen)
 
     assert_no_key_was_made(account, replacement, outcome, calls)
     assert "EndpointConnectionError" in str(outcome.failure)
@@ -230,6 +232,61 @@ def test_no_key_is_made_when_the_policy_on_read_back_is_somebody_elses(
     assert_no_key_was_made(account, replacement, outcome, calls)
     assert "TagUser" not in calls.operations
     assert f"the resource policy of {SECRET}" in str(outcome.failure)
+
+
+def test_no_key_is_made_when_a_listed_reader_does_not_exist(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    """AWS refuses a policy that names a principal which is not there: a mistyped reader stops, and lets nobody in."""
+    calls.refuse("PutResourcePolicy", "MalformedPolicyDocumentException", status=400)
+
+    outcome = replacement.run()
+
+    assert_no_key_was_made(account, replacement, outcome, calls)
+    assert "PutResourcePolicy: MalformedPolicyDocumentException" in str(outcome.failure)
+
+
+def test_no_key_is_made_when_somebody_has_the_secret_copied(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    def copied(_call: Call, answer: dict[str, Any]) -> None:
+        answer["ReplicationStatus"] = [{"Region": "eu-north-1", "Status": "InSync"}]
+
+    calls.change_answer("DescribeSecret", copied)
+
+    outcome = replacement.run()
+
+    assert_no_key_was_made(account, replacement, outcome, calls)
+    assert f"the secret {SECRET} is not as this system makes them: it is copied to eu-north-1" in str(
+        outcome.failure
+    )
+    assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in str(outcome.failure)
+
+
+def test_a_secret_that_somebody_made_anew_under_the_same_name_gets_nothing(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    """Between the read-back and the store: who may delete and create secrets would get one without our policy."""
+    account.store("carol", replacement.old)
+
+    def squat(call: Call) -> None:
+        if call.operation == "PutSecretValue":
+            account.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+            # Even with a version that looks like the new key's, from whoever reads CloudTrail fast enough.
+            token = call.params["ClientRequestToken"]
+            account.secrets.create_secret(Name=SECRET, SecretString="mine", ClientRequestToken=token)
+
+    calls.meet(squat)
+
+    outcome = replacement.run()
+
+    assert "rolled back" in str(outcome.failure)
+    assert "PutSecretValue: ResourceNotFoundException" in str(outcome.failure)
+    found = account.secrets.describe_secret(SecretId=SECRET)
+    assert [stages for stages in found["VersionIdsToStages"].values() if stages] == [["AWSCURRENT"]]
+    assert account.secrets.get_secret_value(SecretId=SECRET)["SecretString"] == "mine"
+    assert account.keys("carol") == {replacement.old: "Active"}
+    assert replacement.pending is None
 
 
 def test_what_a_failure_leaves_is_used_by_the_next_attempt(
@@ -421,7 +478,7 @@ def test_the_secret_is_looked_at_before_the_key_is_deleted_and_pending_goes_last
 
     replacement.run()
 
-    assert calls.operations[5:] == ["PutSecretValue", "DescribeSecret", "DeleteAccessKey", "UntagUser"]
+    assert calls.operations[6:] == ["PutSecretValue", "DescribeSecret", "DeleteAccessKey", "UntagUser"]
 
 
 def test_a_key_that_never_authenticates_is_rolled_back_after_bounded_patience(

@@ -1,6 +1,8 @@
 """The secret of a user: ready before there is a key, its stages moved and never its value read."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,13 +10,14 @@ from botocore.exceptions import ClientError
 from keyrotation.model import User, version_id
 from keyrotation.observe import observe
 from keyrotation.secret_policy import secret_policy
-from keyrotation.secret_store import ForeignPolicy, NewKey
+from keyrotation.secret_store import ForeignPolicy, ForeignSecret, NewKey, SecretStore
 
 from tests.component.account import NOW, ROTATOR_ROLE_ARN, Account
 from tests.component.calls import Call, Calls
 from tests.component.conftest import Clients
 
 NAME = "access-keys/carol/credentials"
+KMS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/mine"
 FIRST, SECOND = "AKIAFIRSTFIRSTFIRST1", "AKIASECONDSECONDSEC1"
 
 
@@ -45,7 +48,7 @@ def test_a_new_secret_holds_a_placeholder_and_no_key(
     calls.clear()
     clients.secrets.make_ready(carol)
 
-    assert calls.operations == ["CreateSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    assert calls.operations == ["CreateSecret", "PutResourcePolicy", "GetResourcePolicy", "DescribeSecret"]
     value = account.current("carol")
     assert value["UserName"] == "carol"
     assert "AccessKeyId" not in value
@@ -59,7 +62,7 @@ def test_the_policy_that_is_put_is_the_one_that_stands(
 
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
     assert json.loads(stands) == json.loads(
-        secret_policy(user_arn=carol.arn, rotator_role_arn=ROTATOR_ROLE_ARN)
+        secret_policy(user_arn=carol.arn, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN)
     )
 
 
@@ -76,10 +79,10 @@ def test_the_owner_alone_reads_and_the_rotator_alone_writes(
         if each["Effect"] == "Deny"
         for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
     }
-    assert [each["Principal"] for each in allows] == [{"AWS": carol.arn}]
+    assert [each["Principal"] for each in allows] == [{"AWS": [carol.arn]}]
     assert {each["Principal"] for each in stands if each["Effect"] == "Deny"} == {"*"}
-    assert denials.pop("secretsmanager:GetSecretValue") == carol.arn
-    assert set(denials.values()) == {ROTATOR_ROLE_ARN}
+    assert denials.pop("secretsmanager:GetSecretValue") == [carol.arn]
+    assert all(excepted == [ROTATOR_ROLE_ARN] for excepted in denials.values())
     writes = {"PutSecretValue", "UpdateSecretVersionStage", "ReplicateSecretToRegions", "PutResourcePolicy"}
     assert {f"secretsmanager:{write}" for write in writes} <= set(denials)
 
@@ -116,7 +119,13 @@ def test_a_secret_made_by_somebody_else_in_between_is_used_and_gets_our_policy(
 
     clients.secrets.make_ready(carol)
 
-    assert calls.operations == ["CreateSecret", "DescribeSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    assert calls.operations == [
+        "CreateSecret",
+        "DescribeSecret",
+        "PutResourcePolicy",
+        "GetResourcePolicy",
+        "DescribeSecret",
+    ]
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
     assert [each["Sid"] for each in json.loads(stands)["Statement"]] == [
         "OwnerReads",
@@ -135,7 +144,13 @@ def test_a_secret_scheduled_for_deletion_is_restored(
 
     clients.secrets.make_ready(seen)
 
-    assert calls.operations == ["RestoreSecret", "PutResourcePolicy", "GetResourcePolicy"]
+    assert calls.operations == [
+        "DescribeSecret",
+        "RestoreSecret",
+        "PutResourcePolicy",
+        "GetResourcePolicy",
+        "DescribeSecret",
+    ]
     restored = clients.secrets.describe(NAME)
     assert restored is not None
     assert not restored.deleted
@@ -178,34 +193,192 @@ def test_the_same_policy_with_other_spacing_is_ours(calls: Calls, clients: Clien
     clients.secrets.make_ready(carol)
 
 
+def replicated(answer: dict[str, Any]) -> None:
+    answer["ReplicationStatus"] = [{"Region": "eu-west-3"}, {"Region": "eu-north-1"}]
+
+
+def copied_from_elsewhere(answer: dict[str, Any]) -> None:
+    answer["PrimaryRegion"] = "us-east-1"
+
+
+def rotated(answer: dict[str, Any]) -> None:
+    answer |= {"RotationEnabled": True, "RotationLambdaARN": "arn:aws:lambda:::function:mine"}
+
+
+def owned(answer: dict[str, Any]) -> None:
+    answer["OwningService"] = "rds"
+
+
+def typed(answer: dict[str, Any]) -> None:
+    answer["Type"] = "PartnerApiKey"
+
+
+def encrypted_by_somebody(answer: dict[str, Any]) -> None:
+    answer["KmsKeyId"] = KMS_KEY.replace("123456789012", "210987654321")
+
+
+SURPRISES = [
+    (replicated, "it is copied to eu-north-1, eu-west-3"),
+    (copied_from_elsewhere, "it is a copy of one in us-east-1"),
+    (rotated, "it is rotated by arn:aws:lambda:::function:mine"),
+    (owned, "it belongs to rds"),
+    (typed, "it is of the type PartnerApiKey"),
+    (encrypted_by_somebody, "it is encrypted with arn:aws:kms:eu-central-1:210987654321:key/mine"),
+]
+
+
+@pytest.mark.parametrize(("surprise", "told"), SURPRISES)
+@pytest.mark.usefixtures("carol")
+def test_a_secret_squatted_beforehand_is_refused_by_what_is_wrong_with_it_and_not_touched(
+    account: Account,
+    calls: Calls,
+    clients: Clients,
+    surprise: Callable[[dict[str, Any]], None],
+    told: str,
+) -> None:
+    account.store("carol", FIRST)
+    seen = observe("carol", iam=clients.iam, secrets=clients.secrets)
+    calls.clear()
+    calls.change_answer("DescribeSecret", lambda _call, answer: surprise(answer))
+
+    with pytest.raises(ForeignSecret, match=f"{NAME}.*{told}.*delete-secret"):
+        clients.secrets.make_ready(seen)
+
+    assert calls.writes == []
+
+
+@pytest.mark.parametrize(("surprise", "told"), SURPRISES)
+def test_what_somebody_did_to_a_secret_before_our_policy_stood_is_seen_after_it(
+    calls: Calls, clients: Clients, carol: User, surprise: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    calls.clear()
+    calls.change_answer("DescribeSecret", lambda _call, answer: surprise(answer))
+
+    with pytest.raises(ForeignSecret, match=told):
+        clients.secrets.make_ready(carol)
+
+    assert calls.operations.index("DescribeSecret") > calls.operations.index("GetResourcePolicy")
+
+
+def test_a_secret_under_the_key_that_aws_manages_is_no_surprise(
+    calls: Calls, clients: Clients, carol: User
+) -> None:
+    def named(_call: Call, answer: dict[str, Any]) -> None:
+        answer["KmsKeyId"] = "arn:aws:kms:eu-central-1:123456789012:alias/aws/secretsmanager"
+
+    calls.change_answer("DescribeSecret", named)
+
+    clients.secrets.make_ready(carol)
+
+
+@pytest.fixture
+def under_our_key(clients: Clients) -> SecretStore:
+    return replace(clients.secrets, kms_key_arn=KMS_KEY)
+
+
+def test_a_new_secret_is_encrypted_with_the_key_that_was_asked_for(
+    account: Account, calls: Calls, under_our_key: SecretStore, carol: User
+) -> None:
+    calls.clear()
+    under_our_key.make_ready(carol)
+
+    assert account.secrets.describe_secret(SecretId=NAME)["KmsKeyId"] == KMS_KEY
+    assert "UpdateSecret" not in calls.operations
+
+
+@pytest.mark.usefixtures("carol")
+def test_an_existing_secret_is_moved_to_that_key_by_its_key_alone_and_once(
+    account: Account, calls: Calls, clients: Clients, under_our_key: SecretStore
+) -> None:
+    account.store("carol", FIRST)
+    before = account.current("carol")
+    for _ in range(2):
+        under_our_key.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
+
+    (update,) = calls.of("UpdateSecret")
+    arn = account.secrets.describe_secret(SecretId=NAME)["ARN"]
+    # botocore adds a token of its own, which names a version only if there is a value.
+    given = {name: value for name, value in update.params.items() if name != "ClientRequestToken"}
+    assert given == {"SecretId": arn, "KmsKeyId": KMS_KEY}
+    assert account.secrets.describe_secret(SecretId=NAME)["KmsKeyId"] == KMS_KEY
+    assert account.current("carol") == before
+
+
+def test_a_key_that_aws_tells_by_its_id_alone_is_the_same_key(
+    calls: Calls, under_our_key: SecretStore, carol: User
+) -> None:
+    def by_id(_call: Call, answer: dict[str, Any]) -> None:
+        answer["KmsKeyId"] = "mine"
+
+    calls.change_answer("DescribeSecret", by_id)
+    under_our_key.make_ready(carol)
+
+    assert "UpdateSecret" not in calls.operations
+
+
+@pytest.mark.usefixtures("carol")
+def test_a_secret_that_cannot_be_moved_to_that_key_is_not_ready(
+    account: Account, calls: Calls, clients: Clients, under_our_key: SecretStore
+) -> None:
+    account.store("carol", FIRST)
+    calls.refuse("UpdateSecret", "AccessDeniedException")
+
+    with pytest.raises(ClientError, match="UpdateSecret"):
+        under_our_key.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
+
+
+def test_the_listed_readers_are_in_the_policy_that_is_put(
+    account: Account, clients: Clients, carol: User
+) -> None:
+    reader = "arn:aws:iam::123456789012:role/reader"
+    replace(clients.secrets, reader_arns=(reader,)).make_ready(carol)
+
+    stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
+    assert json.loads(stands) == json.loads(
+        secret_policy(user_arn=carol.arn, reader_arns=(reader,), rotator_role_arn=ROTATOR_ROLE_ARN)
+    )
+
+
+def test_what_comes_after_goes_by_the_arn_and_never_by_the_name(
+    account: Account, calls: Calls, clients: Clients, carol: User
+) -> None:
+    arn = clients.secrets.make_ready(carol)
+    assert arn == account.secrets.describe_secret(SecretId=NAME)["ARN"]
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
+    clients.secrets.promote(arn, FIRST)
+
+    after_creation = calls.made[calls.operations.index("CreateSecret") + 1 :]
+    assert {call.params["SecretId"] for call in after_creation} == {arn}
+
+
 def test_a_key_is_stored_pending_under_the_token_of_its_id(
     account: Account, clients: Clients, carol: User
 ) -> None:
-    clients.secrets.make_ready(carol)
+    arn = clients.secrets.make_ready(carol)
     (placeholder,) = account.stages("carol")
 
-    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
 
     assert account.stages("carol") == {placeholder: {"AWSCURRENT"}, version_id(FIRST): {"AWSPENDING"}}
     assert "AccessKeyId" not in account.current("carol")
 
 
 def test_storing_the_same_key_again_does_nothing(account: Account, clients: Clients, carol: User) -> None:
-    clients.secrets.make_ready(carol)
-    clients.secrets.stage("carol", new_key(FIRST))
+    arn = clients.secrets.make_ready(carol)
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
     before = account.stages("carol")
 
-    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
 
     assert account.stages("carol") == before
 
 
 def test_promoting_moves_current_and_drops_pending(account: Account, clients: Clients, carol: User) -> None:
-    clients.secrets.make_ready(carol)
+    arn = clients.secrets.make_ready(carol)
     (placeholder,) = account.stages("carol")
-    clients.secrets.stage("carol", new_key(FIRST))
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
 
-    clients.secrets.promote("carol", FIRST)
+    clients.secrets.promote(arn, FIRST)
 
     assert account.stages("carol") == {placeholder: {"AWSPREVIOUS"}, version_id(FIRST): {"AWSCURRENT"}}
 
@@ -213,10 +386,10 @@ def test_promoting_moves_current_and_drops_pending(account: Account, clients: Cl
 def test_the_next_replacement_takes_over_from_the_last(
     account: Account, clients: Clients, carol: User
 ) -> None:
-    clients.secrets.make_ready(carol)
+    arn = clients.secrets.make_ready(carol)
     for key_id in (FIRST, SECOND):
-        clients.secrets.stage("carol", new_key(key_id))
-        clients.secrets.promote("carol", key_id)
+        clients.secrets.stage(arn, "carol", new_key(key_id))
+        clients.secrets.promote(arn, key_id)
 
     assert account.stages("carol") == {version_id(FIRST): {"AWSPREVIOUS"}, version_id(SECOND): {"AWSCURRENT"}}
     assert account.current("carol")["AccessKeyId"] == SECOND
@@ -225,16 +398,16 @@ def test_the_next_replacement_takes_over_from_the_last(
 def test_a_pending_stage_that_was_left_over_does_not_hinder_the_next_replacement(
     account: Account, calls: Calls, clients: Clients, carol: User
 ) -> None:
-    clients.secrets.make_ready(carol)
-    clients.secrets.stage("carol", new_key(FIRST))
+    arn = clients.secrets.make_ready(carol)
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
     calls.refuse("UpdateSecretVersionStage", "AccessDenied", VersionStage="AWSPENDING")
     with pytest.raises(ClientError):
-        clients.secrets.promote("carol", FIRST)
+        clients.secrets.promote(arn, FIRST)
     assert account.stages("carol")[version_id(FIRST)] == {"AWSCURRENT", "AWSPENDING"}
     calls.clear()
 
-    clients.secrets.stage("carol", new_key(SECOND))
-    clients.secrets.promote("carol", SECOND)
+    clients.secrets.stage(arn, "carol", new_key(SECOND))
+    clients.secrets.promote(arn, SECOND)
 
     assert account.stages("carol") == {version_id(FIRST): {"AWSPREVIOUS"}, version_id(SECOND): {"AWSCURRENT"}}
 
@@ -242,13 +415,13 @@ def test_a_pending_stage_that_was_left_over_does_not_hinder_the_next_replacement
 def test_promoting_twice_changes_nothing_more(
     account: Account, calls: Calls, clients: Clients, carol: User
 ) -> None:
-    clients.secrets.make_ready(carol)
-    clients.secrets.stage("carol", new_key(FIRST))
-    clients.secrets.promote("carol", FIRST)
+    arn = clients.secrets.make_ready(carol)
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
+    clients.secrets.promote(arn, FIRST)
     before = account.stages("carol")
     calls.clear()
 
-    clients.secrets.promote("carol", FIRST)
+    clients.secrets.promote(arn, FIRST)
 
     assert calls.writes == []
     assert account.stages("carol") == before
@@ -260,11 +433,11 @@ def test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_
 ) -> None:
     # Somebody made it empty, and the first version of a secret becomes AWSCURRENT by itself.
     account.secrets.create_secret(Name=NAME)
-    clients.secrets.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
-    clients.secrets.stage("carol", new_key(FIRST))
+    arn = clients.secrets.make_ready(observe("carol", iam=clients.iam, secrets=clients.secrets))
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
     assert account.stages("carol")[version_id(FIRST)] == {"AWSPENDING"}
 
-    clients.secrets.promote("carol", FIRST)
+    clients.secrets.promote(arn, FIRST)
 
     assert account.stages("carol")[version_id(FIRST)] == {"AWSCURRENT"}
     assert account.current("carol")["AccessKeyId"] == FIRST
@@ -290,11 +463,11 @@ def test_a_policy_that_is_read_back_too_early_is_read_again_with_bounded_patienc
 
 
 def test_pending_of_another_version_is_left_alone(account: Account, clients: Clients, carol: User) -> None:
-    clients.secrets.make_ready(carol)
-    clients.secrets.stage("carol", new_key(FIRST))
-    clients.secrets.stage("carol", new_key(SECOND))
+    arn = clients.secrets.make_ready(carol)
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
+    clients.secrets.stage(arn, "carol", new_key(SECOND))
 
-    clients.secrets.promote("carol", FIRST)
+    clients.secrets.promote(arn, FIRST)
 
     stages = account.stages("carol")
     assert stages[version_id(FIRST)] == {"AWSCURRENT"}
@@ -314,9 +487,9 @@ def test_describing_raises_what_is_not_an_answer(calls: Calls, clients: Clients)
 
 
 def test_the_value_is_never_read(calls: Calls, clients: Clients, carol: User) -> None:
-    clients.secrets.make_ready(carol)
-    clients.secrets.stage("carol", new_key(FIRST))
-    clients.secrets.promote("carol", FIRST)
+    arn = clients.secrets.make_ready(carol)
+    clients.secrets.stage(arn, "carol", new_key(FIRST))
+    clients.secrets.promote(arn, FIRST)
 
     assert "GetSecretValue" not in calls.operations
 

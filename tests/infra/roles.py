@@ -21,8 +21,11 @@ class Statement:
     conditions: dict[str, Any]
 
 
-def statements(template: Template, role: str, *, mode: str) -> list[Statement]:
-    """Every statement that the role has in this mode. `role` is a construct path: SCANNER, ROTATOR or SCHEDULE."""
+def statements(template: Template, role: str, *, mode: str, kms_key: str = "") -> list[Statement]:
+    """Every statement that the role has in this mode, and with this SecretsKmsKeyArn.
+
+    `role` is a construct path: SCANNER, ROTATOR or SCHEDULE.
+    """
     resource = of_type(template, "AWS::IAM::Role")[role]
     managed = resource["Properties"].get("ManagedPolicyArns", [])
     if managed:
@@ -30,24 +33,24 @@ def statements(template: Template, role: str, *, mode: str) -> list[Statement]:
             f"{role} has managed policies, whose statements the template does not show: {managed}"
         )
     documents = [policy["PolicyDocument"] for policy in resource["Properties"].get("Policies", [])]
-    documents += _attached(template, role, mode=mode)
+    documents += _attached(template, role, Mode=mode, SecretsKmsKeyArn=kms_key)
     return [_statement(template, each) for document in documents for each in document["Statement"]]
 
 
-def allowed(template: Template, role: str, *, mode: str) -> dict[str, frozenset[str]]:
+def allowed(template: Template, role: str, *, mode: str, kms_key: str = "") -> dict[str, frozenset[str]]:
     """The actions that the role's Allows name, each with the resources it is allowed on."""
     grants: dict[str, frozenset[str]] = {}
-    for statement in statements(template, role, mode=mode):
+    for statement in statements(template, role, mode=mode, kms_key=kms_key):
         if statement.effect == "Allow":
             for action in statement.actions:
                 grants[action] = grants.get(action, frozenset()) | statement.resources
     return grants
 
 
-def _attached(template: Template, role: str, *, mode: str) -> Iterator[Any]:
+def _attached(template: Template, role: str, **parameters: str) -> Iterator[Any]:
     for policy in of_type(template, "AWS::IAM::Policy").values():
         roles = [text(template, each) for each in policy["Properties"].get("Roles", [])]
-        if "${" + role + "}" in roles and holds(template, policy.get("Condition"), Mode=mode):
+        if "${" + role + "}" in roles and holds(template, policy.get("Condition"), **parameters):
             yield policy["Properties"]["PolicyDocument"]
 
 

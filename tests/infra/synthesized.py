@@ -13,12 +13,16 @@ ROOT = Path(__file__).resolve().parents[2]
 Template = dict[str, Any]
 
 
-def synthesize(outdir: Path) -> Template:
-    """The template with cdk.json's feature flags, its asset left unbundled: no pip, no CLI."""
+def app_in(outdir: Path) -> cdk.App:
+    """An app with cdk.json's feature flags, whose assets are left unbundled: no pip, no CLI."""
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     # What the CLI would set, bundling aside.
     context |= {"aws:cdk:enable-path-metadata": True, "aws:cdk:bundling-stacks": []}
-    app = cdk.App(outdir=str(outdir), context=context)
+    return cdk.App(outdir=str(outdir), context=context)
+
+
+def synthesize(outdir: Path) -> Template:
+    app = app_in(outdir)
     stack = AccessKeyRotation(app, "AccessKeyRotation")
     template: Template = app.synth().get_stack_by_name(stack.stack_name).template
     return template
@@ -54,6 +58,9 @@ def text(template: Template, value: Any) -> str:
             return "${" + (path_of(template, name) if name in template["Resources"] else name) + "}"
         case {"Fn::GetAtt": [logical_id, attribute]}:
             return f"${{{path_of(template, logical_id)}.{attribute}}}"
+        case {"Fn::Join": [",", {"Ref": str(name)}]}:
+            # A list that is a parameter.
+            return "${" + name + "}"
         case {"Fn::Join": [separator, parts]}:
             joined: str = separator.join(text(template, part) for part in parts)
             return joined
@@ -73,6 +80,8 @@ def _evaluated(template: Template, value: Any, parameters: dict[str, str]) -> An
             return parameters.get(name, template["Parameters"][name]["Default"])
         case {"Fn::Equals": [left, right]}:
             return _evaluated(template, left, parameters) == _evaluated(template, right, parameters)
+        case {"Fn::And": each}:
+            return all(_evaluated(template, one, parameters) for one in each)
         case {"Fn::Not": [inner]}:
             return not _evaluated(template, inner, parameters)
         case str():

@@ -55,6 +55,26 @@ def test_the_mode_reaches_the_rotator(template: Template) -> None:
     assert RotatorSettings.parse(environment(template, "Rotator")).mode == "Audit"
 
 
+def test_where_it_works_and_who_reads_reaches_the_functions(template: Template) -> None:
+    reader, key = "arn:aws:iam::123456789012:role/reader", "arn:aws:kms:eu-west-1:123456789012:key/mine"
+    given = {
+        "UserPathPrefix": "/apps/",
+        "SecretReaderArns": f"{reader},{reader}2",
+        "SecretsKmsKeyArn": key,
+    }
+    assert ScannerSettings.parse(environment(template, "Scanner", **given)).user_path_prefix == "/apps/"
+    rotator = RotatorSettings.parse(environment(template, "Rotator", **given))
+    assert rotator.user_path_prefix == "/apps/"
+    assert rotator.secret_reader_arns == (reader, f"{reader}2")
+    assert rotator.secrets_kms_key_arn == key
+
+
+def test_an_order_is_hidden_for_exactly_as_long_as_its_queue_hides_one(template: Template) -> None:
+    queue = properties(template, "AWS::SQS::Queue", "Orders/Queue")
+    rotator = RotatorSettings.parse(environment(template, "Rotator"))
+    assert rotator.order_hidden_seconds == queue["VisibilityTimeout"]
+
+
 @pytest.mark.parametrize("function", ["Scanner", "Rotator"])
 def test_a_variable_that_the_template_forgot_is_missed_by_name(template: Template, function: str) -> None:
     """And every variable but the libraries' own is read by the function that has it."""

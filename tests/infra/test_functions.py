@@ -66,6 +66,7 @@ def test_the_scanner_knows_the_queue_it_sends_to(template: Template) -> None:
 
 def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(template: Template) -> None:
     found = variables(template, "Rotator")
+    assert found["ORDERS_QUEUE_URL"] == "${Orders/Queue}"
     assert found["ORDERS_QUEUE_ARN"] == "${Orders/Queue.Arn}"
     assert found["TOPIC_ARN"] == "${Alerts/Topic}"
     assert found["ROTATOR_ROLE_ARN"] == "${Rotator/Role.Arn}"
@@ -74,6 +75,7 @@ def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(templ
 
 def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
     outputs = {name: text(template, each["Value"]) for name, each in template["Outputs"].items()}
+    assert "keeps every access key" in outputs.pop("Kept")
     assert outputs == {
         "ScannerName": "${Scanner/Function}",
         "RotatorName": "${Rotator/Function}",

@@ -52,26 +52,56 @@ def test_a_queue_is_encrypted_at_rest(template: Template, path: str) -> None:
     assert queue(template, path)["SqsManagedSseEnabled"] is True
 
 
+def policy(template: Template, path: str) -> list[dict[str, Any]]:
+    [found] = [
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for each in of_type(template, "AWS::SQS::QueuePolicy").values()
+        if [text(template, queue) for queue in each["Properties"]["Queues"]] == ["${" + path + "}"]
+    ]
+    return [{**each, "Resource": text(template, each["Resource"])} for each in found]
+
+
 @pytest.mark.parametrize("path", QUEUES)
 def test_a_queue_refuses_whoever_comes_without_tls(template: Template, path: str) -> None:
-    policies = [
-        policy["Properties"]["PolicyDocument"]["Statement"]
-        for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
-        if [text(template, each) for each in policy["Properties"]["Queues"]] == ["${" + path + "}"]
+    assert {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "sqs:*",
+        "Resource": "${" + path + ".Arn}",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    } in policy(template, path)
+
+
+@pytest.mark.parametrize("path", QUEUES)
+def test_no_queue_policy_lets_anybody_in(template: Template, path: str) -> None:
+    assert {each["Effect"] for each in policy(template, path)} == {"Deny"}
+
+
+def test_nobody_takes_an_order_but_the_rotator(
+    template: Template,
+) -> None:
+    denied = {
+        each["Sid"]: (each["Principal"], each["Action"], each["Resource"], excepted(template, each))
+        for each in policy(template, "Orders/Queue")
+        if "Sid" in each
+    }
+    anybody, queue_arn = {"AWS": "*"}, "${Orders/Queue.Arn}"
+    assert denied == {
+        "OnlyTheRotatorTakes": (
+            anybody,
+            ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
+            queue_arn,
+            "${Rotator/Role.Arn}",
+        ),
+    }
+
+
+def excepted(template: Template, statement: dict[str, Any]) -> str:
+    [(operator, [(key, value)])] = [
+        (operator, list(keys.items())) for operator, keys in statement["Condition"].items()
     ]
-    assert [
-        {**statement, "Resource": text(template, statement["Resource"])}
-        for statements in policies
-        for statement in statements
-    ] == [
-        {
-            "Effect": "Deny",
-            "Principal": {"AWS": "*"},
-            "Action": "sqs:*",
-            "Resource": "${" + path + ".Arn}",
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    ]
+    assert (operator, key) == ("StringNotEquals", "aws:PrincipalArn")
+    return text(template, value)
 
 
 def test_the_rotator_takes_one_order_at_a_time_from_the_queue_and_from_nowhere_else(

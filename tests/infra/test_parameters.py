@@ -19,7 +19,15 @@ NUMBERS = {
     "DeleteAfterDays": (30, 0, 3650),
     "MaxUsersPerRun": (100, 1, 5000),
 }
-TEXTS = {"Mode": "Audit", "AlertEmail": "", "RunAt": "06:00", "TimeZone": "UTC"}
+TEXTS = {
+    "Mode": "Audit",
+    "UserPathPrefix": "/",
+    "SecretReaderArns": "",
+    "SecretsKmsKeyArn": "",
+    "AlertEmail": "",
+    "RunAt": "06:00",
+    "TimeZone": "UTC",
+}
 # The CDK's own; the template's Rules read it.
 BOOTSTRAP = "BootstrapVersion"
 
@@ -71,6 +79,44 @@ def test_the_mode_is_audit_or_enforce_and_nothing_else(template: Template) -> No
 @pytest.mark.parametrize(
     ("name", "accepted", "refused"),
     [
+        (
+            "UserPathPrefix",
+            ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h!/"],
+            ["", "apps/", "/apps", "apps", "/a*/", "/a?/", "/${aws:username}/", "/a b/", "/é/"],
+        ),
+        (
+            # Each member of the list.
+            "SecretReaderArns",
+            [
+                "",
+                "arn:aws:iam::123456789012:role/reader",
+                "arn:aws-cn:iam::123456789012:user/people/ann",
+                "arn:aws-us-gov:iam::123456789012:role/service-role/sync_1",
+            ],
+            [
+                "*",
+                "123456789012",
+                "arn:aws:iam::123456789012:root",
+                "arn:aws:iam::123456789012:role/*",
+                "arn:aws:iam::123456789012:role/re?der",
+                "arn:aws:iam::123456789012:role/apps/",
+                "arn:aws:sts::123456789012:assumed-role/reader/session",
+            ],
+        ),
+        (
+            "SecretsKmsKeyArn",
+            [
+                "",
+                "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+                "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0123456789abcdef",
+            ],
+            [
+                "alias/mine",
+                "arn:aws:kms:eu-west-1:123456789012:alias/mine",
+                "arn:aws:kms:eu-west-1:123456789012:key/*",
+                "*",
+            ],
+        ),
         (
             "RunAt",
             ["00:00", "06:00", "19:59", "23:59"],

@@ -7,7 +7,7 @@ import pytest
 from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import Template, of_type, text
 
-USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"
+USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${UserPathPrefix}*"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:access-keys/*"
 
 SCANNER_MAY: dict[str, str | list[str]] = {
@@ -33,8 +33,6 @@ ROTATOR_ALWAYS_MAY = {
     "sns:Publish": "${Alerts/Topic}",
     "cloudtrail:LookupEvents": "*",
     "sns:GetTopicAttributes": "${Alerts/Topic}",
-    "kms:GenerateDataKey": "${Alerts/Key.Arn}",
-    "kms:Decrypt": "${Alerts/Key.Arn}",
 }
 ROTATOR_ENFORCING_MAY = {
     "iam:CreateAccessKey": USERS,
@@ -49,6 +47,12 @@ ROTATOR_ENFORCING_MAY = {
     "secretsmanager:PutSecretValue": SECRETS,
     "secretsmanager:UpdateSecretVersionStage": SECRETS,
 }
+ROTATOR_ENCRYPTING_MAY = {
+    "secretsmanager:UpdateSecret": SECRETS,
+    "kms:GenerateDataKey": "${SecretsKmsKeyArn}",
+    "kms:Decrypt": "${SecretsKmsKeyArn}",
+}
+KMS_KEY = "arn:aws:kms:eu-west-1:123456789012:key/mine"
 SCHEDULE_MAY = {
     "lambda:InvokeFunction": "${Scanner/Function.Arn}",
     "sqs:SendMessage": "${Daily/DeadLetters.Arn}",
@@ -106,6 +110,29 @@ def test_in_enforce_mode_the_rotator_may_also_change_keys_and_write_secrets(temp
     assert may(template, ROTATOR, mode="Enforce") == exactly({**ROTATOR_ALWAYS_MAY, **ROTATOR_ENFORCING_MAY})
 
 
+def test_with_a_key_for_the_secrets_the_rotator_may_also_use_it_and_only_to_enforce(
+    template: Template,
+) -> None:
+    granted = allowed(template, ROTATOR, mode="Enforce", kms_key=KMS_KEY)
+    assert {action: sorted(resources) for action, resources in granted.items()} == exactly(
+        {**ROTATOR_ALWAYS_MAY, **ROTATOR_ENFORCING_MAY, **ROTATOR_ENCRYPTING_MAY}
+    )
+    assert allowed(template, ROTATOR, mode="Audit", kms_key=KMS_KEY).keys() == ROTATOR_ALWAYS_MAY.keys()
+
+
+def test_the_rotator_uses_that_key_by_way_of_secrets_manager_alone(template: Template) -> None:
+    [statement] = [
+        each
+        for each in statements(template, ROTATOR, mode="Enforce", kms_key=KMS_KEY)
+        if any(action.startswith("kms:") for action in each.actions)
+    ]
+    assert statement.conditions.keys() == {"StringEquals"}
+    assert {text(template, each) for each in statement.conditions["StringEquals"]["kms:ViaService"]} == {
+        "secretsmanager.${AWS::Region}.amazonaws.com",
+        "secretsmanager.${AWS::Region}.${AWS::URLSuffix}",
+    }
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_the_rotator_cannot_read_a_secret_back_or_give_anyone_a_policy(template: Template, mode: str) -> None:
     granted = may(template, ROTATOR, mode=mode)
@@ -114,25 +141,27 @@ def test_the_rotator_cannot_read_a_secret_back_or_give_anyone_a_policy(template:
     assert "iam:PutUserPolicy" not in granted
 
 
-def test_the_rotator_writes_and_removes_its_own_tags_only(template: Template) -> None:
-    tagging = [
-        statement
-        for statement in statements(template, ROTATOR, mode="Enforce")
-        if statement.actions & {"iam:TagUser", "iam:UntagUser"}
-    ]
-    assert [statement.conditions for statement in tagging] == [
-        {
-            "ForAllValues:StringLike": {
-                "aws:TagKeys": [
-                    "access-key-rotation:pending",
-                    "access-key-rotation:inactive-since:*",
-                    "access-key-rotation:held-until:*",
-                    "access-key-rotation:replace",
-                ]
+@pytest.mark.parametrize(
+    ("action", "keys"),
+    [
+        ("iam:TagUser", ["pending", "inactive-since:*", "held-until:*"]),
+        # `replace` is people's to write, and the rotator's to remove when it is done.
+        ("iam:UntagUser", ["pending", "inactive-since:*", "held-until:*", "replace"]),
+    ],
+)
+def test_the_rotator_writes_and_removes_its_own_tags_only(
+    template: Template, action: str, keys: list[str]
+) -> None:
+    tagging = [each for each in statements(template, ROTATOR, mode="Enforce") if action in each.actions]
+    assert [(set(statement.actions), statement.conditions) for statement in tagging] == [
+        (
+            {action},
+            {
+                "ForAllValues:StringLike": {"aws:TagKeys": [f"access-key-rotation:{key}" for key in keys]},
+                # Without this, a request that names no tag at all would pass.
+                "Null": {"aws:TagKeys": "false"},
             },
-            # Without this, a request that names no tag at all would pass.
-            "Null": {"aws:TagKeys": "false"},
-        }
+        )
     ]
 
 
@@ -143,13 +172,16 @@ def test_the_schedule_may_invoke_the_scanner_and_leave_dead_letters(template: Te
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("role", ROLES)
 def test_no_allowed_action_has_a_wildcard(template: Template, role: str, mode: str) -> None:
-    assert [action for action in allowed(template, role, mode=mode) if "*" in action or "?" in action] == []
+    granted = allowed(template, role, mode=mode, kms_key=KMS_KEY)
+    assert [action for action in granted if "*" in action or "?" in action] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_resource_is_named_but_that_of_the_calls_that_take_none(template: Template, role: str) -> None:
     anything = {
-        action for action, resources in allowed(template, role, mode="Enforce").items() if "*" in resources
+        action
+        for action, resources in allowed(template, role, mode="Enforce", kms_key=KMS_KEY).items()
+        if "*" in resources
     }
     assert anything <= {
         "iam:GetAccountAuthorizationDetails",

@@ -15,7 +15,8 @@ ACCEPTED = {"W3005"}
 
 def test_it_synthesizes_without_credentials_and_without_a_warning(assembly: Assembly) -> None:
     assert (assembly.exit_status, assembly.stdout) == (0, ""), assembly.stderr
-    said = [line for line in assembly.stderr.splitlines() if not line.startswith("Bundling asset ")]
+    # An empty line is what the CLI leaves of a finding that is acknowledged.
+    said = [line for line in assembly.stderr.splitlines() if line and not line.startswith("Bundling asset ")]
     assert said == []
 
 

@@ -35,10 +35,22 @@ def test_it_is_encrypted_with_a_key_of_our_own_that_rotates(template: Template) 
 
 
 def test_nobody_publishes_without_tls(template: Template) -> None:
-    denies = [each for each in topic_policy(template) if each["Effect"] == "Deny"]
+    denies = [each for each in topic_policy(template) if "aws:SecureTransport" in str(each["Condition"])]
     assert [(each["Principal"], each["Action"], each["Resource"], each["Condition"]) for each in denies] == [
         ("*", "sns:Publish", "${Alerts/Topic}", {"Bool": {"aws:SecureTransport": "false"}})
     ]
+
+
+def test_nobody_publishes_but_the_rotator_and_services_of_aws(template: Template) -> None:
+    """The digest holds commands to copy: whoever may publish to `*` must not be able to write one."""
+    [statement] = [each for each in topic_policy(template) if each.get("Sid") == "NobodyElseSpeaks"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", "${Alerts/Topic}")
+    assert statement["Condition"].keys() == {"StringNotEquals", "BoolIfExists"}
+    principal = statement["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
+    assert text(template, principal) == "${Rotator/Role.Arn}"
+    # An alarm has no principal's ARN: without this its mail would be denied.
+    assert statement["Condition"]["BoolIfExists"] == {"aws:PrincipalIsAWSService": "false"}
 
 
 def test_alarms_of_this_account_may_publish_and_nobody_else_by_the_topics_policy(template: Template) -> None:
@@ -53,15 +65,45 @@ def test_alarms_of_this_account_may_use_the_key(template: Template) -> None:
     """Otherwise an alarm changes its state and its mail is lost without a word."""
     [statement] = for_cloudwatch(key_policy(template))
     assert statement["Effect"] == "Allow"
-    assert sorted(statement["Action"]) == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    # kms:GenerateDataKey*, as CloudWatch's documentation has it.
+    assert statement["Action"] == [
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyPair",
+        "kms:GenerateDataKeyPairWithoutPlaintext",
+        "kms:GenerateDataKeyWithoutPlaintext",
+    ]
     assert statement["Condition"] == THIS_ACCOUNT
 
 
-def test_besides_alarms_only_this_accounts_own_policies_give_the_key(template: Template) -> None:
-    others = [each for each in key_policy(template) if each not in for_cloudwatch(key_policy(template))]
-    assert [text(template, each["Principal"]["AWS"]) for each in others] == [
-        "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
-    ]
+def test_the_rotator_uses_the_key_by_way_of_sns_alone(template: Template) -> None:
+    [statement] = [each for each in key_policy(template) if each["Sid"] == "DigestsOfTheRotator"]
+    assert statement["Effect"] == "Allow"
+    assert text(template, statement["Principal"]["AWS"]) == "${Rotator/Role.Arn}"
+    assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    [via] = statement["Condition"]["StringEquals"].items()
+    assert via[0] == "kms:ViaService"
+    assert {text(template, each) for each in via[1]} == {
+        "sns.${AWS::Region}.amazonaws.com",
+        "sns.${AWS::Region}.${AWS::URLSuffix}",
+    }
+
+
+def test_this_account_administers_the_key_and_does_not_use_it(template: Template) -> None:
+    known = {"AlarmsOfThisAccount", "DigestsOfTheRotator"}
+    [statement] = [each for each in key_policy(template) if each["Sid"] not in known]
+    assert (
+        text(template, statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
+    )
+    uses = {"kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:CreateGrant"}
+    assert uses.isdisjoint(statement["Action"])
+    # Without these nobody could ever mend or delete it.
+    assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= set(statement["Action"])
+
+
+def test_no_key_policy_allows_an_action_by_a_wildcard(template: Template) -> None:
+    actions = [action for each in key_policy(template) for action in each["Action"]]
+    assert [action for action in actions if "*" in action] == []
 
 
 def test_an_address_is_subscribed_when_there_is_one(template: Template) -> None:

@@ -32,7 +32,7 @@ class Iam:
     def get_user(self, *, UserName: str) -> Any:
         def effect() -> Any:
             user = self.account.iam.user(UserName)
-            found: dict[str, Any] = {"UserName": UserName, "Arn": user.arn}
+            found: dict[str, Any] = {"UserName": UserName, "Path": "/", "Arn": user.arn}
             if user.tags:
                 found["Tags"] = [{"Key": key, "Value": value} for key, value in user.tags.items()]
             return {"User": found}
@@ -146,6 +146,7 @@ class Iam:
                     "UserDetailList": [
                         {
                             "UserName": name,
+                            "Path": "/",
                             "Tags": [
                                 {"Key": k, "Value": v} for k, v in self.account.iam.user(name).tags.items()
                             ],
@@ -179,9 +180,11 @@ class SecretsManager:
     _tokens: "count[int]" = field(default_factory=count)
 
     def describe_secret(self, *, SecretId: str) -> Any:
+        name = _name(SecretId)
+
         def effect() -> Any:
-            secret = self.account.secrets.describe(SecretId)
-            found: dict[str, Any] = {"Name": SecretId}
+            secret = self.account.secrets.describe(name)
+            found: dict[str, Any] = {"Name": name, "ARN": _arn(name)}
             stages = {version: sorted(labels) for version, labels in secret.stages.items() if labels}
             if stages:
                 found["VersionIdsToStages"] = stages
@@ -189,37 +192,40 @@ class SecretsManager:
                 found["DeletedDate"] = secret.deleted_on
             return found
 
-        return self.line.call("DescribeSecret", Kind.READ, _owner(SecretId), effect)
+        return self.line.call("DescribeSecret", Kind.READ, _owner(_name(SecretId)), effect)
 
-    def create_secret(self, *, Name: str, Description: str, SecretString: str) -> None:
+    def create_secret(self, *, Name: str, Description: str, SecretString: str) -> Any:
         assert Description
         token = self._token()
-        self.line.call(
-            "CreateSecret",
-            Kind.WRITE,
-            _owner(Name),
-            lambda: self.account.secrets.create(Name, token=token, value=SecretString),
-        )
+
+        def effect() -> Any:
+            self.account.secrets.create(Name, token=token, value=SecretString)
+            return {"Name": Name, "ARN": _arn(Name)}
+
+        return self.line.call("CreateSecret", Kind.WRITE, _owner(Name), effect)
 
     def restore_secret(self, *, SecretId: str) -> None:
         self.line.call(
-            "RestoreSecret", Kind.WRITE, _owner(SecretId), lambda: self.account.secrets.restore(SecretId)
+            "RestoreSecret",
+            Kind.WRITE,
+            _owner(_name(SecretId)),
+            lambda: self.account.secrets.restore(_name(SecretId)),
         )
 
     def put_resource_policy(self, *, SecretId: str, ResourcePolicy: str, BlockPublicPolicy: bool) -> None:
         assert BlockPublicPolicy
 
         def effect() -> None:
-            self.account.secrets.live(SecretId).policy = ResourcePolicy
+            self.account.secrets.live(_name(SecretId)).policy = ResourcePolicy
 
-        self.line.call("PutResourcePolicy", Kind.WRITE, _owner(SecretId), effect)
+        self.line.call("PutResourcePolicy", Kind.WRITE, _owner(_name(SecretId)), effect)
 
     def get_resource_policy(self, *, SecretId: str) -> Any:
         def effect() -> Any:
-            policy = self.account.secrets.live(SecretId).policy
+            policy = self.account.secrets.live(_name(SecretId)).policy
             return {"Name": SecretId} if policy is None else {"Name": SecretId, "ResourcePolicy": policy}
 
-        return self.line.call("GetResourcePolicy", Kind.READ, _owner(SecretId), effect)
+        return self.line.call("GetResourcePolicy", Kind.READ, _owner(_name(SecretId)), effect)
 
     def put_secret_value(
         self,
@@ -235,8 +241,8 @@ class SecretsManager:
         self.line.call(
             "PutSecretValue",
             Kind.WRITE,
-            _owner(SecretId),
-            lambda: self.account.secrets.put(SecretId, token=token, value=SecretString, stages=stages),
+            _owner(_name(SecretId)),
+            lambda: self.account.secrets.put(_name(SecretId), token=token, value=SecretString, stages=stages),
         )
 
     def update_secret_version_stage(
@@ -250,9 +256,9 @@ class SecretsManager:
         self.line.call(
             "UpdateSecretVersionStage",
             Kind.WRITE,
-            _owner(SecretId),
+            _owner(_name(SecretId)),
             lambda: self.account.secrets.move(
-                SecretId, stage=VersionStage, to=MoveToVersionId, away_from=RemoveFromVersionId
+                _name(SecretId), stage=VersionStage, to=MoveToVersionId, away_from=RemoveFromVersionId
             ),
         )
 
@@ -296,6 +302,15 @@ class Sns:
     def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> None:
         assert 0 < len(Subject) < 100
         self.line.call("Publish", Kind.WRITE, ACCOUNT, lambda: self.bodies.append(Message))
+
+
+def _arn(name: str) -> str:
+    """AWS adds six characters of its own; here nobody deletes a secret for good and makes another."""
+    return f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{name}-AbCdEf"
+
+
+def _name(secret_id: str) -> str:
+    return secret_id.partition(":secret:")[2].removesuffix("-AbCdEf") or secret_id
 
 
 def _owner(name: str) -> str:

@@ -72,6 +72,7 @@ class Product:
         try:
             found = scan(
                 iam,
+                path_prefix="/",
                 may_concern=lambda keys, tags: may_concern(keys, tags, self.policy, now.date()),
                 workers=1,
             )
@@ -114,6 +115,8 @@ class Product:
         secrets = SecretStore(
             client=self.clients.secrets,
             rotator_role_arn=settings.rotator_role_arn,
+            reader_arns=settings.secret_reader_arns,
+            kms_key_arn=settings.secrets_kms_key_arn,
             sleep=self.account.sleep,
         )
         issuer = Issuer(
@@ -126,7 +129,7 @@ class Product:
         applier = Applier(iam=self.clients.iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
         attempt.run = rotate(
             order,
-            look=partial(observe, iam=self.clients.iam, secrets=secrets),
+            look=partial(observe, iam=self.clients.iam, secrets=secrets, path_prefix="/"),
             act=self._witnessed(applier.apply, attempt, now),
             policy=self.policy,
             occasion=occasion,
@@ -156,6 +159,10 @@ class Product:
         return RotatorSettings(
             policy=self.policy,
             mode=Mode.ENFORCE,
+            user_path_prefix="/",
+            secret_reader_arns=(),
+            secrets_kms_key_arn=None,
+            orders_queue_url="https://sqs.invalid/orders.fifo",
             aws_region=REGION,
             orders_queue_arn=f"arn:aws:sqs:{REGION}:123456789012:orders.fifo",
             topic_arn=f"arn:aws:sns:{REGION}:123456789012:digests",

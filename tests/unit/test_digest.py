@@ -312,3 +312,19 @@ def test_no_tag_can_start_a_line_of_its_own_or_break_the_width(text: str) -> Non
 
 def test_days_are_counted_from_the_day_of_the_run() -> None:
     assert f"{days_ago(-4)}: in 4 days." in flat(digest_of(run_of(SOON), ENFORCE, redelivered=False))
+
+
+def test_in_audit_an_interrupted_replacement_is_told_to_wait_for_enforce() -> None:
+    """Mode went back to Audit while it was in flight: it must not be stranded without a word."""
+    stranded = user(
+        key(80, used=1),
+        key(0, id=NEW),
+        tags={f"{PREFIX}pending": f"2026-11-20T06:00:00Z eu-west-1 run-1 {OLD}"},
+        staged=NEW,
+    )
+    digest = digest_of(run_of(stranded, done=False), AUDIT, redelivered=False)
+    assert "waits for Mode=Enforce" in " ".join(digest.body.partition("NEEDS SOMEONE")[2].split())
+    assert digest.severity is Severity.ATTENTION
+    assert digest.worth_sending
+    acted = digest_of(run_of(stranded), ENFORCE, redelivered=False)
+    assert "waits for Mode=Enforce" not in " ".join(acted.body.split())

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from keyrotation.order import BadInput, Order, order_of_queue, run_id_of_schedule
+from keyrotation.order import BadInput, Order, order_of_queue, prove_in_flight, run_id_of_schedule
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
 ORDER = Order(
@@ -91,3 +91,14 @@ def test_whatever_does_not_come_from_the_queue_is_refused(direct: object, field:
 def test_a_schedule_without_its_run_id_is_refused(wrong: object) -> None:
     with pytest.raises(BadInput, match="run_id"):
         run_id_of_schedule(wrong)
+
+
+@pytest.mark.parametrize(
+    "receipt", [{}, {"receiptHandle": ""}, {"receiptHandle": None}, {"receiptHandle": 7}]
+)
+def test_an_order_without_a_receipt_is_refused_before_the_queue_is_asked(receipt: dict[str, Any]) -> None:
+    forged = event(ORDER.to_json())
+    forged["Records"][0] |= receipt
+    nobody: Any = None
+    with pytest.raises(BadInput, match="receiptHandle"):
+        prove_in_flight(forged, sqs=nobody, queue_url="https://queue", seconds=5400)

@@ -15,6 +15,9 @@ ENVIRONMENT = {
     "UNUSED_DAYS": "90",
     "DELETE_AFTER_DAYS": "30",
     "MAX_USERS_PER_RUN": "100",
+    "USER_PATH_PREFIX": "/",
+    "SECRET_READER_ARNS": "",
+    "SECRETS_KMS_KEY_ARN": "",
     "AWS_REGION": "eu-west-1",
     "ORDERS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
     "ORDERS_QUEUE_ARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
@@ -22,8 +25,8 @@ ENVIRONMENT = {
     "ROTATOR_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/access-key-rotation-rotator",
     "FUNCTION_TIMEOUT_SECONDS": "900",
 }
-SCANNER_READS = {name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "_URL", "_USE"))}
-ROTATOR_READS = set(ENVIRONMENT) - {"ORDERS_QUEUE_URL"}
+SCANNER_READS = {name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "_URL", "_USE", "_PREFIX"))}
+ROTATOR_READS = set(ENVIRONMENT)
 
 
 def test_a_complete_environment_is_understood() -> None:
@@ -56,11 +59,89 @@ def test_the_rotator_refuses_an_environment_without(name: str) -> None:
         ("OVERLAP_DAYS", "41", "MaxKeyAgeDays=90, OverlapDays=41"),
         ("TOPIC_ARN", "topic", "TOPIC_ARN is 'topic': not an ARN"),
         ("AWS_REGION", "", "AWS_REGION is '': empty"),
+        (
+            "USER_PATH_PREFIX",
+            "apps/",
+            r"USER_PATH_PREFIX \(parameter UserPathPrefix\) is 'apps/': not an IAM path",
+        ),
+        (
+            "SECRET_READER_ARNS",
+            "*",
+            r"SECRET_READER_ARNS \(parameter SecretReaderArns\).*'\*' is not the ARN of one",
+        ),
+        ("SECRETS_KMS_KEY_ARN", "alias/mine", r"\(parameter SecretsKmsKeyArn\).*not the ARN of a KMS key"),
     ],
 )
 def test_a_value_that_is_not_understood_is_refused_by_name(name: str, value: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         RotatorSettings.parse({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "apps",
+        "/apps",
+        "apps/",
+        "/a*/",
+        "/a?/",
+        "/${aws:username}/",
+        "/a b/",
+        "/é/",
+        "/" + "x" * 511 + "/",
+    ],
+)
+def test_a_path_that_iam_does_not_know_or_that_means_more_than_itself_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="UserPathPrefix"):
+        ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h!/", "/" + "x" * 510 + "/"])
+def test_a_path_of_iam_is_taken(prefix: str) -> None:
+    assert ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
+    assert RotatorSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "readers",
+    [
+        "arn:aws:iam::123456789012:root",
+        "123456789012",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::123456789012:role/apps/",
+        "arn:aws:iam::123456789012:group/admins",
+        "arn:aws:sts::123456789012:assumed-role/reader/session",
+        "arn:aws:iam::123456789012:role/reader,",
+        ",",
+    ],
+)
+def test_a_reader_that_is_not_one_user_or_role_is_refused(readers: str) -> None:
+    with pytest.raises(SettingsError, match="SecretReaderArns"):
+        RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": readers})
+
+
+def test_readers_are_users_and_roles_of_any_partition() -> None:
+    readers = (
+        "arn:aws:iam::123456789012:role/reader",
+        "arn:aws-cn:iam::123456789012:user/people/ann",
+        "arn:aws-us-gov:iam::210987654321:role/service-role/sync_1",
+    )
+    parsed = RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
+    assert parsed.secret_reader_arns == readers
+    assert RotatorSettings.parse(ENVIRONMENT).secret_reader_arns == ()
+
+
+def test_the_key_of_the_secrets_is_one_by_its_arn_or_none() -> None:
+    arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0123456789abcdef"
+    assert RotatorSettings.parse({**ENVIRONMENT, "SECRETS_KMS_KEY_ARN": arn}).secrets_kms_key_arn == arn
+    assert RotatorSettings.parse(ENVIRONMENT).secrets_kms_key_arn is None
+    for other in (
+        "arn:aws:kms:eu-west-1:123456789012:alias/mine",
+        "arn:aws:kms:eu-west-1:123456789012:key/*",
+    ):
+        with pytest.raises(SettingsError, match="SecretsKmsKeyArn"):
+            RotatorSettings.parse({**ENVIRONMENT, "SECRETS_KMS_KEY_ARN": other})
 
 
 def test_every_problem_is_told_at_once() -> None:
