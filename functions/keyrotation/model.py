@@ -47,6 +47,15 @@ class LastUse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Use:
+    """Who was seen using a key: the address and the program as the caller gave them, and what it called."""
+
+    source: str
+    user_agent: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Key:
     """One access key. `last_use` None: never used, as IAM said so; what could not be read is in `User.unread`."""
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 PROOF_DELAYS = (1, 2, 3, 3, 4, 4, 5, 5, 10, 10, 10)
 
 
+# How the message of a failure begins that left nothing behind.
+NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
+
+
 class ReplacementFailed(Exception):
     """No new key came of it, and the old one was not touched; the message says what is left, fit to print."""
 
@@ -58,7 +62,7 @@ class Issuer:
             self.secrets.make_ready(user)
             self._tag_pending(user, pending)
         except (*CALL_ERRORS, ForeignPolicy) as error:
-            raise ReplacementFailed(f"no key was made ({_told(error)})") from None
+            raise ReplacementFailed(f"{NOT_MADE} ({_told(error)})") from None
         key = self._create(user)
         try:
             self.secrets.stage(user.name, key)
@@ -95,7 +99,7 @@ class Issuer:
                     f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
                     "and nothing more happens to this user until that is settled"
                 ) from None
-            self._undo_pending(user, f"no key was made ({cause_of(error)})")
+            self._undo_pending(user, f"{NOT_MADE} ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:
@@ -137,7 +141,7 @@ class Issuer:
                 f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
                 f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
             ) from None
-        self._undo_pending(user, f"rolled back: the new key {key.id} was deleted ({cause})")
+        self._undo_pending(user, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
     def _undo_pending(self, user: User, what: str) -> NoReturn:
         try:

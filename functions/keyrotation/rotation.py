@@ -1,13 +1,13 @@
 """One run over the users of an order: observe, plan, apply, under the cap and within the time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
-from keyrotation.model import Occasion, User
+from keyrotation.model import Occasion, Use, User
 from keyrotation.order import Order
 from keyrotation.plan import only_marks, plan_user, urgency
 from keyrotation.policy import Policy
@@ -17,7 +17,8 @@ from keyrotation.policy import Policy
 class Run:
     """What a run found and did. `deferred`: not looked at, or not started, because the time was nearly up.
 
-    `listeners`: confirmed subscriptions to the digest; None: they could not be read.
+    `listeners`: confirmed subscriptions to the digest; None: they could not be read. `uses`: by key id, who was
+    seen using a key that is held.
     """
 
     order: Order
@@ -27,6 +28,7 @@ class Run:
     outcomes: tuple[Outcome, ...]
     waiting: tuple[Plan, ...]
     deferred: tuple[str, ...]
+    uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
 
 
 def rotate(
@@ -98,11 +100,19 @@ def rotate(
     )
 
 
-def begin_holds(run: Run, *, hold: Callable[[Outcome], Outcome], workers: int) -> Run:
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A run whose digest went out as this message. Only such a run may begin holds."""
+
+    run: Run
+    message_id: str
+
+
+def begin_holds(told: Told, *, hold: Callable[[Outcome], Outcome], workers: int) -> Run:
     """Write the holds of a run whose digest went out, and only then: no hold ends that nobody was told of."""
     with ThreadPoolExecutor(workers) as pool:
-        held = pool.map(lambda outcome: hold(outcome) if outcome.holds else outcome, run.outcomes)
-        return replace(run, outcomes=tuple(held))
+        held = pool.map(lambda outcome: hold(outcome) if outcome.holds else outcome, told.run.outcomes)
+        return replace(told.run, outcomes=tuple(held))
 
 
 def _under_cap(

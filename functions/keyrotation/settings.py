@@ -20,6 +20,14 @@ class Mode(StrEnum):
     ENFORCE = "Enforce"
 
 
+class Notify(StrEnum):
+    """Which runs send a mail. Whatever this says, a run that begins a hold does."""
+
+    CHANGES = "Changes"
+    PROBLEMS = "Problems"
+    ALWAYS = "Always"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScannerSettings:
     """Each field but the policy is the environment variable of that name."""
@@ -35,10 +43,13 @@ class ScannerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RotatorSettings:
-    """Each field but the policy is the environment variable of that name."""
+    """Each field but the policy is the environment variable of that name. `runbook_url`: a link, or where to look."""
 
     policy: Policy
     mode: Mode
+    notify: Notify
+    runbook_url: str
+    log_group_name: str
     aws_region: str
     orders_queue_arn: str
     topic_arn: str
@@ -49,11 +60,19 @@ class RotatorSettings:
     def account(self) -> str:
         return self.rotator_role_arn.split(":")[4]
 
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return self.rotator_role_arn.split(":")[1]
+
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "RotatorSettings":
         """Raises SettingsError."""
         parsers: dict[str, Callable[[str], object]] = {
-            "mode": _mode,
+            "mode": _one_of(Mode),
+            "notify": _one_of(Notify),
+            "runbook_url": _text,
+            "log_group_name": _text,
             "aws_region": _text,
             "orders_queue_arn": _arn,
             "topic_arn": _arn,
@@ -112,8 +131,11 @@ def _arn(text: str) -> str:
     return text
 
 
-def _mode(text: str) -> Mode:
-    try:
-        return Mode(text)
-    except ValueError:
-        raise ValueError(f"not one of {', '.join(Mode)}") from None
+def _one_of(words: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        try:
+            return words(text)
+        except ValueError:
+            raise ValueError(f"not one of {', '.join(words)}") from None
+
+    return parse
