@@ -21,7 +21,7 @@ from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, begin_holds, rotate
+from keyrotation.rotation import Run, Told, begin_holds, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 
@@ -85,9 +85,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     log(run)
     redelivered = is_redelivered(event)
-    tell(run, redelivered=redelivered)
+    told = tell(run, redelivered=redelivered)
     # Told, then held: a crash in between lets the order come again, and the same hold is told and written.
-    held = begin_holds(run, hold=applier.hold, workers=WORKERS)
+    held = begin_holds(told, hold=applier.hold, workers=WORKERS) if told is not None else run
     if failures(held) != failures(run):
         log(held)
         tell(held, redelivered=redelivered)
@@ -110,15 +110,25 @@ def listeners(run_id: str) -> int | None:
     return confirmed
 
 
-def tell(run: Run, *, redelivered: bool) -> None:
-    """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
+def tell(run: Run, *, redelivered: bool) -> Told | None:
+    """None: nobody is to hear of it, and so no hold may begin.
+
+    Raises what botocore raises: a run that could not tell is not finished, and its order comes again.
+    """
     digest = digest_of(run, settings, redelivered=redelivered)
+    told = None
     if digest.worth_sending:
-        publish(digest, settings, sns=sns)
+        told = Told(run=run, message_id=publish(digest, settings, sns=sns))
     logger.info(
         "digest",
-        extra={"run_id": run.order.run_id, "sent": digest.worth_sending, "subject": digest.subject},
+        extra={
+            "run_id": run.order.run_id,
+            "sent": told is not None,
+            "message_id": told.message_id if told is not None else None,
+            "subject": digest.subject,
+        },
     )
+    return told
 
 
 def failures(run: Run) -> int:
@@ -127,15 +137,23 @@ def failures(run: Run) -> int:
 
 def log(run: Run) -> None:
     """The full report, a line per user: the mail names only the most urgent of many."""
+    run_id = run.order.run_id
     for plan in run.plans:
         for step in plan.steps:
             logger.info(
-                "planned", extra={"user": plan.user.name, "rule": step.rule, "decision": repr(step.decision)}
+                "planned",
+                extra={
+                    "run_id": run_id,
+                    "user": plan.user.name,
+                    "rule": step.rule,
+                    "decision": repr(step.decision),
+                },
             )
     for outcome in run.outcomes:
         logger.info(
             "applied",
             extra={
+                "run_id": run_id,
                 "user": outcome.plan.user.name,
                 "done": [repr(done) for done in outcome.done],
                 "failure": outcome.failure,
@@ -143,4 +161,4 @@ def log(run: Run) -> None:
         )
     if run.waiting or run.deferred:
         waiting = [plan.user.name for plan in run.waiting]
-        logger.warning("not reached", extra={"waiting": waiting, "deferred": run.deferred})
+        logger.warning("not reached", extra={"run_id": run_id, "waiting": waiting, "deferred": run.deferred})

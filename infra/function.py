@@ -36,7 +36,7 @@ class Function(Construct):
         )
         # The log holds each run's full report: evidence that an audit may ask for a year later, and after the
         # stack is gone, so deleting the stack keeps it (a deployment that failed leaves none behind).
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "Logs",
             retention=logs.RetentionDays.ONE_YEAR,
@@ -44,7 +44,8 @@ class Function(Construct):
         )
         self.allow(
             iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[self.log_group.log_group_arn],
             )
         )
         self.function = lam.Function(
@@ -58,7 +59,7 @@ class Function(Construct):
             role=self.role,
             memory_size=512,
             timeout=cdk.Duration.seconds(TIMEOUT_SECONDS),
-            log_group=log_group,
+            log_group=self.log_group,
             logging_format=lam.LoggingFormat.JSON,
             environment={
                 "POWERTOOLS_SERVICE_NAME": handler.partition(".")[0],

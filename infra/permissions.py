@@ -18,10 +18,15 @@ OWN_TAGS = [
 def scanner(*, stack: cdk.Stack, orders: Orders) -> list[iam.PolicyStatement]:
     """Read users, tags and keys; send an order. Nothing that changes anything."""
     return [
-        # IAM knows no narrower resource for these. Both only read: the one way to list users with their tags, and
-        # the one way to know whether the root user has keys.
+        # IAM knows no narrower resource for these. All only read: the one way to list users with their tags, the
+        # one way to know whether the root user has keys, and what people call the account, for the mail's subject.
         iam.PolicyStatement(
-            actions=["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"], resources=["*"]
+            actions=[
+                "iam:GetAccountAuthorizationDetails",
+                "iam:GetAccountSummary",
+                "iam:ListAccountAliases",
+            ],
+            resources=["*"],
         ),
         iam.PolicyStatement(actions=["iam:ListAccessKeys"], resources=[_users(stack)]),
         iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[orders.queue.queue_arn]),

@@ -45,6 +45,8 @@ class AccessKeyRotation(cdk.Stack):
                 **parameters.policy_environment(),
                 "MODE": parameters.mode.value_as_string,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,
+                "NOTIFY": parameters.notify.value_as_string,
+                "RUNBOOK_URL": parameters.runbook_url.value_as_string,
                 "TOPIC_ARN": topic.topic.topic_arn,
                 "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
             },
@@ -53,6 +55,8 @@ class AccessKeyRotation(cdk.Stack):
             role_name="access-key-rotation-rotator",
         )
         rotator.function.add_environment("ROTATOR_ROLE_ARN", rotator.role.role_arn)
+        # The mail names the log that holds the full report.
+        rotator.function.add_environment("LOG_GROUP_NAME", rotator.log_group.log_group_name)
         rotator.allow(*permissions.rotator_always(stack=self, orders=orders, topic=topic))
         self._enforce(mode=parameters.mode, role=rotator.role)
         orders.feed(rotator.function)

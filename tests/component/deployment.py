@@ -107,6 +107,9 @@ class Deployment:
                 "TOPIC_ARN": self.topic_arn,
                 "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
                 "FUNCTION_TIMEOUT_SECONDS": "900",
+                "NOTIFY": "Changes",
+                "RUNBOOK_URL": "docs/runbook.md",
+                "LOG_GROUP_NAME": "rotator-logs",
             }
         variables |= overrides
         return {name: value for name, value in variables.items() if value is not None}

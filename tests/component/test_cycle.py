@@ -62,6 +62,7 @@ def test_the_scanner_reads_users_and_keys_sends_one_order_and_does_nothing_else(
     assert set(calls.operations) == {
         "GetAccountAuthorizationDetails",
         "GetAccountSummary",
+        "ListAccountAliases",
         "ListAccessKeys",
         "SendMessage",
     }

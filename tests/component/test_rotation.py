@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
-from keyrotation.digest import Digest, Severity, digest_of
+from keyrotation.digest import Digest, digest_of
 from keyrotation.model import Occasion, User
 from keyrotation.observe import observe
 from keyrotation.order import Order
 from keyrotation.policy import Policy
+from keyrotation.report import Severity
 from keyrotation.rotation import Run, rotate
-from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.settings import Mode, Notify, RotatorSettings
 
 from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
 from tests.component.calls import Call, Calls
@@ -90,6 +91,9 @@ def digest(run: Run, *, mode: Mode = Mode.ENFORCE) -> Digest:
         topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
         rotator_role_arn=ROTATOR_ROLE_ARN,
         function_timeout_seconds=900,
+        notify=Notify.CHANGES,
+        runbook_url="docs/runbook.md",
+        log_group_name="rotator-logs",
     )
     return digest_of(run, settings, redelivered=False)
 

@@ -19,7 +19,14 @@ NUMBERS = {
     "DeleteAfterDays": (30, 0, 3650),
     "MaxUsersPerRun": (100, 1, 5000),
 }
-TEXTS = {"Mode": "Audit", "AlertEmail": "", "RunAt": "06:00", "TimeZone": "UTC"}
+TEXTS = {
+    "Mode": "Audit",
+    "AlertEmail": "",
+    "Notify": "Changes",
+    "RunbookUrl": "docs/runbook.md",
+    "RunAt": "06:00",
+    "TimeZone": "UTC",
+}
 # The CDK's own; the template's Rules read it.
 BOOTSTRAP = "BootstrapVersion"
 
@@ -80,6 +87,11 @@ def test_the_mode_is_audit_or_enforce_and_nothing_else(template: Template) -> No
             "AlertEmail",
             ["", "on-call@example.com", "a.b+c@mail.example.co.uk"],
             ["on-call", "@example.com", "a@b", "a@example.com, b@example.com", "a b@example.com", " "],
+        ),
+        (
+            "RunbookUrl",
+            ["docs/runbook.md", "https://wiki.example.com/keys?x=1#on-call"],
+            ["", "two words", "https://wiki.example.com/schlüssel", "x" * 201],
         ),
         (
             "TimeZone",

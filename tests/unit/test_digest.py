@@ -1,92 +1,28 @@
-"""The mail: what on-call reads, and what nobody can forge."""
+"""What is told of a run: what stands first, what stands where, and that nobody can forge any of it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keyrotation.actions import Plan, Replace
-from keyrotation.apply import Done, Outcome
-from keyrotation.digest import Digest, Severity, digest_of
-from keyrotation.model import User
-from keyrotation.order import Order
-from keyrotation.plan import plan_user
-from keyrotation.replacement import Issued
+from keyrotation.digest import Digest, digest_of
+from keyrotation.report import Severity
 from keyrotation.rotation import Run
-from keyrotation.settings import RotatorSettings
 
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, off, user
-from tests.unit.test_settings import ENVIRONMENT
-
-PREFIX = "access-key-rotation:"
-ENFORCE = RotatorSettings.parse({**ENVIRONMENT, "MODE": "Enforce"})
-AUDIT = RotatorSettings.parse(ENVIRONMENT)
-
-
-def planned(users: Sequence[User]) -> tuple[Plan, ...]:
-    return tuple(plan_user(each, ENFORCE.policy, OCCASION) for each in users)
-
-
-def run_of(
-    *users: User,
-    done: bool = True,
-    failure: str | None = None,
-    waiting: int = 0,
-    deferred: tuple[str, ...] = (),
-    root: bool | None = False,
-    with_keys: int = 18,
-    listeners: int | None = 1,
-) -> Run:
-    """A run over these users; with `done`, every action took effect. The last `waiting` plans wait."""
-    plans = planned(users)
-    acted = [plan for plan in plans[: len(plans) - waiting] if plan.actions] if done else []
-    outcomes = tuple(
-        Outcome(
-            plan=plan,
-            done=tuple(
-                Done(
-                    action=action,
-                    issued=Issued(key_id=NEW, secret_name="x") if isinstance(action, Replace) else None,
-                )
-                for action in plan.actions
-            )
-            if failure is None
-            else (),
-            failure=failure,
-        )
-        for plan in acted
-    )
-    return Run(
-        order=Order(
-            run_id="run-1",
-            total=20,
-            with_keys=with_keys,
-            root_has_keys=root,
-            user_names=tuple(each.name for each in users),
-        ),
-        today=TODAY,
-        listeners=listeners,
-        plans=plans,
-        outcomes=outcomes,
-        waiting=plans[len(plans) - waiting :] if waiting else (),
-        deferred=deferred,
-    )
-
-
-DUE = user(key(74, used=0), name="alice")
-QUIET = user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW, name="bob")
-HELD = user(key(88, used=1), key(14, used=0, id=NEW), stored=NEW, name="carol")
-FORCED = user(
-    key(102, used=1),
-    key(28, used=0, id=NEW),
-    tags={f"{PREFIX}held-until:{OLD}": f"{TODAY} in-use"},
-    stored=NEW,
-    name="dave",
+from tests.unit.people import NEW, OLD, TODAY, days_ago, key, off, user
+from tests.unit.scenes import (
+    AUDIT,
+    DUE,
+    ENFORCE,
+    EXEMPT,
+    FORCED,
+    HELD,
+    PREFIX,
+    QUIET,
+    SOON,
+    UNREADABLE,
+    run_of,
 )
-EXEMPT = user(key(400, used=0), tags={f"{PREFIX}exempt": "2027-03-01 vendor"}, name="erin")
-SOON = user(key(70, used=0), name="frank")
-UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDenied)",))
 
 
 @pytest.mark.parametrize(
