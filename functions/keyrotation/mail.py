@@ -99,10 +99,16 @@ def _headline(report: Report) -> _Headline:
         )
     if report.mode is Mode.AUDIT:
         return _audit(report)
+    if any(entry.kind == Kind.NOBODY_LISTENS for entry in parts[Part.ACCOUNT]):
+        return _Headline(
+            subject="ATTENTION: nobody is known to get this mail, so no key is switched off",
+            sentence="Nobody is known to get this mail: keys are replaced, but none is switched off or deleted, so "
+            "that old keys grow older than the policy allows, until somebody confirms a subscription.",
+        )
     if parts[Part.ASKED]:
         return _asked(parts[Part.ASKED], report.today)
     if parts[Part.DONE]:
-        return _done(parts[Part.DONE])
+        return _done(parts[Part.DONE], waiting=len(parts[Part.WAITING]))
     if account := parts[Part.ACCOUNT]:
         return _Headline(
             subject="ATTENTION: the account needs someone",
@@ -168,11 +174,13 @@ def _asked(asked: Sequence[Entry], today: date) -> _Headline:
         in_use = " still in use" if all(entry.kind == Kind.IN_USE for entry in off) else ""
         keys = f"{_count(number, 'access key')}{in_use} will be switched off"
         more = f", {others} more {_need(others)} someone" if others else ""
+        first = "the first on" if number > 1 else "on"
         left = _count((by - today).days, "day")
         return _Headline(
             subject=f"ACT by {by}: {keys}{more}",
-            sentence=f"{keys}, the first on {by}, in {left}, unless the owner installs the new key and leaves the old "
-            f"one, or an administrator has it kept on; what still uses it then fails{more}.",
+            sentence=f"{keys}, {first} {by}, in {left}, unless the owner installs the new key and leaves the old one, "
+            f"or an administrator has it kept on; what still uses it then fails."
+            + (f" {_count(others, 'more user')} {_need(others)} someone." if others else ""),
         )
     users = _count(others, "user")
     blocked = [entry for entry in asked if entry.kind == Kind.BLOCKED]
@@ -195,7 +203,7 @@ def _asked(asked: Sequence[Entry], today: date) -> _Headline:
     )
 
 
-def _done(done: Sequence[Entry]) -> _Headline:
+def _done(done: Sequence[Entry], *, waiting: int) -> _Headline:
     changes = _changes(done, replaced="replaced", off="switched off", deleted="deleted")
     install_by = min(
         (entry.by for entry in done if entry.kind == _REPLACED and entry.by is not None), default=None
@@ -204,6 +212,7 @@ def _done(done: Sequence[Entry]) -> _Headline:
     only_replaced = replaced == sum(entry.kind in (_REPLACED, "finished", _OFF, _DELETED) for entry in done)
     what = f"{_count(replaced, 'access key')} replaced" if replaced and only_replaced else changes
     install = f", install by {install_by}" if install_by else ""
+    rest = f", {waiting} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
     otherwise = "; nobody has to do anything"
     if install_by:
         otherwise = (
@@ -211,8 +220,13 @@ def _done(done: Sequence[Entry]) -> _Headline:
             "uses them"
         )
     return _Headline(
-        subject=f"Done: {what or 'marks only'}{install}",
-        sentence=f"{(what or 'marks only').capitalize()}{otherwise}.",
+        subject=f"Done: {what or 'marks only'}{install}{rest}",
+        sentence=f"{(what or 'marks only').capitalize()}{otherwise}."
+        + (
+            f" {_count(waiting, 'more user')} {'waits' if waiting == 1 else 'wait'} for a later run."
+            if waiting
+            else ""
+        ),
     )
 
 

@@ -97,6 +97,7 @@ FORCED = user(
 )
 EXEMPT = user(key(400, used=0), tags={f"{PREFIX}exempt": "2027-03-01 vendor"}, name="erin")
 SOON = user(key(70, used=0), name="frank")
+BACK_ON = user(key(50, used=0), tags={f"{PREFIX}inactive-since:{OLD}": str(days_ago(1))}, name="uma")
 UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDenied)",))
 
 
