@@ -174,11 +174,11 @@ def _asked(asked: Sequence[Entry], today: date) -> _Headline:
         in_use = " still in use" if all(entry.kind == Kind.IN_USE for entry in off) else ""
         keys = f"{_count(number, 'access key')}{in_use} will be switched off"
         more = f", {others} more {_need(others)} someone" if others else ""
-        first = "the first on" if number > 1 else "on"
+        when = "the first on" if number > 1 else "on"
         left = _count((by - today).days, "day")
         return _Headline(
             subject=f"ACT by {by}: {keys}{more}",
-            sentence=f"{keys}, {first} {by}, in {left}, unless the owner installs the new key and leaves the old one, "
+            sentence=f"{keys}, {when} {by}, in {left}, unless the owner installs the new key and leaves the old one, "
             f"or an administrator has it kept on; what still uses it then fails."
             + (f" {_count(others, 'more user')} {_need(others)} someone." if others else ""),
         )

@@ -219,9 +219,9 @@ def _outcome(dice: Dice, plan: Plan) -> Outcome:
     return Outcome(plan=plan, done=done, failure=None, holds=holds)
 
 
-@given(drawn(forged), st.booleans())
+@given(drawn_run=drawn(forged), redelivered=st.booleans())
 def test_whatever_people_write_the_shape_stays(
-    drawn_run: tuple[Run, RotatorSettings], redelivered: bool
+    *, drawn_run: tuple[Run, RotatorSettings], redelivered: bool
 ) -> None:
     run, settings = drawn_run
     digest = digest_of(run, settings, redelivered=redelivered)

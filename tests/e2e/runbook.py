@@ -1,0 +1,64 @@
+"""docs/runbook.md as a person follows it: its commands, run by bash as they stand there, with tests/e2e/aws.py as `aws`."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from sandbox.account import EmulatedAccount
+from sandbox.clients import ADMIN
+from sandbox.launch import CHECKOUT
+
+RUNBOOK = CHECKOUT / "docs" / "runbook.md"
+AWS = Path(__file__).with_name("aws.py")
+
+
+def commands(text: str) -> str:
+    """The indented lines."""
+    return "\n".join(line.removeprefix("    ") for line in text.splitlines() if line.startswith("    "))
+
+
+class Runbook:
+    """Follows one section; `binaries` is an empty folder, where `aws` is put."""
+
+    def __init__(self, account: EmulatedAccount, alarm: str, *, binaries: Path) -> None:
+        preamble, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
+        (section,) = (each for each in sections if each.partition("\n")[0].endswith(f"({alarm})"))
+        self._next = [commands(preamble)]
+        self._variables = binaries / "variables"
+        # **Label.** text, up to the next label
+        labels = re.split(r"^\*\*([^*]+)\.\*\*", section, flags=re.MULTILINE)[1:]
+        self._parts = dict(zip(labels[::2], labels[1::2], strict=True))
+        aws = binaries / "aws"
+        aws.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(AWS))} "$@"\n')
+        aws.chmod(0o755)
+        self._environment = {
+            "PATH": f"{binaries}{os.pathsep}{os.defpath}",
+            "HOME": str(binaries),
+            "AWS_ACCESS_KEY_ID": ADMIN.key_id,
+            "AWS_SECRET_ACCESS_KEY": ADMIN.secret,
+            "AWS_DEFAULT_REGION": account.region,
+            "AWS_ENDPOINT_URL": account.emulator.endpoint,
+            "AWS_CA_BUNDLE": str(account.emulator.ca),
+        }
+
+    def follow(self, label: str) -> str:
+        """Run the commands of a part, such as "What to do"; what they print. Variables stay, as in a person's shell."""
+        keep = f"env -0 > {shlex.quote(str(self._variables))}"
+        script = "\n".join(["set -aeuo pipefail", *self._next, commands(self._parts[label]), keep])
+        done = subprocess.run(
+            ["bash", "-c", script],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"docs/runbook.md does not work: {done.stderr}")
+        self._next = []
+        kept = self._variables.read_text().split("\0")
+        self._environment = dict(each.split("=", 1) for each in kept if each)
+        return done.stdout
