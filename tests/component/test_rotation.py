@@ -225,7 +225,7 @@ def test_a_role_without_the_right_to_make_keys_gives_a_run_that_reports_it(
     run = rotation.run("alice", "bob")
 
     assert set(failures(run)) == {"alice", "bob"}
-    assert digest(run).subject.startswith("FAILED: changes to 2 users did not finish")
+    assert digest(run).subject.startswith("FAILED: 2 replacements not made, nothing lost")
     assert {name: account.keys(name) for name in ids} == {name: {id_: "Active"} for name, id_ in ids.items()}
     assert [account.tags(name) for name in ids] == [{}, {}]
 

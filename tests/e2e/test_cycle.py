@@ -185,7 +185,7 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
             mail = one_day(stack)
         finally:
             iam.delete_role_policy(RoleName=role, PolicyName="boundary")
-        assert mail.subject.startswith("FAILED: changes to 1 user did not finish")
+        assert mail.subject.startswith("FAILED: 1 replacement not made, nothing lost")
         assert "CreateAccessKey: AccessDenied" in " ".join(mail.body.split())
         assert statuses(stack.account, "denied") == ["Active"]
         tags = iam.get_user(UserName="denied")["User"].get("Tags", [])
@@ -246,7 +246,7 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
         assert policies
         assert not any("iam:CreateAccessKey" in policy or "PutSecretValue" in policy for policy in policies)
         assert statuses(account, "audited") == ["Active"]
-        assert one_day(stack).subject.startswith("Done: replaced 1 access key (")
+        assert one_day(stack).subject.startswith("Done: 1 access key replaced, install by 20")
 
 
 def test_a_rotator_invoked_directly_refuses(stack: Deployed) -> None:
