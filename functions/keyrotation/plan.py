@@ -625,7 +625,8 @@ def _unused_on(state: State, key: Key) -> date | None:
     day = key.idle_since + timedelta(days=policy.unused_days)
     if key is state.newest and key.used_on is None:
         day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
-    return day
+    left_alone_until = state.reactivated(key)
+    return day if left_alone_until is None else max(day, left_alone_until)
 
 
 # What several rules ask.

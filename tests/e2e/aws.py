@@ -24,9 +24,8 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     (region,) = given.get("region", [None])
     client = client_of(service, region)
     method = operation.replace("-", "_")
-    shapes = client.meta.service_model.operation_model(
-        client.meta.method_to_api_mapping[method]
-    ).input_shape.members
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
+    shapes = model.input_shape.members if model.input_shape is not None else {}
     members = {xform_name(name, "-"): name for name in shapes}
     if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")

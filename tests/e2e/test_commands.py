@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -258,20 +258,24 @@ def _wrong(section: str, told: dict[str, str], account: EmulatedAccount, name: s
     iam, did = account.client("iam"), told.get("What to do", "")
     tags = iam.list_user_tags(UserName=name)["Tags"]
     status = iam.list_access_keys(UserName=name)["AccessKeyMetadata"][0]["Status"]
-    expected: dict[str, list[bool]] = {
-        "ACT": [did.startswith("{}"), old.key_id in told["Verify"], tags == []],
-        "ATTENTION": ["SubscriptionArn" in did, old.key_id in did, status == "Active"],
-        "FAILED": ["users" in told["Verify"], "Name" in told["Undo"]],
-        "CRITICAL": ["{}" in did, "Active" in told["Verify"], status == "Inactive"],
-        "RESUMED": ["What to do" in told],
-        "Done": ["{}" in did, "LastUsed" in told["Verify"], status == "Active", len(tags) == 1],
-        "Coming up": ["rotation:exempt" in told["Verify"], "rotation:replace" in told["Verify"], tags == []],
-        "AUDIT": [tags == []],
-        "Nothing": [set(told) == {"What it means", "How urgent"}],
-        "ScannerErrors": ["users" in told["Verify"]],
-        "RotatorErrors": ["ReservedConcurrentExecutions" in told["Undo"]],
-        "OldestOrder": ["Enabled" in did, "ApproximateNumberOfMessages" in told["Verify"]],
-        "Silence": ["ENABLED" in did, "users" in did],
-        "NoListener": ["SubscriptionArn" in did, int(told["Verify"].split()[-1]) >= 1],
+    expected: dict[str, Callable[[], list[bool]]] = {
+        "ACT": lambda: [did.startswith("{}"), old.key_id in told["Verify"], tags == []],
+        "ATTENTION": lambda: ["SubscriptionArn" in did, old.key_id in did, status == "Active"],
+        "FAILED": lambda: ["users" in told["Verify"], "Name" in told["Undo"]],
+        "CRITICAL": lambda: ["{}" in did, "Active" in told["Verify"], status == "Inactive"],
+        "RESUMED": lambda: ["What to do" in told],
+        "Done": lambda: ["{}" in did, "LastUsed" in told["Verify"], status == "Active", len(tags) == 1],
+        "Coming up": lambda: [
+            "rotation:exempt" in told["Verify"],
+            "rotation:replace" in told["Verify"],
+            tags == [],
+        ],
+        "AUDIT": lambda: [tags == []],
+        "Nothing": lambda: [set(told) == {"What it means", "How urgent"}],
+        "ScannerErrors": lambda: ["users" in told["Verify"]],
+        "RotatorErrors": lambda: ["ReservedConcurrentExecutions" in told["Undo"]],
+        "OldestOrder": lambda: ["Enabled" in did, "ApproximateNumberOfMessages" in told["Verify"]],
+        "Silence": lambda: ["ENABLED" in did, "users" in did],
+        "NoListener": lambda: ["SubscriptionArn" in did, int(told["Verify"].split()[-1]) >= 1],
     }
-    return [f"{section}: number {at}" for at, fine in enumerate(expected[section]) if not fine]
+    return [f"{section}: number {at}" for at, fine in enumerate(expected[section]()) if not fine]
