@@ -589,11 +589,16 @@ def _next_days(state: State, key: Key) -> Iterator[tuple[date, Kind, str]]:
 def _deletion_day(state: State, key: Key) -> date | None:
     """The first day on which rule 5 would delete this inactive key; None: it would not."""
     policy, off_on = state.policy, state.inactive_since.get(key.id, state.today)
-    protected_until = _protected_until(state, key)
-    days = []
+    protected_until, newest, days = _protected_until(state, key), state.newest, []
     if policy.delete_after_days:
-        days.append(max(off_on + timedelta(days=policy.delete_after_days), protected_until))
-    newest = state.newest
+        day = max(off_on + timedelta(days=policy.delete_after_days), protected_until)
+        if newest is not None and newest.seniority < key.seniority:
+            # An older key that rule 10 takes before that day may be needed back, and this one then protects it.
+            retired_on = _retirement_day(state, newest)
+            if retired_on is not None and max(retired_on, state.today) < day:
+                retired_on = max(retired_on, state.today)
+                day = max(day, retired_on + timedelta(days=policy.quiet_days_before_first_use))
+        days.append(day)
     if not state.slot_free and (state.tags.replace_asked or (newest is not None and state.replaceable)):
         needed_on = _due_on(state) or state.today
         day = max(needed_on, off_on + timedelta(days=policy.quiet_days), protected_until)
