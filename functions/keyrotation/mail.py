@@ -19,6 +19,7 @@ _WIDTH = 72
 MOST_PER_SECTION = 25
 # Text that people wrote is wrapped at 4 and starts no line elsewhere: a command or a link, at 8, cannot be forged.
 _TEXT_INDENT, _COMMAND_INDENT = 4, 8
+_SHORTEST_ALIAS = 6
 _LONGEST_SUBJECT = 99  # SNS: fewer than 100 printable ASCII characters
 _TITLES = {
     Part.FORCED: "SWITCHED OFF WHILE IN USE",
@@ -39,19 +40,25 @@ _REPLACED, _OFF, _DELETED = "replaced", "switched-off", "deleted"
 
 @dataclass(frozen=True, kw_only=True)
 class _Headline:
-    """The subject without the account; and one sentence with what happens otherwise."""
+    """The subject without the account; what follows it where there is room; one sentence with what happens otherwise."""
 
     subject: str
     sentence: str
+    more: str = ""
 
 
 def subject_of(report: Report) -> str:
-    """Fewer than 100 printable ASCII characters; a long alias is shortened, never what stands before it."""
-    headline = _headline(report).subject
-    room = _LONGEST_SUBJECT - len(f"{headline} ({report.account})") - 1
-    alias = report.alias if len(report.alias) <= room else f"{report.alias[: max(room - 2, 0)]}.."
-    name = f"{alias} {report.account}" if alias.strip(".") else report.account
-    return f"{headline} ({name})"
+    """Fewer than 100 printable ASCII characters; a long alias is shortened, never the deadline before it."""
+    found = _headline(report)
+    # Of any account, the last one fits: numbers of users have four digits.
+    ways = [found.subject + found.more, found.subject, found.subject.replace("access key", "key")]
+    fitting = (way for way in ways if len(f"{way} ({report.account})") <= _LONGEST_SUBJECT)
+    headline = next(fitting, ways[-1])
+    room = _LONGEST_SUBJECT - len(f"{headline} ({report.account}) ")
+    alias = report.alias
+    if len(alias) > room:
+        alias = f"{alias[: room - 2]}.." if room >= _SHORTEST_ALIAS else ""
+    return f"{headline} ({f'{alias} {report.account}'.strip()})"
 
 
 def body_of(report: Report, *, most: int = MOST_PER_SECTION) -> str:
@@ -173,11 +180,11 @@ def _asked(asked: Sequence[Entry], today: date) -> _Headline:
         number, by = len(off), min(entry.by for entry in off if entry.by is not None)
         in_use = " still in use" if all(entry.kind == Kind.IN_USE for entry in off) else ""
         keys = f"{_count(number, 'access key')}{in_use} will be switched off"
-        more = f", {others} more {_need(others)} someone" if others else ""
         when = "the first on" if number > 1 else "on"
         left = _count((by - today).days, "day")
         return _Headline(
-            subject=f"ACT by {by}: {keys}{more}",
+            subject=f"ACT by {by}: {keys}",
+            more=f", {others} more" if others else "",
             sentence=f"{keys}, {when} {by}, in {left}, unless the owner installs the new key and leaves the old one, "
             f"or an administrator has it kept on; what still uses it then fails."
             + (f" {_count(others, 'more user')} {_need(others)} someone." if others else ""),
@@ -220,7 +227,8 @@ def _done(done: Sequence[Entry], *, waiting: int) -> _Headline:
             "uses them"
         )
     return _Headline(
-        subject=f"Done: {what or 'marks only'}{install}{rest}",
+        subject=f"Done: {what or 'marks only'}{install}",
+        more=rest,
         sentence=f"{(what or 'marks only').capitalize()}{otherwise}."
         + (
             f" {_count(waiting, 'more user')} {'waits' if waiting == 1 else 'wait'} for a later run."

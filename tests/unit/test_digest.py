@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 from keyrotation.digest import Digest, digest_of
-from keyrotation.report import Severity
+from keyrotation.mail import subject_of
+from keyrotation.report import Severity, report_of
 from keyrotation.rotation import Run
+from keyrotation.settings import RotatorSettings
 
 from tests.unit.people import NEW, OLD, TODAY, days_ago, key, off, user
 from tests.unit.scenes import (
@@ -51,7 +53,7 @@ WHERE = " (123456789012)"
         (run_of(TWO_APPLICATIONS), "ATTENTION: 1 replacement blocked by two keys", Severity.ATTENTION),
         (
             run_of(DUE, HELD, UNREADABLE),
-            "ACT by 2026-12-06: 1 access key still in use will be switched off, 1 more needs someone",
+            "ACT by 2026-12-06: 1 access key still in use will be switched off, 1 more",
             Severity.ATTENTION,
         ),
         (run_of(DUE, root=True), "CRITICAL: the root user has access keys", Severity.CRITICAL),
@@ -104,6 +106,42 @@ def test_a_long_alias_is_shortened_and_never_the_deadline(alias: str, name: str)
     subject = digest_of(run, ENFORCE, redelivered=False).subject
     assert subject.startswith("ACT by 2026-12-06: 5 access keys still in use will be switched off (")
     assert subject.endswith(f"({name})")
+
+
+MARKED = {f"{PREFIX}inactive-since:{OLD}": str(days_ago(30))}
+LONG_OFF = user(off(200), key(40, used=0, id=NEW), tags=MARKED, name="vera")
+
+
+@pytest.mark.parametrize(
+    ("run", "settings", "subject"),
+    [
+        (
+            run_of(HELD, UNREADABLE, alias="prod"),
+            ENFORCE,
+            "ACT by 2026-12-06: 5000 access keys still in use will be switched off, 5000 more (123456789012)",
+        ),
+        (
+            run_of(DUE, QUIET, LONG_OFF, alias="prod"),
+            ENFORCE,
+            "Done: replaced 5000, switched off 5000, deleted 5000 keys, install by 2026-12-06 (123456789012)",
+        ),
+        (
+            run_of(DUE, QUIET, LONG_OFF, alias="prod", done=False),
+            AUDIT,
+            "AUDIT: would replace 5000, switch off 5000, delete 5000 access keys (prod 123456789012)",
+        ),
+    ],
+)
+def test_the_largest_numbers_leave_room_for_the_deadline_and_the_account(
+    run: Run, settings: RotatorSettings, subject: str
+) -> None:
+    """As many of each as one order can name."""
+    report = report_of(run, settings, redelivered=False)
+    many = {
+        part: tuple(replace(entry, user=f"{entry.user}{n}") for entry in entries for n in range(5000))
+        for part, entries in report.parts.items()
+    }
+    assert subject_of(replace(report, parts=many)) == subject
 
 
 def test_in_audit_the_mail_says_what_would_be_done_and_that_nothing_was() -> None:
