@@ -6,6 +6,7 @@ After a change on purpose: `python -m tests.unit.scenes`, then read the differen
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def problems(digest: Digest) -> list[str]:
         found.append(f"SNS refuses the subject {digest.subject!r}")
     if len(digest.message.encode()) >= 200 * 1024:
         found.append(f"{len(digest.message.encode())} bytes in all")
+    found += [
+        f"not printable: {text!r}" for text in _texts(json.loads(digest.data)) if not text.isprintable()
+    ]
     head, *sections = digest.body.rstrip("\n").split("\n\n")
     lines = digest.body.splitlines()
     wide = [line for line in lines if len(line) > 72 and not re.fullmatch(r" {8}https://\S+", line)]
@@ -81,6 +85,18 @@ def problems(digest: Digest) -> list[str]:
     for section in sections:
         found += _problems_of_lines(section.splitlines()[1:])
     return found
+
+
+def _texts(data: object) -> Iterator[str]:
+    match data:
+        case str():
+            yield data
+        case dict():
+            for value in data.values():
+                yield from _texts(value)
+        case list():
+            for value in data:
+                yield from _texts(value)
 
 
 def _problems_of_lines(lines: list[str]) -> list[str]:
@@ -121,6 +137,15 @@ def test_five_thousand_users_fit_and_say_where_the_rest_is() -> None:
     assert data["complete"] is False
     assert data["counts"]["attention"] == 500
     assert 1 <= len(data["sections"]["attention"]) <= 25
+
+
+@pytest.mark.parametrize(("users", "complete"), [(25, True), (26, False)])
+def test_a_report_says_whether_it_is_complete(users: int, *, complete: bool) -> None:
+    run = run_of(*(replace(DUE, name=f"due{number}") for number in range(users)))
+    data = json.loads(digest_of(run, ENFORCE, redelivered=False).data)
+    assert data["complete"] is complete
+    assert data["counts"]["done"] == users
+    assert len(data["sections"]["done"]) == 25
 
 
 def test_a_small_report_is_complete() -> None:
