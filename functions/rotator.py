@@ -24,7 +24,7 @@ from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, finish, rotate
+from keyrotation.rotation import Run, Told, finish, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 from keyrotation.usage import keys_in_question, who_uses
@@ -116,9 +116,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
     redelivered = is_redelivered(event)
-    tell(run, redelivered=redelivered)
+    told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then done.
-    finished = finish(run, act=lambda outcome: logged(applier.finish(outcome)), workers=WORKERS)
+    finished = finish(told, act=lambda outcome: logged(applier.finish(outcome)), workers=WORKERS)
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
@@ -163,15 +163,20 @@ def listeners(run_id: str) -> int | None:
     return confirmed
 
 
-def tell(run: Run, *, redelivered: bool) -> None:
+def tell(run: Run, *, redelivered: bool) -> Told:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
     digest = digest_of(run, settings, redelivered=redelivered)
-    if digest.worth_sending:
-        publish(digest, settings, sns=sns)
+    message_id = publish(digest, settings, sns=sns) if digest.worth_sending else None
     logger.info(
         "digest",
-        extra={"run_id": run.order.run_id, "sent": digest.worth_sending, "subject": digest.subject},
+        extra={
+            "run_id": run.order.run_id,
+            "sent": digest.worth_sending,
+            "message_id": message_id,
+            "subject": digest.subject,
+        },
     )
+    return Told(run=run, message_id=message_id)
 
 
 def failures(run: Run) -> int:
@@ -194,11 +199,18 @@ def logged(outcome: Outcome) -> Outcome:
 
 def log(run: Run) -> None:
     """The full report, a line per decision: the mail names only the most urgent of many."""
+    run_id = run.order.run_id
     for plan in run.plans:
         for step in plan.steps:
             logger.info(
-                "planned", extra={"user": plan.user.name, "rule": step.rule, "decision": repr(step.decision)}
+                "planned",
+                extra={
+                    "run_id": run_id,
+                    "user": plan.user.name,
+                    "rule": step.rule,
+                    "decision": repr(step.decision),
+                },
             )
     if run.waiting or run.deferred:
         waiting = [plan.user.name for plan in run.waiting]
-        logger.warning("not reached", extra={"waiting": waiting, "deferred": run.deferred})
+        logger.warning("not reached", extra={"run_id": run_id, "waiting": waiting, "deferred": run.deferred})

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from keyrotation.causes import CALL_ERRORS, cause_of
-from keyrotation.inventory import root_has_keys, scan
+from keyrotation.inventory import account_alias, root_has_keys, scan
 from keyrotation.order import Order, run_id_of_schedule
 from keyrotation.plan import may_concern
 from keyrotation.settings import ScannerSettings
@@ -59,6 +59,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
         with_keys=found.with_keys,
         root_has_keys=_root_has_keys(run_id),
         user_names=found.named,
+        account_alias=_account_alias(run_id),
     )
     # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(
@@ -82,3 +83,12 @@ def _root_has_keys(run_id: str) -> bool | None:
             "account summary could not be read", extra={"run_id": run_id, "cause": cause_of(error)}
         )
         return None
+
+
+def _account_alias(run_id: str) -> str:
+    """Empty when it cannot be read: the mail then names the account by its number alone."""
+    try:
+        return account_alias(iam)
+    except CALL_ERRORS as error:
+        logger.warning("account alias could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
+        return ""

@@ -41,13 +41,13 @@ class Function(Construct):
         )
         # The log holds each run's full report: evidence that an audit may ask for a year later, and after the
         # stack is gone, so deleting the stack keeps it (a deployment that failed leaves none behind).
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "Logs",
             retention=logs.RetentionDays.ONE_YEAR,
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
-        self.allow(permissions.own_log(log_group))
+        self.allow(permissions.own_log(self.log_group))
         self.function = lam.Function(
             self,
             "Function",
@@ -59,7 +59,7 @@ class Function(Construct):
             role=self.role,
             memory_size=512,
             timeout=cdk.Duration.seconds(TIMEOUT_SECONDS),
-            log_group=log_group,
+            log_group=self.log_group,
             logging_format=lam.LoggingFormat.JSON,
             environment={
                 "POWERTOOLS_SERVICE_NAME": handler.partition(".")[0],

@@ -151,6 +151,22 @@ class Parameters:
             description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
             constraint_description="AlertEmail must be one email address, or empty.",
         )
+        self.notify = cdk.CfnParameter(
+            stack,
+            "Notify",
+            default="Changes",
+            allowed_values=["Changes", "Problems", "Always"],
+            description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
+            "failed, is critical or needs someone. Always: every run.",
+        )
+        self.runbook_url = cdk.CfnParameter(
+            stack,
+            "RunbookUrl",
+            default="docs/runbook.md",
+            allowed_pattern=r"^[!-~]{1,200}$",
+            description="Where on-call finds docs/runbook.md; stands in every mail. A link begins with https://.",
+            constraint_description="RunbookUrl must be 1 to 200 printable ASCII characters without a space.",
+        )
         self.run_at = cdk.CfnParameter(
             stack,
             "RunAt",
@@ -183,7 +199,13 @@ class Parameters:
             "What it may do": [self.mode, self.user_path_prefix],
             "Who reads the new keys": [self.secret_reader_arns, self.secrets_kms_key_arn],
             "Policy": self._policy,
-            "When it runs and who hears of it": [self.alert_email, self.run_at, self.time_zone],
+            "When it runs and who hears of it": [
+                self.alert_email,
+                self.notify,
+                self.runbook_url,
+                self.run_at,
+                self.time_zone,
+            ],
         }
         return [
             {"Label": {"default": label}, "Parameters": [parameter.node.id for parameter in parameters]}

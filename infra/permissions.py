@@ -83,6 +83,11 @@ def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list
             needed_by="`inventory.root_has_keys`",
         ),
         Grant(
+            actions=["iam:ListAccountAliases"],
+            resource=_ANY,
+            needed_by="`inventory.account_alias`, for the mail's subject",
+        ),
+        Grant(
             actions=["iam:ListAccessKeys"],
             resource=_users(stack, parameters),
             needed_by="`inventory.list_keys`",
@@ -261,8 +266,9 @@ def _tag_keys(keys: Sequence[str]) -> dict[str, dict[str, object]]:
 _ANY = Resource(
     arn="*",
     wildcard_found_as="*",
-    wildcard_because="iam:GetAccountAuthorizationDetails and iam:GetAccountSummary support no resource narrower than *. "
-    "Both only read: they are the one way to list users with their tags, and to know whether the root user has keys. "
+    wildcard_because="iam:GetAccountAuthorizationDetails, iam:GetAccountSummary and iam:ListAccountAliases support no resource "
+    "narrower than *. They only read: the one way to list users with their tags, to know whether the root user has keys, "
+    "and what people call the account. "
     "Users outside UserPathPrefix are passed over in the code, and no other permission reaches them.",
 )
 

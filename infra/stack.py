@@ -72,6 +72,8 @@ class AccessKeyRotation(cdk.Stack):
                 "SECRETS_KMS_KEY_ARN": parameters.secrets_kms_key_arn.value_as_string,
                 "ORDERS_QUEUE_URL": orders.queue.queue_url,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,
+                "NOTIFY": parameters.notify.value_as_string,
+                "RUNBOOK_URL": parameters.runbook_url.value_as_string,
                 "TOPIC_ARN": topic.topic.topic_arn,
                 "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
             },
@@ -80,6 +82,8 @@ class AccessKeyRotation(cdk.Stack):
             role_name="access-key-rotation-rotator",
         )
         rotator.function.add_environment("ROTATOR_ROLE_ARN", rotator.role.role_arn)
+        # The mail names the log that holds the full report.
+        rotator.function.add_environment("LOG_GROUP_NAME", rotator.log_group.log_group_name)
         rotator.allow(
             permissions.rotator_always(stack=self, parameters=parameters, orders=orders, topic=topic)
         )

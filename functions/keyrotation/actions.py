@@ -43,13 +43,17 @@ class OffReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Deactivate:
-    """Switch a key off, and mark it inactive since `on`. `in_secret`: it is the key that AWSCURRENT holds."""
+    """Switch a key off, and mark it inactive since `on`. `in_secret`: it is the key that AWSCURRENT holds.
+
+    `since`: the first day on which this was to be done; None: nobody can know. So also in other actions.
+    """
 
     key_id: str
     on: date
     reason: OffReason
     why: str
     in_secret: bool
+    since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class Delete:
     key_id: str
     why: str
     tag_keys: tuple[str, ...]
+    since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,7 @@ class Replace:
     old_key_id: str | None
     old_key_off_on: date | None
     tag_keys_done: tuple[str, ...]
+    since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +103,48 @@ class Level(IntEnum):
     EXEMPT = 3
 
 
+class Kind(StrEnum):
+    """What an item is about: machines read it, and it decides which commands stand beside the item."""
+
+    NOTICE = "notice"
+    NOT_UNDERSTOOD = "not-understood"
+    INTERRUPTED = "interrupted"
+    SETTING = "setting"
+    EXEMPT = "exempt"
+    BACK_ON = "switched-back-on"
+    IN_USE = "held-in-use"
+    UNTIL_QUIET = "held-until-quiet"
+    BY_HAND = "by-hand"
+    BY_HAND_QUIET = "by-hand-quiet"
+    UNUSED_KEPT = "unused-kept"
+    BLOCKED = "replacement-blocked"
+    WITHHELD = "withheld"
+    REPLACEMENT = "replacement"
+    OFF_DATE = "off-date"
+    RETIREMENT = "retirement"
+    DELETION = "deletion"
+    EXEMPTION_ENDS = "exemption-ends"
+    ROOT_KEYS = "root-keys"
+    NOBODY_LISTENS = "nobody-listens"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """Something that people should know: `by` is the day on which it happens or by which they should act."""
+    """Something that people should know: `by` is the day on which it happens or by which they should act.
+
+    `then` says what happens on that day, as a participle ("switched off"): in Audit it only would. `since` is the
+    first day on which this held, as the state tells; None: nobody can know, so every day may be the first.
+    `command` clears what blocks.
+    """
 
     level: Level
     text: str
     key_id: str | None = None
     by: date | None = None
     command: str | None = None
+    kind: Kind = Kind.NOTICE
+    then: str = ""
+    since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,12 @@ def root_has_keys(iam: "IAMClient") -> bool:
     return iam.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] > 0
 
 
+def account_alias(iam: "IAMClient") -> str:
+    """What people call the account; empty when it has no alias. Raises what botocore raises."""
+    aliases = iam.list_account_aliases()["AccountAliases"]
+    return aliases[0] if aliases else ""
+
+
 def list_keys(iam: "IAMClient", user_name: str) -> Iterator[Key]:
     """A user's keys without their last use."""
     for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name):

@@ -48,7 +48,7 @@ class LastUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """A caller that CloudTrail recorded with a key: address, user agent, and some of the events it called."""
+    """Who was seen using a key: the address and the program as the caller gave them, and what it called."""
 
     source: str
     user_agent: str

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _VERSION = 1
 # What a run id may be: it also stands in a tag value and is the queue's deduplication id (128 characters).
 _RUN_ID = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,64}")
+# IAM's own alphabet of account aliases.
+_ALIAS = re.compile(r"[a-z0-9-]{0,63}")
 # IAM's own alphabet of user names.
 _USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 # What SQS answers for a receipt that is none, is of another queue, or is of a message that nobody is working on.
@@ -28,6 +30,7 @@ class Order:
     """What the scanner found: `total` users, `with_keys` of them with an active key (or unreadable).
 
     `user_names`: those for whom something might be due. `root_has_keys` None: it could not be read.
+    `account_alias` empty: the account has none, or it could not be read.
     """
 
     run_id: str
@@ -35,6 +38,7 @@ class Order:
     with_keys: int
     root_has_keys: bool | None
     user_names: tuple[str, ...]
+    account_alias: str = ""
 
     def to_json(self) -> str:
         return json.dumps({"version": _VERSION, **asdict(self)}, separators=(",", ":"))
@@ -60,12 +64,17 @@ class Order:
             raise BadInput("user_names: not a list of IAM user names")
         if len(set(names)) != len(names) or len(names) > total:
             raise BadInput("user_names: a name twice, or more names than total")
+        # An update may find an order of the version before it in the queue, which knew of no alias.
+        alias = fields.get("account_alias", "")
+        if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
+            raise BadInput("account_alias: not an account alias")
         return cls(
             run_id=_run_id(fields),
             total=total,
             with_keys=with_keys,
             root_has_keys=root_has_keys,
             user_names=tuple(names),
+            account_alias=alias,
         )
 
 

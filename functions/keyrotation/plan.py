@@ -5,7 +5,8 @@ tell. It reads no clock and makes no call. Days are UTC dates throughout.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import wraps
 
 from keyrotation import commands
@@ -18,6 +19,7 @@ from keyrotation.actions import (
     ForgetMarks,
     Hold,
     Item,
+    Kind,
     Level,
     MarkInactive,
     OffReason,
@@ -26,7 +28,7 @@ from keyrotation.actions import (
     Replace,
     Step,
 )
-from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, PENDING_STAGE, Key, Occasion, User
+from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, PENDING_STAGE, Key, LastUse, Occasion, User
 from keyrotation.order import Order
 from keyrotation.policy import Policy
 from keyrotation.state import State
@@ -61,17 +63,20 @@ def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tup
         unheard = "nobody has confirmed a subscription to this topic"
         if listeners is None:
             unheard = "whether anybody has confirmed a subscription to this topic could not be read"
-        items.append(_attention(f"{unheard}: {_WAITS}"))
+        items.append(_attention(f"{unheard}: {_WAITS}", kind=Kind.NOBODY_LISTENS))
     if order.root_has_keys:
         text = "the root user has access keys: delete them; no policy limits what they can do"
-        items.append(Item(level=Level.CRITICAL, text=text))
+        items.append(Item(level=Level.CRITICAL, kind=Kind.ROOT_KEYS, text=text))
     if order.root_has_keys is None:
         items.append(_attention("whether the root user has access keys could not be read"))
     if order.with_keys > policy.sustained_users:
+        enough = -(-order.with_keys * 3 // policy.issue_age)
         items.append(
             _attention(
                 f"MaxUsersPerRun={policy.max_users_per_run} keeps up with about {policy.sustained_users} users who "
-                f"have keys, and this account has {order.with_keys}: keys will come due faster than they are replaced"
+                f"have keys, and this account has {order.with_keys}: keys will come due faster than they are "
+                f"replaced; {enough} would be enough",
+                kind=Kind.SETTING,
             )
         )
     return tuple(items)
@@ -109,7 +114,8 @@ def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:
                 yield step
                 continue
         text = f"{what} waits: {_WAITS}"
-        yield Step(rule=step.rule, decision=Item(level=Level.ATTENTION, text=text, key_id=key_id))
+        waits = Item(level=Level.ATTENTION, kind=Kind.WITHHELD, text=text, key_id=key_id)
+        yield Step(rule=step.rule, decision=waits)
 
 
 def only_marks(plan: Plan) -> bool:
@@ -161,7 +167,7 @@ def not_understood(state: State) -> Iterator[Item]:
     if len(state.keys) > 2:
         problems.append(f"there are {len(state.keys)} keys, and IAM allows two")
     for problem in problems:
-        yield _attention(f"nothing was done: {problem}")
+        yield _attention(f"nothing was done: {problem}", kind=Kind.NOT_UNDERSTOOD)
 
 
 def interrupted(state: State) -> Iterator[Action | Item]:
@@ -169,14 +175,16 @@ def interrupted(state: State) -> Iterator[Action | Item]:
     pending = state.tags.pending
     if pending is None:
         return
-    since = f"{pending.since:%Y-%m-%d %H:%M} UTC"
+    began, since = f"{pending.since:%Y-%m-%d %H:%M} UTC", pending.since.astimezone(UTC).date()
+
+    def told(text: str, *, key: Key | None = None) -> Item:
+        return _attention(text, key=key, kind=Kind.INTERRUPTED, since=since)
+
     if pending.region != state.occasion.region:
-        yield _attention(
-            f"nothing was done: a replacement began on {since} in another Region, {pending.region}"
-        )
+        yield told(f"nothing was done: a replacement began on {began} in another Region, {pending.region}")
         return
     if state.occasion.now - pending.since < state.occasion.function_timeout:
-        yield _attention(f"nothing was done: a replacement that began on {since} may still be running")
+        yield told(f"nothing was done: a replacement that began on {began} may still be running")
         return
     finished = False
     for key in state.keys:
@@ -185,18 +193,18 @@ def interrupted(state: State) -> Iterator[Action | Item]:
         stages = state.user.secret.stages_of(key.id) if state.user.secret else frozenset()
         if CURRENT_STAGE in stages:
             finished = True
-            yield _attention(
+            yield told(
                 "an interrupted replacement had put this key into the user's secret: install it", key=key
             )
         elif PENDING_STAGE in stages and key.active:
             finished = True
             yield Promote(key_id=key.id)
         elif PENDING_STAGE in stages:
-            yield _attention("somebody switched off the new key of an interrupted replacement", key=key)
+            yield told("somebody switched off the new key of an interrupted replacement", key=key)
         elif not stages and _nobody_can_hold(state, key, pending):
             yield DeleteOrphan(key_id=key.id)
         else:
-            yield _attention("somebody made this key while a replacement was interrupted", key=key)
+            yield told("somebody made this key while a replacement was interrupted", key=key)
     replaced = (tag.REPLACE,) if finished and state.tags.replace_asked else ()
     yield ForgetMarks(tag_keys=(tag.PENDING, *replaced))
 
@@ -219,15 +227,13 @@ def exempt(state: State) -> Iterator[Item]:
     if exemption is None or exemption.until < state.today:
         return
     until = exemption.until
-    yield Item(
-        level=Level.EXEMPT, text=f"exempt through {until}: {exemption.reason or 'no reason given'}", by=until
-    )
+    text = f"exempt through {until}: {exemption.reason or 'no reason given'}"
+    yield Item(level=Level.EXEMPT, kind=Kind.EXEMPT, text=text, by=until)
     if until > state.today + timedelta(days=365):
-        yield _attention(f"the exemption runs through {until}, more than a year ahead")
+        yield _attention(f"the exemption runs through {until}, more than a year ahead", kind=Kind.SETTING)
     if _is_near(state, until):
-        yield Item(
-            level=Level.UPCOMING, text="the exemption ends; the usual rules apply the day after", by=until
-        )
+        ends = "the exemption ends; the usual rules apply the day after"
+        yield Item(level=Level.UPCOMING, kind=Kind.EXEMPTION_ENDS, text=ends, by=until)
 
 
 # What is said or tidied beside the rules of the table (docs/design.md section 3, the tags).
@@ -237,9 +243,10 @@ def tags_to_mend(state: State) -> Iterator[Item]:
     """Tags that have no effect, though somebody meant them to."""
     asked, allowed = state.tags.max_age_days, state.policy.max_key_age_days
     if asked is not None and asked > allowed:
-        yield _attention(f"the tag {tag.MAX_AGE_DAYS} is {asked}: it is ignored, MaxKeyAgeDays is {allowed}")
+        text = f"the tag {tag.MAX_AGE_DAYS} is {asked}: it is ignored, MaxKeyAgeDays is {allowed}"
+        yield _attention(text, kind=Kind.SETTING)
     for lookalike in state.tags.lookalikes:
-        yield _attention(lookalike)
+        yield _attention(lookalike, kind=Kind.SETTING)
 
 
 def marks_of_gone_keys(state: State) -> Iterator[ForgetMarks]:
@@ -284,7 +291,7 @@ def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
         why = f"inactive for {off} days, and a replacement needs its place"
     else:
         return
-    yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key))
+    yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key), since=_deletion_day(state, key))
 
 
 def _protected_until(state: State, key: Key) -> date:
@@ -350,6 +357,8 @@ def switched_back_on(state: State, key: Key) -> Iterator[Action | Item]:
             f"{until}, then the usual rules apply",
             key=key,
             by=until,
+            kind=Kind.BACK_ON,
+            since=until - timedelta(days=state.longest_hold(HoldReason.REACTIVATED)),
         )
 
 
@@ -360,13 +369,13 @@ def quiet_elder(state: State, key: Key) -> Iterator[Deactivate]:
         return
     since = f"unused since {key.used_on}" if key.used_on else "never used"
     if state.stored:
-        yield _deactivate(state, key, OffReason.QUIET, f"its overlap is over and it is quiet ({since})")
+        why = f"its overlap is over and it is quiet ({since})"
+        yield _deactivate(state, key, OffReason.QUIET, why, since=_latest(state.off_on, state.quiet_on(key)))
         return
     announced = state.hold_of_this_off_date(key, HoldReason.BY_HAND)
     if _someone_holds_successor(state) and announced is not None and announced <= state.today:
-        yield _deactivate(
-            state, key, OffReason.QUIET, f"a newer key made by hand is in use, this one is not ({since})"
-        )
+        why = f"a newer key made by hand is in use, this one is not ({since})"
+        yield _deactivate(state, key, OffReason.QUIET, why, since=announced)
 
 
 @_oldest_key_first
@@ -383,48 +392,69 @@ def held_elder(state: State, key: Key) -> Iterator[Action | Item]:
 
 
 def _held_in_use(state: State, elder: Key) -> Iterator[Action | Item]:
-    until = state.hold_of_this_off_date(elder, HoldReason.IN_USE)
-    if until is None and state.policy.in_use_extension_days > 0:
-        until = state.today + timedelta(days=state.policy.in_use_extension_days)
+    until, since = state.hold_of_this_off_date(elder, HoldReason.IN_USE), state.off_on
+    extension = timedelta(days=state.policy.in_use_extension_days)
+    if until is not None:
+        since = until - extension
+    elif extension:
+        until = state.today + extension
         yield Hold(key_id=elder.id, until=until, reason=HoldReason.IN_USE)
     use = _last_use(elder)
     if _used_since_successor(state, elder) and until is not None:
-        text = (
-            f"past its off date {state.off_on} and still in use ({use}); it is switched off on {until} anyway"
+        yield _attention(
+            f"past its off date {state.off_on} and still in use ({use})",
+            key=elder,
+            by=until,
+            kind=Kind.IN_USE,
+            then="switched off, in use or not",
+            since=since,
         )
-        yield _attention(text, key=elder, by=until)
     else:
-        quiet_on = state.quiet_on(elder)
-        text = (
-            f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until it is "
-            f"quiet: it is switched off on {quiet_on} if it is not used until then"
+        yield _attention(
+            f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until it is quiet",
+            key=elder,
+            by=state.quiet_on(elder),
+            kind=Kind.UNTIL_QUIET,
+            then="switched off if it is not used until then",
+            since=since,
         )
-        yield _attention(text, key=elder, by=quiet_on)
 
 
 def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
-    if state.off_on is None or state.today < state.off_on - timedelta(days=state.policy.warn_days):
+    notice = timedelta(days=state.policy.warn_days)
+    if state.off_on is None or state.today < state.off_on - notice:
         return
+    since = state.off_on - notice
     made_by_hand = "both keys are active and the newer one is not in the secret"
     if state.in_use(elder):
         yield _attention(
             f"{made_by_hand}; the older is in use ({_last_use(elder)}) and is kept: these may be two applications",
             key=elder,
+            kind=Kind.BY_HAND,
+            since=since,
         )
     elif _someone_holds_successor(state):
         # Announced when it is decided, and not while the elder was in use: then nobody was told of a day.
         announced = state.hold_of_this_off_date(elder, HoldReason.BY_HAND)
-        if announced is None:
-            announced = state.today + timedelta(days=state.policy.warn_days)
+        if announced is not None:
+            since = announced - notice
+        else:
+            since, announced = max(since, state.quiet_on(elder)), state.today + notice
             yield Hold(key_id=elder.id, until=announced, reason=HoldReason.BY_HAND)
-        off = max(announced, state.off_on, state.today + timedelta(days=1))
         yield _attention(
-            f"{made_by_hand}; the older is quiet and is switched off on {off}", key=elder, by=off
+            f"{made_by_hand}; the older is quiet",
+            key=elder,
+            by=max(announced, state.off_on, state.today + timedelta(days=1)),
+            kind=Kind.BY_HAND_QUIET,
+            then="switched off",
+            since=since,
         )
     else:
         yield _attention(
             f"{made_by_hand}; nobody has used the newer one within {state.policy.quiet_days} days, so both are kept",
             key=elder,
+            kind=Kind.BY_HAND,
+            since=since,
         )
 
 
@@ -433,7 +463,8 @@ def extension_over(state: State, key: Key) -> Iterator[Deactivate]:
     """Rule 9: in use to the last; the digest tells of it as critical, with the way back."""
     if _forced_off(state, key):
         why = f"its extension is over, though it is in use ({_last_use(key)})"
-        yield _deactivate(state, key, OffReason.FORCED, why)
+        over = state.hold_of_this_off_date(key, HoldReason.IN_USE) or state.off_on
+        yield _deactivate(state, key, OffReason.FORCED, why, since=over)
 
 
 @_oldest_key_first
@@ -443,10 +474,15 @@ def unused(state: State, key: Key) -> Iterator[Action | Item]:
     if reason is None:
         return
     if (elder := _elder_of_late(state, key)) is None:
-        yield _deactivate(state, key, OffReason.UNUSED, reason)
+        yield _deactivate(state, key, OffReason.UNUSED, reason, since=_retirement_day(state, key))
         return
     elders = "is still active" if elder.active else f"is off since {state.inactive_since.get(elder.id)} only"
-    yield _attention(f"{reason}; it is kept because the key before it, {elder.id}, {elders}", key=key)
+    yield _attention(
+        f"{reason}; it is kept because the key before it, {elder.id}, {elders}",
+        key=key,
+        kind=Kind.UNUSED_KEPT,
+        since=_unused_on(state, key),
+    )
 
 
 # Rules 11 to 13.
@@ -462,6 +498,7 @@ def replacement_due(state: State) -> Iterator[Replace]:
         old_key_id=newest.id if newest else None,
         old_key_off_on=state.today + timedelta(days=state.policy.overlap_days) if newest else None,
         tag_keys_done=(tag.REPLACE,) if state.tags.replace_asked else (),
+        since=_due_on(state),
     )
 
 
@@ -469,16 +506,12 @@ def replacement_blocked(state: State) -> Iterator[Item]:
     """Rule 12: IAM allows two keys, and neither may go yet."""
     if state.replacement_wanted is None or state.slot_free:
         return
-    oldest = state.keys[0]
     if state.pair is not None:
+        oldest = state.keys[0]
         clears, blocks = _pair_clears(state), "both keys are active"
     else:
         oldest = next(key for key in state.keys if not key.active)
-        wait = state.policy.quiet_days
-        if _may_be_needed_back(state, oldest):
-            wait = state.policy.quiet_days_before_first_use
-        clears = state.inactive_since.get(oldest.id, state.today) + timedelta(days=wait)
-        blocks = f"the inactive key {oldest.id} may not go yet"
+        clears, blocks = _deletion_day(state, oldest), f"the inactive key {oldest.id} may not go yet"
     by_itself = f"clears by itself about {clears}" if clears else "does not clear by itself"
     if oldest.active:
         # The way back from "off" is one command; from "deleted" there is none. The slot follows by rule 5.
@@ -492,30 +525,50 @@ def replacement_blocked(state: State) -> Iterator[Item]:
         key_id=oldest.id,
         by=clears,
         command=command,
+        kind=Kind.BLOCKED,
+        since=_due_on(state),
     )
 
 
+def _due_on(state: State) -> date | None:
+    """The day on which the newest key came due; None: a person asked, and the tag does not say when."""
+    if state.tags.replace_asked or state.newest is None:
+        return None
+    return state.newest.created_on + timedelta(days=state.policy.issue_age)
+
+
 def _pair_clears(state: State) -> date | None:
-    """When the elder of a stored pair will have gone off and left its slot; a pair by hand has no such day."""
+    """The day on which the elder of a stored pair will have left its slot; a pair by hand has no such day.
+
+    Whoever uses the successor is taken to go on, also after the elder went off.
+    """
     if state.off_on is None or not state.stored or state.pair is None:
         return None
-    off = max(state.off_on, state.hold_of_this_off_date(state.pair[0], HoldReason.IN_USE) or state.off_on)
-    return max(off, state.today) + timedelta(days=state.policy.quiet_days)
+    elder, successor = state.pair
+    held = state.hold_of_this_off_date(elder, HoldReason.IN_USE) or state.off_on
+    off = _deactivate(state, elder, OffReason.QUIET, "its overlap is over")
+    off = replace(off, on=max(state.off_on, held, state.today))
+    if _someone_holds_successor(state):
+        noon_after = datetime.combine(off.on + timedelta(days=1), time(12), tzinfo=UTC)
+        successor = replace(successor, last_use=LastUse(at=noon_after, service="-", region="-"))
+        state = replace(state, keys=(elder, successor))
+    then = state.after(off)
+    return _deletion_day(then, then.keys[0])
 
 
 def upcoming(state: State) -> Iterator[Item]:
     """Rule 13: what happens by itself within `WarnDays`."""
     for key in state.keys:
-        for day, what in _next_days(state, key):
+        for day, kind, then in _next_days(state, key):
             if _is_near(state, day):
-                yield Item(level=Level.UPCOMING, text=what, key_id=key.id, by=day)
+                yield Item(level=Level.UPCOMING, kind=kind, text="", key_id=key.id, by=day, then=then)
 
 
-def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
+def _next_days(state: State, key: Key) -> Iterator[tuple[date, Kind, str]]:
     policy = state.policy
     if not key.active:
         if (day := _deletion_day(state, key)) is not None:
-            yield day, "will be deleted"
+            yield day, Kind.DELETION, "deleted"
         return
     retired_on = _retirement_day(state, key)
     issued_on = key.created_on + timedelta(days=policy.issue_age)
@@ -525,45 +578,61 @@ def _next_days(state: State, key: Key) -> Iterator[tuple[date, str]]:
     )
     replaced_first = will_be_replaced and (retired_on is None or issued_on < retired_on)
     if replaced_first:
-        yield issued_on, "will be replaced; the new key comes in the user's secret"
+        yield issued_on, Kind.REPLACEMENT, "replaced; the new key comes in the user's secret"
     if state.reactivated(key):
         return
     if state.is_elder(key) and state.stored and state.off_on is not None:
-        yield state.off_on, "will be switched off if nobody uses it any more"
+        yield state.off_on, Kind.OFF_DATE, "switched off if nobody uses it any more"
     if retired_on is not None and not replaced_first:
-        yield retired_on, "will be switched off because nobody uses it"
+        yield retired_on, Kind.RETIREMENT, "switched off because nobody uses it"
 
 
 def _deletion_day(state: State, key: Key) -> date | None:
     """The first day on which rule 5 would delete this inactive key; None: it would not."""
     policy, off_on = state.policy, state.inactive_since.get(key.id, state.today)
-    days = [off_on + timedelta(days=policy.delete_after_days)] if policy.delete_after_days else []
-    newest = state.newest
+    protected_until, newest, days = _protected_until(state, key), state.newest, []
+    if policy.delete_after_days:
+        day = max(off_on + timedelta(days=policy.delete_after_days), protected_until)
+        if newest is not None and newest.seniority < key.seniority:
+            # An older key that rule 10 takes before that day may be needed back, and this one then protects it.
+            retired_on = _retirement_day(state, newest)
+            if retired_on is not None and max(retired_on, state.today) < day:
+                retired_on = max(retired_on, state.today)
+                day = max(day, retired_on + timedelta(days=policy.quiet_days_before_first_use))
+        days.append(day)
     if not state.slot_free and (state.tags.replace_asked or (newest is not None and state.replaceable)):
-        needed_on = state.today
-        if not state.tags.replace_asked and newest is not None:
-            needed_on = newest.created_on + timedelta(days=policy.issue_age)
-        retired_on = _retirement_day(state, newest) if newest is not None else None
-        if retired_on is None or needed_on < retired_on:
-            days.append(max(needed_on, off_on + timedelta(days=policy.quiet_days)))
-    return max(min(days), _protected_until(state, key)) if days else None
+        needed_on = _due_on(state) or state.today
+        day = max(needed_on, off_on + timedelta(days=policy.quiet_days), protected_until)
+        # From that day on the newest key is not replaced any more: rule 10 takes it, or waits to take it.
+        unused_on = _unused_on(state, newest) if newest is not None else None
+        if unused_on is None or day < unused_on:
+            days.append(day)
+    return min(days, default=None)
 
 
 def _retirement_day(state: State, key: Key) -> date | None:
     """The first day on which rule 10 would take this key if nobody uses it until then; None: it would not."""
-    policy = state.policy
-    elder = _elder_of_late(state, key)
-    if policy.unused_days == 0 or state.tags.replace_asked or (elder is not None and elder.active):
+    elder, day = _elder_of_late(state, key), _unused_on(state, key)
+    if day is None or (elder is not None and elder.active):
         return None
-    day = key.idle_since + timedelta(days=policy.unused_days)
-    if key is state.newest and key.used_on is None:
-        day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
     if state.is_elder(key) and state.off_on is not None:
         day = max(day, state.off_on)
     if elder is not None:
         elder_off_on = state.inactive_since.get(elder.id, state.today)
-        day = max(day, elder_off_on + timedelta(days=policy.quiet_days_before_first_use))
+        day = max(day, elder_off_on + timedelta(days=state.policy.quiet_days_before_first_use))
     return day
+
+
+def _unused_on(state: State, key: Key) -> date | None:
+    """The day from which on rule 10 has a reason to take this key if nobody uses it until then; None: it has none."""
+    policy = state.policy
+    if policy.unused_days == 0 or state.tags.replace_asked:
+        return None
+    day = key.idle_since + timedelta(days=policy.unused_days)
+    if key is state.newest and key.used_on is None:
+        day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
+    left_alone_until = state.reactivated(key)
+    return day if left_alone_until is None else max(day, left_alone_until)
 
 
 # What several rules ask.
@@ -625,12 +694,35 @@ def _is_near(state: State, day: date) -> bool:
     return state.today < day <= state.today + timedelta(days=state.policy.warn_days)
 
 
-def _deactivate(state: State, key: Key, reason: OffReason, why: str) -> Deactivate:
-    return Deactivate(key_id=key.id, on=state.today, reason=reason, why=why, in_secret=state.in_secret(key))
+def _deactivate(
+    state: State, key: Key, reason: OffReason, why: str, *, since: date | None = None
+) -> Deactivate:
+    in_secret = state.in_secret(key)
+    return Deactivate(key_id=key.id, on=state.today, reason=reason, why=why, in_secret=in_secret, since=since)
 
 
-def _attention(text: str, *, key: Key | None = None, by: date | None = None) -> Item:
-    return Item(level=Level.ATTENTION, text=text, key_id=key.id if key else None, by=by)
+def _attention(
+    text: str,
+    *,
+    key: Key | None = None,
+    by: date | None = None,
+    kind: Kind = Kind.NOTICE,
+    then: str = "",
+    since: date | None = None,
+) -> Item:
+    return Item(
+        level=Level.ATTENTION,
+        kind=kind,
+        text=text,
+        key_id=key.id if key else None,
+        by=by,
+        then=then,
+        since=since,
+    )
+
+
+def _latest(*days: date | None) -> date:
+    return max(day for day in days if day is not None)
 
 
 def _last_use(key: Key) -> str:

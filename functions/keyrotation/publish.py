@@ -1,6 +1,5 @@
 """Sending the digest: one publish per run."""
 
-import json
 from typing import TYPE_CHECKING
 
 from keyrotation.digest import Digest
@@ -15,15 +14,16 @@ def confirmed_listeners(settings: RotatorSettings, *, sns: "SNSClient") -> int:
     return int(sns.get_topic_attributes(TopicArn=settings.topic_arn)["Attributes"]["SubscriptionsConfirmed"])
 
 
-def publish(digest: Digest, settings: RotatorSettings, *, sns: "SNSClient") -> None:
-    """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
+def publish(digest: Digest, settings: RotatorSettings, *, sns: "SNSClient") -> str:
+    """The id of the message. Raises what botocore raises: a run that could not tell is not finished."""
     attributes = {"severity": digest.severity, "account": settings.account, "mode": settings.mode}
-    sns.publish(
+    published = sns.publish(
         TopicArn=settings.topic_arn,
         Subject=digest.subject,
-        Message=json.dumps({"default": digest.body}),
+        Message=digest.message,
         MessageStructure="json",
         MessageAttributes={
             name: {"DataType": "String", "StringValue": str(value)} for name, value in attributes.items()
         },
     )
+    return published["MessageId"]

@@ -34,6 +34,10 @@ CREATE_DELAYS = (1, 2, 4, 8)
 _GONE = "NoSuchEntity"
 
 
+# How the message of a failure begins that left nothing behind.
+NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
+
+
 class ReplacementFailed(Exception):
     """No new key came of it, and the old one was not touched; the message says what is left, fit to print."""
 
@@ -62,7 +66,7 @@ class Issuer:
             arn = self.secrets.make_ready(user)
             self._tag_pending(user, pending)
         except (*CALL_ERRORS, ForeignSecret) as error:
-            raise ReplacementFailed(f"no key was made ({_told(error)})") from None
+            raise ReplacementFailed(f"{NOT_MADE} ({_told(error)})") from None
         key = self._create(user)
         try:
             self.secrets.stage(arn, user.name, key)
@@ -109,7 +113,7 @@ class Issuer:
                         f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
                         "and nothing more happens to this user until that is settled"
                     ) from None
-                self._undo_pending(user, f"no key was made ({cause_of(error)})")
+                self._undo_pending(user, f"{NOT_MADE} ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:
@@ -153,7 +157,7 @@ class Issuer:
                     f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
                     f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
                 ) from None
-        self._undo_pending(user, f"rolled back: the new key {key.id} was deleted ({cause})")
+        self._undo_pending(user, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
     def _undo_pending(self, user: User, what: str) -> NoReturn:
         try:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from keyrotation.actions import Plan
+from keyrotation.actions import Hold, Plan
 from keyrotation.apply import Outcome
 from keyrotation.model import Occasion, Use, User
 from keyrotation.order import Order
@@ -100,11 +100,25 @@ def rotate(
     )
 
 
-def finish(run: Run, *, act: Callable[[Outcome], Outcome], workers: int) -> Run:
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A run whose digest went out as this message; `message_id` None: nobody had to hear of it."""
+
+    run: Run
+    message_id: str | None
+
+
+def finish(told: Told, *, act: Callable[[Outcome], Outcome], workers: int) -> Run:
     """What is done once the digest went out, and only then: no hold ends that nobody was told of."""
+
+    def may(outcome: Outcome) -> Outcome:
+        if told.message_id is not None:
+            return outcome
+        return replace(outcome, once_told=tuple(a for a in outcome.once_told if not isinstance(a, Hold)))
+
     with ThreadPoolExecutor(workers) as pool:
-        finished = pool.map(lambda each: act(each) if each.once_told else each, run.outcomes)
-        return replace(run, outcomes=tuple(finished))
+        finished = pool.map(lambda each: act(each) if each.once_told else each, map(may, told.run.outcomes))
+        return replace(told.run, outcomes=tuple(finished))
 
 
 def _under_cap(

@@ -30,6 +30,14 @@ class Mode(StrEnum):
     ENFORCE = "Enforce"
 
 
+class Notify(StrEnum):
+    """Which runs send a mail. Whatever this says, a run that begins a hold does."""
+
+    CHANGES = "Changes"
+    PROBLEMS = "Problems"
+    ALWAYS = "Always"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScannerSettings:
     """Each field but the policy is the environment variable of that name."""
@@ -46,10 +54,16 @@ class ScannerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RotatorSettings:
-    """Each field but the policy is the environment variable of that name. `secrets_kms_key_arn` None: AWS's own key."""
+    """Each field but the policy is the environment variable of that name.
+
+    `secrets_kms_key_arn` None: AWS's own key. `runbook_url`: a link, or where to look.
+    """
 
     policy: Policy
     mode: Mode
+    notify: Notify
+    runbook_url: str
+    log_group_name: str
     user_path_prefix: str
     secret_reader_arns: tuple[str, ...]
     secrets_kms_key_arn: str | None
@@ -69,11 +83,19 @@ class RotatorSettings:
         """The visibility timeout of the orders queue: six times the function's timeout, as Lambda asks."""
         return 6 * self.function_timeout_seconds
 
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return self.rotator_role_arn.split(":")[1]
+
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "RotatorSettings":
         """Raises SettingsError."""
         parsers: dict[str, Callable[[str], object]] = {
-            "mode": _mode,
+            "mode": _one_of(Mode),
+            "notify": _one_of(Notify),
+            "runbook_url": _text,
+            "log_group_name": _text,
             "user_path_prefix": _path,
             "secret_reader_arns": _principals,
             "secrets_kms_key_arn": _kms_key,
@@ -156,8 +178,11 @@ def _kms_key(text: str) -> str | None:
     return text or None
 
 
-def _mode(text: str) -> Mode:
-    try:
-        return Mode(text)
-    except ValueError:
-        raise ValueError(f"not one of {', '.join(Mode)}") from None
+def _one_of(words: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        try:
+            return words(text)
+        except ValueError:
+            raise ValueError(f"not one of {', '.join(words)}") from None
+
+    return parse

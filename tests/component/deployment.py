@@ -59,6 +59,7 @@ class Context:
 class Mail:
     subject: str
     body: str
+    data: str
     attributes: dict[str, str]
 
     @property
@@ -124,6 +125,9 @@ class Deployment:
                 "TOPIC_ARN": self.topic_arn,
                 "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
                 "FUNCTION_TIMEOUT_SECONDS": "900",
+                "NOTIFY": "Changes",
+                "RUNBOOK_URL": "docs/runbook.md",
+                "LOG_GROUP_NAME": "rotator-logs",
             }
         variables |= overrides
         return {name: value for name, value in variables.items() if value is not None}
@@ -209,12 +213,15 @@ class Deployment:
         return self.delivery(json.dumps(order | fields))
 
     def mails(self) -> list[Mail]:
-        """What the topic's subscriber got, taken out of the mailbox."""
+        """What the topic's subscriber got, taken out of the mailbox, and the text that people get of the same."""
         envelopes = [json.loads(body) for body in self._take(self._mailbox)]
+        sent = sns_backends[ACCOUNT][REGION].topics[self.topic_arn].sent_notifications
+        texts = {message_id: json.loads(message)["default"] for message_id, message, *_ in sent}
         return [
             Mail(
                 subject=each["Subject"],
-                body=each["Message"],
+                body=texts[each["MessageId"]],
+                data=each["Message"],
                 attributes={name: value["Value"] for name, value in each["MessageAttributes"].items()},
             )
             for each in envelopes

@@ -57,6 +57,7 @@ def test_the_scanner_orders_who_is_due_and_nobody_else(deployment: Deployment) -
         "with_keys": 7,
         "root_has_keys": False,
         "user_names": named,
+        "account_alias": "",
     }
     assert summary == {"run_id": RUN_ID, "users": 9, "named": 7, "unread": 0}
 
@@ -70,11 +71,64 @@ def test_the_scanner_reads_users_and_keys_sends_one_order_and_does_nothing_else(
     assert set(calls.operations) == {
         "GetAccountAuthorizationDetails",
         "GetAccountSummary",
+        "ListAccountAliases",
         "ListAccessKeys",
         "SendMessage",
     }
     (sent,) = calls.of("SendMessage")
     assert sent.params["MessageDeduplicationId"] == RUN_ID
+
+
+@pytest.mark.usefixtures("people")
+def test_the_accounts_alias_stands_in_the_order_and_in_the_subject(
+    account: Account, deployment: Deployment
+) -> None:
+    account.iam.create_account_alias(AccountAlias="prod-eu")
+    deployment.scan()
+    (body,) = deployment.orders()
+    deployment.rotate(deployment.delivery(body))
+    (mail,) = deployment.mails()
+    assert mail.subject.endswith(f"(prod-eu {ACCOUNT})")
+
+
+@pytest.mark.usefixtures("people")
+def test_an_alias_that_cannot_be_read_holds_nothing_up(calls: Calls, deployment: Deployment) -> None:
+    calls.refuse("ListAccountAliases", "AccessDenied")
+    deployment.scan()
+    (body,) = deployment.orders()
+    assert json.loads(body)["account_alias"] == ""
+    assert len(json.loads(body)["user_names"]) == 7
+
+
+@pytest.mark.parametrize("notify", ["Changes", "Problems", "Always"])
+def test_a_hold_begins_whatever_notify_says_and_its_mail_goes_out_before(
+    *, calls: Calls, deployment: Deployment, people: dict[str, str], notify: str
+) -> None:
+    deployment.rotate(deployment.order("held"), NOTIFY=notify)
+
+    assert calls.writes == ["Publish", "TagUser"]
+    assert calls.of("TagUser")[0].params["Tags"][0]["Key"] == f"{PREFIX}held-until:{people['held']}"
+
+
+@pytest.mark.usefixtures("people")
+def test_notify_problems_tells_of_no_replacement(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    deployment.rotate(deployment.order("due"), NOTIFY="Problems")
+
+    assert account.current_works("due")
+    assert "Publish" not in calls.operations
+
+
+@pytest.mark.usefixtures("people")
+def test_queues_get_the_report_as_json(deployment: Deployment) -> None:
+    deployment.rotate(deployment.order("due", "held"))
+
+    (mail,) = deployment.mails()
+    report = json.loads(mail.data)
+    assert (report["version"], report["run_id"], report["severity"]) == (1, RUN_ID, "attention")
+    assert [entry["user"] for entry in report["sections"]["attention"]] == ["held"]
+    assert report["subject"] == mail.subject
 
 
 @pytest.mark.usefixtures("people")
@@ -119,11 +173,11 @@ def test_a_run_of_the_whole_account_does_what_is_planned_and_tells_it_in_one_mai
     (mail,) = deployment.mails()
     assert len(mail.subject) < 100
     assert mail.subject.isascii()
-    assert mail.subject.startswith("ACT by 2026-12-06: 1 user needs someone")
+    assert mail.subject.startswith("ACT by 2026-12-06: 1 access key still in use will be switched off (")
     assert mail.attributes == {"severity": "attention", "account": ACCOUNT, "mode": "Enforce"}
     for name in ("due", "far-over", "quiet", "held", "left", "unused", "exempt"):
         assert f"* {name}" in mail.body
-    assert "(owner: Ann)" in mail.body
+    assert '(owner: "Ann")' in mail.body
     assert "fresh" not in mail.body
     assert "examined 9 of 9 users, 1 exempt, 0 unreadable, 0 deferred" in mail.text
     assert f"run id {RUN_ID}" in mail.text
@@ -154,7 +208,7 @@ def test_audit_tells_what_would_be_done_and_writes_nothing(calls: Calls, deploym
     (body,) = deployment.orders()
     calls.clear()
 
-    deployment.rotate(deployment.delivery(body), MODE="Audit")
+    deployment.rotate(deployment.delivery(body), MODE="Audit", NOTIFY="Always")
 
     assert set(calls.operations) == {*READS, "GetTopicAttributes", "Publish"}
     (mail,) = deployment.mails()
@@ -411,7 +465,7 @@ def test_the_next_days_work_follows_from_what_a_run_left(account: Account, deplo
     assert account.keys("carol") == {old: "Inactive", new: "Active"}
     assert account.stages("carol")[version_id(new)] == {"AWSCURRENT"}
     (mail,) = deployment.mails()
-    assert mail.subject == f"Done: switched off 1 access key ({ACCOUNT} {REGION})"
+    assert mail.subject == f"Done: switched off 1 access key ({ACCOUNT})"
     assert mail.attributes["severity"] == "info"
 
 
@@ -521,15 +575,6 @@ def test_the_parameters_about_secrets_reach_the_secret(account: Account, deploym
 
 
 # What is told, to whom, and what waits until it is.
-
-
-def test_a_hold_begins_once_the_mail_that_tells_of_it_is_out(
-    calls: Calls, deployment: Deployment, people: dict[str, str]
-) -> None:
-    deployment.rotate(deployment.order("held"))
-
-    assert calls.writes == ["Publish", "TagUser"]
-    assert calls.of("TagUser")[0].params["Tags"][0]["Key"] == f"{PREFIX}held-until:{people['held']}"
 
 
 @pytest.mark.usefixtures("people")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
-from keyrotation.digest import Digest, Severity, digest_of
+from keyrotation.digest import Digest, digest_of
 from keyrotation.model import Occasion, User
 from keyrotation.observe import observe
 from keyrotation.order import Order
 from keyrotation.policy import Policy
+from keyrotation.report import Severity
 from keyrotation.rotation import Run, rotate
-from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.settings import Mode, Notify, RotatorSettings
 
 from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
 from tests.component.calls import Call, Calls
@@ -94,6 +95,9 @@ def digest(run: Run, *, mode: Mode = Mode.ENFORCE) -> Digest:
         topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
         rotator_role_arn=ROTATOR_ROLE_ARN,
         function_timeout_seconds=900,
+        notify=Notify.CHANGES,
+        runbook_url="docs/runbook.md",
+        log_group_name="rotator-logs",
     )
     return digest_of(run, settings, redelivered=False)
 
@@ -225,7 +229,7 @@ def test_a_role_without_the_right_to_make_keys_gives_a_run_that_reports_it(
     run = rotation.run("alice", "bob")
 
     assert set(failures(run)) == {"alice", "bob"}
-    assert digest(run).subject.startswith("FAILED: changes to 2 users did not finish")
+    assert digest(run).subject.startswith("FAILED: 2 replacements not made, nothing lost")
     assert {name: account.keys(name) for name in ids} == {name: {id_: "Active"} for name, id_ in ids.items()}
     assert [account.tags(name) for name in ids] == [{}, {}]
 

@@ -1,11 +1,12 @@
 """The words of an AWS CLI 2 command, translated one-to-one into a call of boto3; `python aws.py sqs purge-queue ...`.
 
-So that the commands of docs/runbook.md are run as they stand on a machine without that CLI. What the operation's
+So that the commands of docs/runbook.md and of the mails are run as they stand on a machine without that CLI. What the operation's
 own model does not know is refused.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,23 @@ import boto3
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 
-OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format"}
+OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "region"}
 
 
-def run(words: list[str]) -> str:
-    """What the command prints."""
+def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str:
+    """What the command prints. `client_of` makes the client of a service in a Region; None: the default one."""
     service, operation, *rest = words
-    client: Any = boto3.client(service)  # type: ignore[call-overload]  # any service that a command names
-    method = operation.replace("-", "_")
-    shapes = client.meta.service_model.operation_model(
-        client.meta.method_to_api_mapping[method]
-    ).input_shape.members
-    members = {xform_name(name, "-"): name for name in shapes}
     given, files = _options(rest)
+    (region,) = given.get("region", [None])
+    client = client_of(service, region)
+    method = operation.replace("-", "_")
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
+    shapes = model.input_shape.members if model.input_shape is not None else {}
+    members = {xform_name(name, "-"): name for name in shapes}
     if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")
     parameters = {
-        members[name]: _value(shapes[members[name]].type_name, values)
+        members[name]: _value(shapes[members[name]], values)
         for name, values in given.items()
         if name in members
     }
@@ -44,9 +45,9 @@ def run(words: list[str]) -> str:
     return json.dumps(answer, default=str)
 
 
-def _options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+def _options(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
     """Each option with its words, and where `lambda invoke` is told to write what the function answers."""
-    given: dict[str, list[str]] = {}
+    given: dict[str, list[Any]] = {}
     files: list[str] = []
     for word in words:
         if word.startswith("--"):
@@ -58,12 +59,22 @@ def _options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     return given, files
 
 
-def _value(kind: str, words: list[str]) -> object:
-    if kind == "list":
+def _value(shape: Any, words: list[str]) -> object:
+    """A list of structures in the CLI's shorthand: `Key=name,Value=some words`."""
+    if shape.type_name == "list" and shape.member.type_name == "structure":
+        given = [dict(pair.split("=", 1) for pair in word.split(",")) for word in words]
+        if unknown := {name for each in given for name in each} - set(shape.member.members):
+            raise SystemExit(f"{shape.name} has no {sorted(unknown)}")
+        return given
+    if shape.type_name == "list":
         return words
     (word,) = words
-    return int(word) if kind in {"integer", "long"} else word
+    return int(word) if shape.type_name in {"integer", "long"} else word
+
+
+def _of_the_environment(service: str, region: str | None) -> Any:
+    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any service that a command names
 
 
 if __name__ == "__main__":
-    print(run(sys.argv[1:]))  # noqa: T201  # it is a command
+    print(run(sys.argv[1:], client_of=_of_the_environment))  # noqa: T201  # it is a command

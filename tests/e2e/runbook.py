@@ -44,6 +44,10 @@ class Runbook:
             "AWS_CA_BUNDLE": str(account.emulator.ca),
         }
 
+    def given(self, **variables: str) -> None:
+        """What the runbook has people set from the mail."""
+        self._environment |= variables
+
     def follow(self, label: str) -> str:
         """Run the commands of a part, such as "What to do"; what they print. Variables stay, as in a person's shell."""
         keep = f"env -0 > {shlex.quote(str(self._variables))}"

@@ -14,6 +14,7 @@ DEPLOYED = {
     "Orders/Queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
     "Orders/Queue.Arn": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
     "Alerts/Topic": "arn:aws:sns:eu-west-1:123456789012:topic",
+    "Rotator/Logs": "AccessKeyRotation-RotatorLogs-1",
     "Rotator/Role.Arn": "arn:aws:iam::123456789012:role/access-key-rotation-rotator",
 }
 OF_LAMBDA = {"AWS_REGION": "eu-west-1"}
@@ -73,6 +74,15 @@ def test_an_order_is_hidden_for_exactly_as_long_as_its_queue_hides_one(template:
     queue = properties(template, "AWS::SQS::Queue", "Orders/Queue")
     rotator = RotatorSettings.parse(environment(template, "Rotator"))
     assert rotator.order_hidden_seconds == queue["VisibilityTimeout"]
+
+
+def test_what_is_told_and_where_reaches_the_rotator(template: Template) -> None:
+    told = RotatorSettings.parse(
+        environment(template, "Rotator", Notify="Problems", RunbookUrl="https://wiki.example.com/keys")
+    )
+    assert told.notify == "Problems"
+    assert told.runbook_url == "https://wiki.example.com/keys"
+    assert told.log_group_name == "AccessKeyRotation-RotatorLogs-1"
 
 
 @pytest.mark.parametrize("function", ["Scanner", "Rotator"])

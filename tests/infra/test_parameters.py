@@ -25,6 +25,8 @@ TEXTS = {
     "SecretReaderArns": "",
     "SecretsKmsKeyArn": "",
     "AlertEmail": "",
+    "Notify": "Changes",
+    "RunbookUrl": "docs/runbook.md",
     "RunAt": "06:00",
     "TimeZone": "UTC",
 }
@@ -126,6 +128,11 @@ def test_the_mode_is_audit_or_enforce_and_nothing_else(template: Template) -> No
             "AlertEmail",
             ["", "on-call@example.com", "a.b+c@mail.example.co.uk"],
             ["on-call", "@example.com", "a@b", "a@example.com, b@example.com", "a b@example.com", " "],
+        ),
+        (
+            "RunbookUrl",
+            ["docs/runbook.md", "https://wiki.example.com/keys?x=1#on-call"],
+            ["", "two words", "https://wiki.example.com/schlüssel", "x" * 201],
         ),
         (
             "TimeZone",

@@ -299,9 +299,14 @@ class Sns:
         attributes = {"TopicArn": TopicArn, "SubscriptionsConfirmed": "1"}
         return self.line.call("GetTopicAttributes", Kind.READ, ACCOUNT, lambda: {"Attributes": attributes})
 
-    def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> None:
+    def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> dict[str, str]:
         assert 0 < len(Subject) < 100
-        self.line.call("Publish", Kind.WRITE, ACCOUNT, lambda: self.bodies.append(Message))
+
+        def effect() -> dict[str, str]:
+            self.bodies.append(Message)
+            return {"MessageId": f"message-{len(self.bodies)}"}
+
+        return self.line.call("Publish", Kind.WRITE, ACCOUNT, effect)
 
 
 def _arn(name: str) -> str:

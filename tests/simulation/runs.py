@@ -17,9 +17,9 @@ from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, finish, rotate
+from keyrotation.rotation import Run, Told, finish, rotate
 from keyrotation.secret_store import SecretStore
-from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.settings import Mode, Notify, RotatorSettings
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
@@ -136,15 +136,16 @@ class Product:
             seconds_left=lambda: 660.0,
             workers=1,
         )
-        self._tell(attempt.run, redelivered=attempt.receive > 1)
-        finished = finish(attempt.run, act=applier.finish, workers=1)
+        told = self._tell(attempt.run, redelivered=attempt.receive > 1)
+        finished = finish(told, act=applier.finish, workers=1)
         if [each.failure for each in finished.outcomes] != [each.failure for each in attempt.run.outcomes]:
             self._tell(finished, redelivered=attempt.receive > 1)
 
-    def _tell(self, run: Run, *, redelivered: bool) -> None:
-        digest = digest_of(run, self._settings(), redelivered=redelivered)
-        if digest.worth_sending:
-            publish(digest, self._settings(), sns=self.clients.sns)
+    def _tell(self, run: Run, *, redelivered: bool) -> Told:
+        settings = self._settings()
+        digest = digest_of(run, settings, redelivered=redelivered)
+        message_id = publish(digest, settings, sns=self.clients.sns) if digest.worth_sending else None
+        return Told(run=run, message_id=message_id)
 
     def told_to(self, user_name: str, attempt: Attempt) -> str:
         """The words of the mail about one user, where the mail itself may leave them to the log: one line."""
@@ -159,6 +160,9 @@ class Product:
         return RotatorSettings(
             policy=self.policy,
             mode=Mode.ENFORCE,
+            notify=Notify.CHANGES,
+            runbook_url="docs/runbook.md",
+            log_group_name="rotator-logs",
             user_path_prefix="/",
             secret_reader_arns=(),
             secrets_kms_key_arn=None,

@@ -1,92 +1,33 @@
-"""The mail: what on-call reads, and what nobody can forge."""
+"""What is told of a run: what stands first, what stands where, and that nobody can forge any of it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from keyrotation.actions import Plan, Replace
-from keyrotation.apply import Done, Outcome
-from keyrotation.digest import Digest, Severity, digest_of
-from keyrotation.model import User
-from keyrotation.order import Order
-from keyrotation.plan import plan_user
-from keyrotation.replacement import Issued
+from keyrotation.digest import Digest, digest_of
+from keyrotation.mail import subject_of
+from keyrotation.report import Severity, report_of
 from keyrotation.rotation import Run
 from keyrotation.settings import RotatorSettings
 
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, off, user
-from tests.unit.test_settings import ENVIRONMENT
-
-PREFIX = "access-key-rotation:"
-ENFORCE = RotatorSettings.parse({**ENVIRONMENT, "MODE": "Enforce"})
-AUDIT = RotatorSettings.parse(ENVIRONMENT)
-
-
-def planned(users: Sequence[User]) -> tuple[Plan, ...]:
-    return tuple(plan_user(each, ENFORCE.policy, OCCASION) for each in users)
-
-
-def run_of(
-    *users: User,
-    done: bool = True,
-    failure: str | None = None,
-    waiting: int = 0,
-    deferred: tuple[str, ...] = (),
-    root: bool | None = False,
-    with_keys: int = 18,
-    listeners: int | None = 1,
-) -> Run:
-    """A run over these users; with `done`, every action took effect. The last `waiting` plans wait."""
-    plans = planned(users)
-    acted = [plan for plan in plans[: len(plans) - waiting] if plan.actions] if done else []
-    outcomes = tuple(
-        Outcome(
-            plan=plan,
-            done=tuple(
-                Done(
-                    action=action,
-                    issued=Issued(key_id=NEW, secret_name="x") if isinstance(action, Replace) else None,
-                )
-                for action in plan.actions
-            )
-            if failure is None
-            else (),
-            failure=failure,
-        )
-        for plan in acted
-    )
-    return Run(
-        order=Order(
-            run_id="run-1",
-            total=20,
-            with_keys=with_keys,
-            root_has_keys=root,
-            user_names=tuple(each.name for each in users),
-        ),
-        today=TODAY,
-        listeners=listeners,
-        plans=plans,
-        outcomes=outcomes,
-        waiting=plans[len(plans) - waiting :] if waiting else (),
-        deferred=deferred,
-    )
-
-
-DUE = user(key(74, used=0), name="alice")
-QUIET = user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW, name="bob")
-HELD = user(key(88, used=1), key(14, used=0, id=NEW), stored=NEW, name="carol")
-FORCED = user(
-    key(102, used=1),
-    key(28, used=0, id=NEW),
-    tags={f"{PREFIX}held-until:{OLD}": f"{TODAY} in-use"},
-    stored=NEW,
-    name="dave",
+from tests.unit.people import NEW, OLD, THIRD, TODAY, days_ago, key, off, user
+from tests.unit.scenes import (
+    AUDIT,
+    BACK_ON,
+    DUE,
+    ENFORCE,
+    EXEMPT,
+    FORCED,
+    HELD,
+    PREFIX,
+    QUIET,
+    SOON,
+    UNREADABLE,
+    run_of,
 )
-EXEMPT = user(key(400, used=0), tags={f"{PREFIX}exempt": "2027-03-01 vendor"}, name="erin")
-SOON = user(key(70, used=0), name="frank")
-UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDenied)",))
+
+TWO_APPLICATIONS = user(key(200, used=0), key(74, used=1, id=NEW), name="tina")
+ROLLED_BACK = f"rolled back: the new key {NEW} was deleted (GetCallerIdentity: no answer)"
+WHERE = " (123456789012)"
 
 
 @pytest.mark.parametrize(
@@ -95,49 +36,117 @@ UNREADABLE = User(name="grace", unread=("it could not be read (GetUser: AccessDe
         (run_of(), "Nothing to do", Severity.INFO),
         (run_of(EXEMPT), "Nothing to do", Severity.INFO),
         (run_of(SOON), "Coming up: 1 change, the first on 2026-11-26", Severity.INFO),
-        (run_of(DUE), "Done: replaced 1 access key", Severity.INFO),
-        (run_of(DUE, QUIET), "Done: replaced 1, switched off 1 access keys", Severity.INFO),
+        (run_of(DUE), "Done: 1 access key replaced, install by 2026-12-06", Severity.INFO),
+        (run_of(QUIET), "Done: switched off 1 access key", Severity.INFO),
+        (
+            run_of(DUE, QUIET),
+            "Done: replaced 1, switched off 1 access keys, install by 2026-12-06",
+            Severity.INFO,
+        ),
+        (
+            run_of(DUE, SOON, UNREADABLE, waiting=1),
+            "ATTENTION: 1 user needs someone",
+            Severity.ATTENTION,
+        ),
         (run_of(UNREADABLE), "ATTENTION: 1 user needs someone", Severity.ATTENTION),
-        (run_of(DUE, HELD, UNREADABLE), "ACT by 2026-12-06: 2 users need someone", Severity.ATTENTION),
+        (run_of(BACK_ON), "ACT by 2026-12-06: 1 user needs someone", Severity.ATTENTION),
+        (run_of(TWO_APPLICATIONS), "ATTENTION: 1 replacement blocked by two keys", Severity.ATTENTION),
+        (
+            run_of(DUE, HELD, UNREADABLE),
+            "ACT by 2026-12-06: 1 access key still in use will be switched off, 1 more",
+            Severity.ATTENTION,
+        ),
         (run_of(DUE, root=True), "CRITICAL: the root user has access keys", Severity.CRITICAL),
         (run_of(root=None), "ATTENTION: the account needs someone", Severity.ATTENTION),
-        (run_of(with_keys=2467), "ATTENTION: the account needs someone", Severity.ATTENTION),
+        (
+            run_of(DUE, listeners=0),
+            "ATTENTION: nobody is known to get this mail, so no key is switched off",
+            Severity.ATTENTION,
+        ),
         (run_of(with_keys=2466), "Nothing to do", Severity.INFO),
         (run_of(HELD, FORCED), "CRITICAL: 1 access key switched off while still in use", Severity.CRITICAL),
         (
-            run_of(DUE, failure="no key was made"),
+            run_of(DUE, failure="nobody knows whether a key was made"),
             "FAILED: changes to 1 user did not finish",
+            Severity.CRITICAL,
+        ),
+        (
+            run_of(DUE, failure=ROLLED_BACK),
+            "FAILED: 1 replacement rolled back, nothing lost",
+            Severity.CRITICAL,
+        ),
+        (
+            run_of(DUE, failure="no key was made (CreateAccessKey: AccessDenied)"),
+            "FAILED: 1 replacement not made, nothing lost",
             Severity.CRITICAL,
         ),
     ],
 )
 def test_the_subject_says_the_most_important_first(run: Run, subject: str, severity: Severity) -> None:
     digest = digest_of(run, ENFORCE, redelivered=False)
-    assert digest.subject == f"{subject} (123456789012 eu-west-1)"
+    assert digest.subject == f"{subject}{WHERE}"
     assert digest.severity is severity
 
 
+def test_who_waits_under_the_cap_stands_in_the_subject() -> None:
+    digest = digest_of(run_of(DUE, SOON, waiting=1), ENFORCE, redelivered=False)
+    assert digest.subject == f"Done: 1 access key replaced, install by 2026-12-06, 1 waits{WHERE}"
+
+
 @pytest.mark.parametrize(
-    ("run", "sent"),
+    ("alias", "name"),
     [
-        (run_of(), False),
-        (run_of(EXEMPT), False),
-        (run_of(SOON), True),
-        (run_of(root=True), True),
-        (run_of(root=None), True),
-        (run_of(DUE), True),
-        (run_of(HELD), True),
-        (run_of(deferred=("zoe",)), True),
-        (run_of(DUE, done=False, waiting=1), True),
+        ("prod", "prod 123456789012"),
+        ("", "123456789012"),
+        ("a-company-with-a-long-name-production", "a-company-with-.. 123456789012"),
     ],
 )
-def test_silence_when_nobody_is_asked_and_nothing_was_done(run: Run, sent: bool) -> None:  # noqa: FBT001
-    assert digest_of(run, ENFORCE, redelivered=False).worth_sending is sent
+def test_a_long_alias_is_shortened_and_never_the_deadline(alias: str, name: str) -> None:
+    run = run_of(*[replace(HELD, name=f"h{n}") for n in range(5)], alias=alias)
+    subject = digest_of(run, ENFORCE, redelivered=False).subject
+    assert subject.startswith("ACT by 2026-12-06: 5 access keys still in use will be switched off (")
+    assert subject.endswith(f"({name})")
+
+
+MARKED = {f"{PREFIX}inactive-since:{OLD}": str(days_ago(30))}
+LONG_OFF = user(off(200), key(40, used=0, id=NEW), tags=MARKED, name="vera")
+
+
+@pytest.mark.parametrize(
+    ("run", "settings", "subject"),
+    [
+        (
+            run_of(HELD, UNREADABLE, alias="prod"),
+            ENFORCE,
+            "ACT by 2026-12-06: 5000 access keys still in use will be switched off, 5000 more (123456789012)",
+        ),
+        (
+            run_of(DUE, QUIET, LONG_OFF, alias="prod"),
+            ENFORCE,
+            "Done: replaced 5000, switched off 5000, deleted 5000 keys, install by 2026-12-06 (123456789012)",
+        ),
+        (
+            run_of(DUE, QUIET, LONG_OFF, alias="prod", done=False),
+            AUDIT,
+            "AUDIT: would replace 5000, switch off 5000, delete 5000 access keys (prod 123456789012)",
+        ),
+    ],
+)
+def test_the_largest_numbers_leave_room_for_the_deadline_and_the_account(
+    run: Run, settings: RotatorSettings, subject: str
+) -> None:
+    """As many of each as one order can name."""
+    report = report_of(run, settings, redelivered=False)
+    many = {
+        part: tuple(replace(entry, user=f"{entry.user}{n}") for entry in entries for n in range(5000))
+        for part, entries in report.parts.items()
+    }
+    assert subject_of(replace(report, parts=many)) == subject
 
 
 def test_in_audit_the_mail_says_what_would_be_done_and_that_nothing_was() -> None:
     digest = digest_of(run_of(DUE, QUIET, done=False), AUDIT, redelivered=False)
-    assert digest.subject == "AUDIT: would replace 1, switch off 1 access keys (123456789012 eu-west-1)"
+    assert digest.subject == f"AUDIT: would replace 1, switch off 1 access keys{WHERE}"
     assert "WOULD BE DONE (Mode is Audit: nothing was changed)" in digest.body
     assert "DONE TODAY" not in digest.body
 
@@ -148,9 +157,12 @@ def flat(digest: Digest) -> str:
 
 def test_a_replaced_key_comes_with_its_secret_its_off_date_and_the_command_for_the_owner() -> None:
     body = flat(digest_of(run_of(DUE), ENFORCE, redelivered=False))
-    assert f"the new key is {NEW}, in the secret access-keys/alice/credentials" in body
-    assert "2026-12-06: in 14 days." in body
-    assert "The owner, with the old key: aws secretsmanager get-secret-value --region eu-west-1" in body
+    assert f"the new key {NEW} is in the secret access-keys/alice/credentials. Install it." in body
+    assert "On 2026-12-06, in 14 days, it is switched off once nobody uses it." in body
+    assert (
+        "The owner, with the old key, to fetch the new key: aws secretsmanager get-secret-value --region"
+        in body
+    )
 
 
 def test_a_key_that_was_forced_off_comes_with_the_way_back() -> None:
@@ -194,8 +206,8 @@ def test_a_key_forced_off_is_told_though_many_others_failed() -> None:
 def test_the_key_is_told_with_description_age_and_last_use() -> None:
     described = user(key(74, used=3), tags={OLD: "nightly export", f"{PREFIX}owner": "payments"})
     body = flat(digest_of(run_of(described), ENFORCE, redelivered=False))
-    assert "* carol (owner: payments)" in body
-    assert f"{OLD} (nightly export), 74 days old, last used 2026-11-19 on s3 in eu-west-1" in body
+    assert '* carol (owner: "payments")' in body
+    assert f'{OLD} "nightly export", 74 days old, last used 2026-11-19 on s3 in eu-west-1' in body
 
 
 def test_who_is_exempt_and_until_when_stands_in_a_mail_that_is_sent() -> None:
@@ -220,29 +232,23 @@ def test_who_waits_under_the_cap_is_named_with_the_days_it_takes() -> None:
 
 def test_the_settings_in_force_and_the_run_id_close_the_mail() -> None:
     body = flat(digest_of(run_of(DUE), ENFORCE, redelivered=False))
-    assert "Mode=Enforce MaxKeyAgeDays=90 OverlapDays=14" in body
-    assert body.endswith("run id run-1")
+    assert "SETTINGS Mode=Enforce MaxKeyAgeDays=90 OverlapDays=14" in body
+    assert "Notify=Changes" in body
+    assert "THIS RUN run id run-1 Log: https://eu-west-1.console.aws.amazon.com/cloudwatch/home" in body
 
 
 def test_what_an_earlier_delivery_did_is_read_from_the_state_and_told_once() -> None:
     today = f"{PREFIX}inactive-since:{OLD}"
     off_today = user(off(90), key(16, used=0, id=NEW), tags={today: str(TODAY)}, stored=NEW, name="off-today")
     made_today = user(key(75, used=0), key(0, id=NEW), stored=NEW, name="made-today")
-    # Promoted today, for all that the state says; or long known to its owner.
-    lately = user(key(77, used=0), key(1, id=NEW), stored=NEW, name="made-lately")
-    in_hand = user(key(77, used=0), key(1, used=0, id=NEW), stored=NEW, name="in-hand")
-    long_made = user(key(85, used=0), key(9, id=NEW), stored=NEW, name="made-long-ago")
     long_off = user(off(90), tags={today: str(days_ago(1))}, name="long-off")
-    run = run_of(off_today, made_today, lately, in_hand, long_made, long_off)
+    run = run_of(off_today, made_today, long_off)
     body = flat(digest_of(run, ENFORCE, redelivered=True))
     section = body.partition("DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL")[2].partition(
         "COMING UP"
     )[0]
     assert "* off-today" in section
     assert "* made-today" in section
-    assert "* made-lately" in section
-    assert "* in-hand" not in section
-    assert "* made-long-ago" not in section
     assert "* long-off" not in section
     assert "EARLIER ATTEMPT" not in digest_of(run, ENFORCE, redelivered=False).body
     # What this very run did stands among what it did, and nowhere else.
@@ -277,41 +283,10 @@ def test_a_mark_alone_is_told_as_such() -> None:
     assert digest_of(run_of(user(off(50))), ENFORCE, redelivered=False).subject.startswith("Done: marks only")
 
 
-def test_a_mail_about_five_thousand_users_fits_what_sns_takes() -> None:
-    crowd = [user(key(400, used=0), tags={f"{PREFIX}owner": "x" * 256}, name=f"{n:064}") for n in range(5000)]
-    digest = digest_of(run_of(*crowd, waiting=2500), ENFORCE, redelivered=False)
-    assert len(digest.body.encode()) < 100 * 1024
-    assert "and 2475 more" in digest.body
-
-
-SECTIONS = {"NEEDS SOMEONE", "DONE TODAY", "EXAMINED", "SETTINGS"}
-
-
-COMMAND = (
-    "aws iam attach-user-policy --user-name mallory --policy-arn arn:aws:iam::aws:policy/AdministratorAccess"
-)
-
-
-@given(text=st.text(max_size=256) | st.integers(0, 80).map(lambda width: " " * width + COMMAND))
-def test_no_tag_can_start_a_line_of_its_own_or_break_the_width(text: str) -> None:
-    forged = user(
-        key(74, used=0), tags={f"{PREFIX}owner": text, OLD: text, f"{PREFIX}exempt": text}, name="mallory"
-    )
-    digest = digest_of(run_of(forged, DUE), ENFORCE, redelivered=False)
-    lines = digest.body.splitlines()
-    after_headline = lines[lines.index("") :]
-    assert {line for line in after_headline if line and line[0] not in " *"} == SECTIONS
-    assert [line.split()[1] for line in lines if line.startswith("*")] == ["mallory", "alice"]
-    commands = [line for line in lines if line.startswith(" " * 5)]
-    assert all(line.startswith((" " * 8 + "aws ", " " * 10 + "--")) for line in commands)
-    assert max(len(line) for line in lines if "aws " not in line and "--" not in line) <= 72
-    assert len(digest.subject) < 100
-    assert digest.subject.isascii()
-    assert digest.subject.isprintable()
-
-
 def test_days_are_counted_from_the_day_of_the_run() -> None:
-    assert f"{days_ago(-4)}: in 4 days." in flat(digest_of(run_of(SOON), ENFORCE, redelivered=False))
+    assert f"On {days_ago(-4)}, in 4 days, it is replaced;" in flat(
+        digest_of(run_of(SOON), ENFORCE, redelivered=False)
+    )
 
 
 def test_in_audit_an_interrupted_replacement_is_told_to_wait_for_enforce() -> None:
@@ -323,8 +298,14 @@ def test_in_audit_an_interrupted_replacement_is_told_to_wait_for_enforce() -> No
         staged=NEW,
     )
     digest = digest_of(run_of(stranded, done=False), AUDIT, redelivered=False)
-    assert "waits for Mode=Enforce" in " ".join(digest.body.partition("NEEDS SOMEONE")[2].split())
+    assert "waits for Mode=Enforce" in flat(digest)
     assert digest.severity is Severity.ATTENTION
     assert digest.worth_sending
-    acted = digest_of(run_of(stranded), ENFORCE, redelivered=False)
-    assert "waits for Mode=Enforce" not in " ".join(acted.body.split())
+    assert "waits for Mode=Enforce" not in flat(digest_of(run_of(stranded), ENFORCE, redelivered=False))
+
+
+def test_a_key_that_a_dead_attempt_deleted_is_told_by_its_marks_and_tidying_up_is_no_news() -> None:
+    left = {f"{PREFIX}inactive-since:{THIRD}": str(days_ago(40))}
+    run = run_of(user(key(20, used=0), tags=left, name="gone"))
+    assert not digest_of(run, ENFORCE, redelivered=False).worth_sending
+    assert THIRD in digest_of(run, ENFORCE, redelivered=True).body

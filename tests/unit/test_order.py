@@ -1,6 +1,7 @@
 """The order between the functions, and what is refused instead of it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,12 @@ from keyrotation.order import BadInput, Order, order_of_queue, prove_in_flight, 
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
 ORDER = Order(
-    run_id="run-1", total=3, with_keys=2, root_has_keys=None, user_names=("alice", "data+etl,nightly@corp")
+    run_id="run-1",
+    total=3,
+    with_keys=2,
+    root_has_keys=None,
+    user_names=("alice", "data+etl,nightly@corp"),
+    account_alias="prod-eu",
 )
 
 
@@ -44,7 +50,10 @@ def without(field: str) -> str:
     [
         ("not json", "JSON"),
         ("[]", "JSON object"),
-        *((without(field), field) for field in sorted(FIELDS)),
+        *((without(field), field) for field in sorted(set(FIELDS) - {"account_alias"})),
+        (json.dumps({**FIELDS, "account_alias": None}), "account_alias"),
+        (json.dumps({**FIELDS, "account_alias": "Prod 1"}), "account_alias"),
+        (json.dumps({**FIELDS, "account_alias": "x" * 64}), "account_alias"),
         (json.dumps({**FIELDS, "version": 2}), "version"),
         (json.dumps({**FIELDS, "run_id": "a b"}), "run_id"),
         (json.dumps({**FIELDS, "run_id": "x" * 65}), "run_id"),
@@ -63,6 +72,13 @@ def without(field: str) -> str:
 def test_a_malformed_order_is_refused_by_the_field_at_fault(body: str, field: str) -> None:
     with pytest.raises(BadInput, match=field):
         order_of_queue(event(body), queue_arn=QUEUE)
+
+
+def test_an_order_of_the_version_before_aliases_is_still_taken() -> None:
+    """An update may find one in the queue."""
+    assert order_of_queue(event(without("account_alias")), queue_arn=QUEUE) == replace(
+        ORDER, account_alias=""
+    )
 
 
 @pytest.mark.parametrize(

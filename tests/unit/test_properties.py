@@ -17,6 +17,8 @@ from keyrotation.actions import (
     DeleteOrphan,
     ForgetMarks,
     Hold,
+    Item,
+    Kind,
     Level,
     MarkInactive,
     OffReason,
@@ -460,6 +462,32 @@ def test_a_key_that_is_replaced_tomorrow_by_itself_is_in_todays_digest(case: Cas
 def test_no_deadline_lies_in_the_past(case: Case) -> None:
     for item in plan_of(case).items:
         assert item.by is None or item.by >= TODAY, item
+
+
+@holds_for(ordinary)
+def test_a_replacement_that_an_inactive_key_blocks_clears_on_the_day_that_it_names(case: Case) -> None:
+    """If nothing happens in between; and rule 13, which announces the deletion, names no other day."""
+    plan = plan_of(case)
+    for item in plan.items:
+        if item.kind is not Kind.BLOCKED or item.by is None or "the inactive key" not in item.text:
+            continue
+        blocking = item.key_id
+        assert item.by > TODAY
+        announced = {each.by for each in plan.items if each.kind is Kind.DELETION and each.key_id == blocking}
+        assert announced <= {item.by}
+        user = applied(case.user, plan.actions, OCCASION.now)
+        for ahead in range(1, (item.by - TODAY).days + 1):
+            plan = plan_user(user, case.policy, later(ahead))
+            gone = {action.key_id for action in plan.actions if isinstance(action, Delete)}
+            assert (blocking in gone) == (days_ago(-ahead) == item.by)
+            user = applied(user, plan.actions, later(ahead).now)
+
+
+@holds_for(ordinary)
+def test_nothing_is_said_to_hold_since_a_day_that_is_still_ahead(case: Case) -> None:
+    for step in plan_of(case).steps:
+        if isinstance(step.decision, (Item, Replace, Deactivate, Delete)) and step.decision.since is not None:
+            assert step.decision.since <= TODAY, step
 
 
 @st.composite

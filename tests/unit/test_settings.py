@@ -2,7 +2,7 @@
 
 import pytest
 from keyrotation.policy import Policy
-from keyrotation.settings import Mode, RotatorSettings, ScannerSettings, SettingsError
+from keyrotation.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
 
 ENVIRONMENT = {
     "MODE": "Audit",
@@ -24,8 +24,13 @@ ENVIRONMENT = {
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:topic",
     "ROTATOR_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/access-key-rotation-rotator",
     "FUNCTION_TIMEOUT_SECONDS": "900",
+    "NOTIFY": "Changes",
+    "RUNBOOK_URL": "docs/runbook.md",
+    "LOG_GROUP_NAME": "rotator-logs",
 }
-SCANNER_READS = {name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "_URL", "_USE", "_PREFIX"))}
+SCANNER_READS = {
+    name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX"))
+}
 ROTATOR_READS = set(ENVIRONMENT)
 
 
@@ -34,6 +39,8 @@ def test_a_complete_environment_is_understood() -> None:
     assert rotator.mode is Mode.AUDIT
     assert rotator.policy == Policy()
     assert rotator.account == "123456789012"
+    assert rotator.partition == "aws-us-gov"
+    assert rotator.notify is Notify.CHANGES
     assert ScannerSettings.parse(ENVIRONMENT).policy == Policy()
 
 
@@ -53,6 +60,7 @@ def test_the_rotator_refuses_an_environment_without(name: str) -> None:
     ("name", "value", "told"),
     [
         ("MODE", "enforce", "MODE is 'enforce': not one of Audit, Enforce"),
+        ("NOTIFY", "Never", "NOTIFY is 'Never': not one of Changes, Problems, Always"),
         ("WARN_DAYS", "a week", r"WARN_DAYS \(parameter WarnDays\) is 'a week': not a whole number"),
         ("WARN_DAYS", "7.5", "not a whole number"),
         ("WARN_DAYS", "-7", "WarnDays is -7: it cannot be negative"),

@@ -1,0 +1,281 @@
+"""Every command that a golden mail or the runbook prints, run as it stands there, by the principal that it names."""
+
+import json
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from keyrotation import tags as tag
+from keyrotation.model import secret_name, version_id
+from keyrotation.secret_policy import secret_policy
+
+from sandbox.account import EmulatedAccount
+from sandbox.cast import Person
+from sandbox.clients import ADMIN, Clients, Key
+from tests.e2e import aws
+from tests.e2e.conftest import Deployed
+from tests.e2e.people import DUE, inhabited, secret_of
+from tests.e2e.runbook import RUNBOOK, Runbook
+
+MAILS = Path(__file__).parents[1] / "unit" / "mails"
+OWNER, ADMINISTRATOR = "The owner, with the old key", "An administrator"
+# bash reads the command; what it makes of it comes back word by word.
+_SPELL = "aws() { printf '%s\\0' \"$@\" END; }\n"
+
+
+def printed(mail: str) -> Iterator[tuple[str, str]]:
+    """Who is to run it, and the command with its line breaks."""
+    runner, command = "", ""
+    for line in mail.splitlines():
+        if found := re.match(rf"    ({OWNER}|{ADMINISTRATOR}), ", line):
+            runner = found[1]
+        if command or line.startswith("        aws "):
+            command += line + "\n"
+            if not line.endswith("\\"):
+                yield runner, command
+                command = ""
+
+
+def words_of(commands: list[str]) -> list[list[str]]:
+    script = _SPELL + "".join(commands)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True, env={})
+    return [each.removeprefix("\0").split("\0")[:-1] for each in done.stdout.split("END\0") if each]
+
+
+class Inhabitants:
+    """Makes whom a command is about, as the mail found them: users, keys under the ids of the mail, secrets."""
+
+    def __init__(self, account: EmulatedAccount) -> None:
+        self.account = account
+        self.iam = account.client("iam")
+        self.keys: dict[tuple[str, str], Key] = {}
+        self.regions: dict[str, Clients] = {}
+
+    def close(self) -> None:
+        for clients in self.regions.values():
+            clients.close()
+        for name in {name for name, _ in self.keys}:
+            for key in self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+                self.iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+            self.iam.delete_user(UserName=name)
+
+    def clients(self, region: str | None) -> Clients:
+        region = region or self.account.region
+        if region not in self.regions:
+            emulator = self.account.emulator
+            self.regions[region] = Clients(endpoint=emulator.endpoint, region=region, ca=emulator.ca)
+        return self.regions[region]
+
+    def key(self, name: str, told_id: str = "") -> Key:
+        """The user's key that the mail knows by this id; the old one without."""
+        if not any(user == name for user, _ in self.keys):
+            self.iam.create_user(UserName=name)
+        if (name, told_id) not in self.keys:
+            made = self.iam.create_access_key(UserName=name)["AccessKey"]
+            self.keys[name, told_id] = Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
+        return self.keys[name, told_id]
+
+    def store(self, secret_id: str, region: str) -> tuple[Key, str]:
+        """A secret as a replacement leaves it. The old key of its owner, and the value."""
+        name = secret_id.split("/", 1)[1].removesuffix("/credentials").replace("/comma/", ",")
+        assert secret_name(name) == secret_id
+        owner = self.key(name)
+        value = json.dumps({"UserName": name, "AccessKeyId": "AKIANEW"})
+        secrets = self.clients(region).client("secretsmanager")
+        secrets.create_secret(Name=secret_id)
+        secrets.put_secret_value(
+            SecretId=secret_id, ClientRequestToken=version_id("AKIANEWNEWNEWNEWNEW1"), SecretString=value
+        )
+        arn = self.iam.get_user(UserName=name)["User"]["Arn"]
+        policy = secret_policy(
+            user_arn=arn, reader_arns=(), rotator_role_arn=f"arn:aws:iam::{self.account.account_id}:role/r"
+        )
+        secrets.put_resource_policy(SecretId=secret_id, ResourcePolicy=policy)
+        return owner, value
+
+    def tags(self, name: str) -> dict[str, str]:
+        return {each["Key"]: each["Value"] for each in self.iam.list_user_tags(UserName=name)["Tags"]}
+
+    def statuses(self, name: str) -> dict[str, str]:
+        metadata = self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key["Status"] for key in metadata}
+
+    def run(self, words: list[str], *, by: Key = ADMIN) -> str:
+        return aws.run(words, client_of=lambda service, region: self.clients(region).client(service, key=by))  # type: ignore[call-overload]
+
+    def check(self, words: list[str], runner: str) -> None:
+        """Run it by the principal it names, and see that it did what it says."""
+        option = {words[at]: words[at + 1] for at in range(2, len(words), 2)}
+        name = option.get("--user-name", "")
+        if runner == OWNER:
+            assert words[:2] == ["secretsmanager", "get-secret-value"], words
+            owner, value = self.store(option["--secret-id"], option["--region"])
+            assert self.run(words, by=owner) == value
+            secrets = self.clients(option["--region"]).client("secretsmanager")
+            secrets.delete_secret(SecretId=option["--secret-id"], ForceDeleteWithoutRecovery=True)
+            return
+        assert runner == ADMINISTRATOR
+        if not self._changed(words, option, name) and not self._read(words, option, name):
+            raise AssertionError(f"no test knows what this does: {shlex.join(words)}")
+
+    def _changed(self, words: list[str], option: dict[str, str], name: str) -> bool:
+        match words[1]:
+            case "update-access-key":
+                key, status = self.key(name, option["--access-key-id"]), option["--status"]
+                before = {"Active": "Inactive", "Inactive": "Active"}[status]
+                self.iam.update_access_key(UserName=name, AccessKeyId=key.key_id, Status=before)  # type: ignore[arg-type]
+                self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
+                assert self.statuses(name)[key.key_id] == status
+            case "tag-user":
+                self.key(name)
+                self.run(words)
+                known = tag.parse(self.tags(name), today=date(2026, 11, 22))
+                assert known.malformed == ()
+                if tag.EXEMPT in option["--tags"]:
+                    assert known.exempt is not None
+                    assert str(known.exempt.until) in option["--tags"]
+                else:
+                    assert known.replace_asked
+                self.iam.untag_user(UserName=name, TagKeys=list(self.tags(name)))
+            case "untag-user":
+                self.key(name)
+                self.iam.tag_user(
+                    UserName=name, Tags=[{"Key": option["--tag-keys"], "Value": "2027-01-01 x"}]
+                )
+                self.run(words)
+                assert self.tags(name) == {}
+            case _:
+                return False
+        return True
+
+    def _read(self, words: list[str], option: dict[str, str], name: str) -> bool:
+        match words[1]:
+            case "list-user-tags":
+                self.key(name)
+                self.iam.tag_user(UserName=name, Tags=[{"Key": "Team", "Value": "payments"}])
+                assert "payments" in self.run(words)
+            case "get-user":
+                self.key(name)
+                assert json.loads(self.run(words))["User"]["UserName"] == name
+            case "list-subscriptions-by-topic":
+                region = option["--region"]
+                arn = self.clients(region).client("sns").create_topic(Name="topic")["TopicArn"]
+                assert arn == option["--topic-arn"].replace("123456789012", self.account.account_id)
+                self.clients(region).client("sns").subscribe(
+                    TopicArn=arn, Protocol="email", Endpoint="a@example.com"
+                )
+                assert "a@example.com" in self.run(
+                    [arn if word == option["--topic-arn"] else word for word in words]
+                )
+            case "filter-log-events":
+                logs = self.clients(option["--region"]).client("logs")
+                group = option["--log-group-name"]
+                if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+                    logs.create_log_group(logGroupName=group)
+                    logs.create_log_stream(logGroupName=group, logStreamName="s")
+                    at = int(time.time() * 1000)
+                    lines = ['{"run_id": "run-1", "user": "alice"}', '{"run_id": "run-2", "user": "bob"}']
+                    logs.put_log_events(
+                        logGroupName=group,
+                        logStreamName="s",
+                        logEvents=[{"timestamp": at, "message": line} for line in lines],
+                    )
+                said = self.run(words)
+                assert "alice" in said
+                assert "bob" not in said
+            case _:
+                return False
+        return True
+
+
+@pytest.mark.parametrize("mail", sorted(path.stem for path in MAILS.iterdir()))
+def test_every_command_of_a_mail_does_what_it_says(empty_account: EmulatedAccount, mail: str) -> None:
+    found = list(dict.fromkeys(printed((MAILS / f"{mail}.txt").read_text())))
+    inhabitants = Inhabitants(empty_account)
+    try:
+        for words, (runner, _) in zip(words_of([command for _, command in found]), found, strict=True):
+            inhabitants.check(words, runner)
+    finally:
+        inhabitants.close()
+
+
+def test_the_mails_print_every_kind_of_command() -> None:
+    """Else the test above would not see it."""
+    everything = "".join(path.read_text() for path in MAILS.iterdir())
+    kinds = {tuple(words[:2]) for words in words_of([command for _, command in printed(everything)])}
+    assert kinds == {
+        ("secretsmanager", "get-secret-value"),
+        ("iam", "update-access-key"),
+        ("iam", "tag-user"),
+        ("iam", "untag-user"),
+        ("iam", "list-user-tags"),
+        ("iam", "get-user"),
+        ("sns", "list-subscriptions-by-topic"),
+        ("logs", "filter-log-events"),
+    }
+
+
+# The runbook. The sections of the two dead-letter queues are followed in test_nothing_lost.py.
+
+SECTIONS = re.findall(r"^## .*\((\w[\w ]*)\)$", RUNBOOK.read_text(), re.MULTILINE)
+FOLLOWED_ELSEWHERE = {"DeadOrders", "DeadFirings"}
+
+
+def labels(section: str) -> list[str]:
+    text = RUNBOOK.read_text().partition(f"({section})\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\*\*([^*]+)\.\*\*", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("section", sorted(set(SECTIONS) - FOLLOWED_ELSEWHERE))
+def test_every_command_of_the_runbook_runs_in_the_order_in_which_it_stands(
+    stack: Deployed, section: str, tmp_path: Path
+) -> None:
+    """What is undone at the end is as it was before."""
+    account, name = stack.account, "in-the-runbook"
+    with inhabited(stack, Person(name=name, story="due", keys=DUE)) as keys:
+        (old,) = keys[name]
+        account.client("secretsmanager").create_secret(Name=secret_of(name), SecretString="{}")
+        runbook = Runbook(account, section, binaries=tmp_path)
+        runbook.given(
+            NAME=name,
+            KEY=old.key_id,
+            SECRET=secret_of(name),
+            UNTIL="2027-12-31",
+            RUN="run-1",
+        )
+        told = {label: runbook.follow(label) for label in labels(section)}
+        assert {"What it means", "How urgent"} <= told.keys()
+        assert _wrong(section, told, account, name, old) == []
+
+
+def _wrong(section: str, told: dict[str, str], account: EmulatedAccount, name: str, old: Key) -> list[str]:
+    """What the section's commands did not do."""
+    iam, did = account.client("iam"), told.get("What to do", "")
+    tags = iam.list_user_tags(UserName=name)["Tags"]
+    status = iam.list_access_keys(UserName=name)["AccessKeyMetadata"][0]["Status"]
+    expected: dict[str, Callable[[], list[bool]]] = {
+        "ACT": lambda: [did.startswith("{}"), old.key_id in told["Verify"], tags == []],
+        "ATTENTION": lambda: ["SubscriptionArn" in did, old.key_id in did, status == "Active"],
+        "FAILED": lambda: ["users" in told["Verify"], "Name" in told["Undo"]],
+        "CRITICAL": lambda: ["{}" in did, "Active" in told["Verify"], status == "Inactive"],
+        "RESUMED": lambda: ["What to do" in told],
+        "Done": lambda: ["{}" in did, "LastUsed" in told["Verify"], status == "Active", len(tags) == 1],
+        "Coming up": lambda: [
+            "rotation:exempt" in told["Verify"],
+            "rotation:replace" in told["Verify"],
+            tags == [],
+        ],
+        "AUDIT": lambda: [tags == []],
+        "Nothing": lambda: [set(told) == {"What it means", "How urgent"}],
+        "ScannerErrors": lambda: ["users" in told["Verify"]],
+        "RotatorErrors": lambda: ["ReservedConcurrentExecutions" in told["Undo"]],
+        "OldestOrder": lambda: ["Enabled" in did, "ApproximateNumberOfMessages" in told["Verify"]],
+        "Silence": lambda: ["ENABLED" in did, "users" in did],
+        "NoListener": lambda: ["SubscriptionArn" in did, int(told["Verify"].split()[-1]) >= 1],
+    }
+    return [f"{section}: number {at}" for at, fine in enumerate(expected[section]()) if not fine]
