@@ -35,6 +35,13 @@ def waiting(account: EmulatedAccount, url: str) -> tuple[int, int]:
     return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
 
 
+@pytest.fixture(autouse=True)
+def _idle(stack: Deployed) -> None:
+    """Runs that the tests before this one started are over: the deployment is shared."""
+    url = stack.outputs["OrdersQueueUrl"]
+    until(lambda: waiting(stack.account, url) == (0, 0), what="the orders queue is empty")
+
+
 def failures(stack: Deployed) -> int:
     """How many invocations of the rotator ended badly: the emulator says so of each batch that it keeps."""
     return stack.account.emulator.log().count(
