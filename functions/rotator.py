@@ -115,7 +115,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
-    redelivered = is_redelivered(event)
+    redelivered = is_redelivered(
+        event, order, now=occasion.now, hidden=timedelta(seconds=settings.order_hidden_seconds)
+    )
     told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then done.
     finished = finish(told, act=lambda outcome: logged(applier.finish(outcome)), workers=WORKERS)

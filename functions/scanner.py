@@ -42,7 +42,8 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
     run_id = run_id_of_schedule(event)
     logger.info("scan started", extra={"run_id": run_id, "event": event})
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    today = now.date()
     found = scan(
         iam,
         path_prefix=settings.user_path_prefix,
@@ -60,6 +61,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
         root_has_keys=_root_has_keys(run_id),
         user_names=found.named,
         account_alias=_account_alias(run_id),
+        ordered_at=now,
     )
     # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(

@@ -121,11 +121,13 @@ class Kind(StrEnum):
     WITHHELD = "withheld"
     REPLACEMENT = "replacement"
     OFF_DATE = "off-date"
+    OFF_DATE_QUIET = "off-date-quiet"
     RETIREMENT = "retirement"
     DELETION = "deletion"
     EXEMPTION_ENDS = "exemption-ends"
     ROOT_KEYS = "root-keys"
     NOBODY_LISTENS = "nobody-listens"
+    TO_RESTORE = "secret-goes"
 
 
 @dataclass(frozen=True, kw_only=True)

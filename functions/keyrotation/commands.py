@@ -42,6 +42,10 @@ def fetch_new_key(user_name: str, *, region: str) -> str:
     )
 
 
+def restore_secret(user_name: str, *, region: str) -> str:
+    return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret_name(user_name))}"
+
+
 def exempt(user_name: str, *, until: date) -> str:
     return _tag(user_name, tags.EXEMPT, f"{until} on call")
 

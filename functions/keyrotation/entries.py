@@ -284,7 +284,9 @@ class Entries:
             case Kind.IN_USE | Kind.UNTIL_QUIET:
                 yield self._fetch(name)
                 yield _exempt(name, until, "to have it kept on")
-            case Kind.OFF_DATE:
+            case Kind.TO_RESTORE if item.command is not None:
+                yield _administrator("to have it back", item.command)
+            case Kind.OFF_DATE | Kind.OFF_DATE_QUIET:
                 yield self._fetch(name)
             case Kind.BACK_ON | Kind.RETIREMENT | Kind.EXEMPTION_ENDS:
                 yield _exempt(name, until, "to have it left alone for longer")

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _VERSION = 1
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 # What a run id may be: it also stands in a tag value and is the queue's deduplication id (128 characters).
 _RUN_ID = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,64}")
 # IAM's own alphabet of account aliases.
@@ -30,7 +32,7 @@ class Order:
     """What the scanner found: `total` users, `with_keys` of them with an active key (or unreadable).
 
     `user_names`: those for whom something might be due. `root_has_keys` None: it could not be read.
-    `account_alias` empty: the account has none, or it could not be read.
+    `account_alias` empty: the account has none, or it could not be read. `ordered_at`: aware, UTC.
     """
 
     run_id: str
@@ -39,9 +41,12 @@ class Order:
     root_has_keys: bool | None
     user_names: tuple[str, ...]
     account_alias: str = ""
+    ordered_at: datetime | None = None
 
     def to_json(self) -> str:
-        return json.dumps({"version": _VERSION, **asdict(self)}, separators=(",", ":"))
+        ordered_at = self.ordered_at.strftime(_INSTANT) if self.ordered_at is not None else None
+        fields = {"version": _VERSION, **asdict(self), "ordered_at": ordered_at}
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, body: str) -> "Order":
@@ -75,6 +80,7 @@ class Order:
             root_has_keys=root_has_keys,
             user_names=tuple(names),
             account_alias=alias,
+            ordered_at=_instant(fields.get("ordered_at")),
         )
 
 
@@ -118,8 +124,23 @@ def prove_in_flight(event: dict[str, Any], *, sqs: "SQSClient", queue_url: str, 
         raise
 
 
-def is_redelivered(event: dict[str, Any]) -> bool:
-    """An earlier delivery of this order did not end well: what it did was not told. For an event with an order."""
+def _instant(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return datetime.strptime(str(value), _INSTANT).replace(tzinfo=UTC)
+    except ValueError:
+        raise BadInput("ordered_at: not a time") from None
+
+
+def is_redelivered(event: dict[str, Any], order: Order, *, now: datetime, hidden: timedelta) -> bool:
+    """An earlier delivery of this order did not end well: what it did was not told. For an event with an order.
+
+    `hidden`: how long the queue hides an order that it handed out. One that is older came back, also by a redrive,
+    which counts the deliveries anew.
+    """
+    if order.ordered_at is not None and now - order.ordered_at >= hidden:
+        return True
     attributes = event["Records"][0].get("attributes", {})
     return int(attributes.get("ApproximateReceiveCount", "1")) > 1
 

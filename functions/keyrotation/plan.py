@@ -28,7 +28,17 @@ from keyrotation.actions import (
     Replace,
     Step,
 )
-from keyrotation.model import ACTIVE, CURRENT_STAGE, INACTIVE, PENDING_STAGE, Key, LastUse, Occasion, User
+from keyrotation.model import (
+    ACTIVE,
+    CURRENT_STAGE,
+    INACTIVE,
+    PENDING_STAGE,
+    Key,
+    LastUse,
+    Occasion,
+    User,
+    secret_name,
+)
 from keyrotation.order import Order
 from keyrotation.policy import Policy
 from keyrotation.state import State
@@ -247,6 +257,23 @@ def tags_to_mend(state: State) -> Iterator[Item]:
         yield _attention(text, kind=Kind.SETTING)
     for lookalike in state.tags.lookalikes:
         yield _attention(lookalike, kind=Kind.SETTING)
+
+
+def secret_goes(state: State) -> Iterator[Item]:
+    """Somebody scheduled the secret for deletion that hands the successor to its owner: it can be restored."""
+    secret, name = state.user.secret, state.user.name
+    if state.pair is None or secret is None or not secret.deleted:
+        return
+    successor = state.pair[1]
+    if CURRENT_STAGE in secret.stages_of(successor.id):
+        yield Item(
+            level=Level.ATTENTION,
+            kind=Kind.TO_RESTORE,
+            text=f"the secret that holds this new key, {secret_name(name)}, is scheduled for deletion: its owner cannot "
+            "fetch it, and the pair counts as made by hand",
+            key_id=successor.id,
+            command=commands.restore_secret(name, region=state.occasion.region),
+        )
 
 
 def marks_of_gone_keys(state: State) -> Iterator[ForgetMarks]:
@@ -582,7 +609,8 @@ def _next_days(state: State, key: Key) -> Iterator[tuple[date, Kind, str]]:
     if state.reactivated(key):
         return
     if state.is_elder(key) and state.stored and state.off_on is not None:
-        yield state.off_on, Kind.OFF_DATE, "switched off if nobody uses it any more"
+        kind = Kind.OFF_DATE if state.in_use(key) else Kind.OFF_DATE_QUIET
+        yield state.off_on, kind, "switched off if nobody uses it any more"
     if retired_on is not None and not replaced_first:
         yield retired_on, Kind.RETIREMENT, "switched off because nobody uses it"
 
@@ -734,6 +762,7 @@ WHOLE_USER_RULES: tuple[Rule, ...] = (not_understood, interrupted, exempt)
 RULES: tuple[Rule, ...] = (
     *WHOLE_USER_RULES,
     tags_to_mend,
+    secret_goes,
     marks_of_gone_keys,
     holds_too_long,
     first_seen_inactive,

@@ -19,6 +19,8 @@ from keyrotation.rotation import Run
 from keyrotation.settings import Mode, Notify, RotatorSettings
 
 _MONDAY = 0
+# What comes up and asks nothing of anybody: it stands in a mail, and is no reason for one.
+_NEEDS_NOBODY = (Kind.DELETION, Kind.OFF_DATE_QUIET)
 
 
 class Severity(StrEnum):
@@ -172,7 +174,10 @@ def asks(item: Item, today: date, policy: Policy) -> bool:
         case Level.EXEMPT:
             return False
         case Level.UPCOMING:
-            return left in (1, 2, policy.warn_days)
+            if item.kind in _NEEDS_NOBODY:
+                return False
+            # Both keys will work after a replacement: one word of it is enough.
+            return left == policy.warn_days or (left in (1, 2) and item.kind is not Kind.REPLACEMENT)
         case Level.ATTENTION:
             if item.kind is Kind.SETTING:
                 return today.weekday() == _MONDAY

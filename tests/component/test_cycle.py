@@ -58,6 +58,7 @@ def test_the_scanner_orders_who_is_due_and_nobody_else(deployment: Deployment) -
         "root_has_keys": False,
         "user_names": named,
         "account_alias": "",
+        "ordered_at": "2026-11-22T06:00:00Z",
     }
     assert summary == {"run_id": RUN_ID, "users": 9, "named": 7, "unread": 0}
 

@@ -2,10 +2,18 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from keyrotation.order import BadInput, Order, order_of_queue, prove_in_flight, run_id_of_schedule
+from keyrotation.order import (
+    BadInput,
+    Order,
+    is_redelivered,
+    order_of_queue,
+    prove_in_flight,
+    run_id_of_schedule,
+)
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
 ORDER = Order(
@@ -15,7 +23,9 @@ ORDER = Order(
     root_has_keys=None,
     user_names=("alice", "data+etl,nightly@corp"),
     account_alias="prod-eu",
+    ordered_at=datetime(2026, 11, 22, 6, tzinfo=UTC),
 )
+HIDDEN = timedelta(minutes=90)
 
 
 def event(body: str) -> dict[str, Any]:
@@ -38,6 +48,27 @@ def test_an_order_for_the_largest_account_fits_one_message() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("receives", "minutes", "ordered_at", "again"),
+    [
+        ("1", 1, ORDER.ordered_at, False),
+        ("2", 1, ORDER.ordered_at, True),
+        # Redriven: SQS counts its deliveries from one again.
+        ("1", 90, ORDER.ordered_at, True),
+        ("1", 90, None, False),
+    ],
+)
+def test_an_order_that_came_back_is_known_by_its_deliveries_or_by_its_age(
+    *, receives: str, minutes: int, ordered_at: datetime | None, again: bool
+) -> None:
+    order = replace(ORDER, ordered_at=ordered_at)
+    delivered = event(order.to_json())
+    delivered["Records"][0]["attributes"] = {"ApproximateReceiveCount": receives}
+    now = datetime(2026, 11, 22, 6, tzinfo=UTC) + timedelta(minutes=minutes)
+    assert order_of_queue(delivered, queue_arn=QUEUE) == order
+    assert is_redelivered(delivered, order, now=now, hidden=HIDDEN) is again
+
+
 FIELDS = json.loads(ORDER.to_json())
 
 
@@ -50,7 +81,8 @@ def without(field: str) -> str:
     [
         ("not json", "JSON"),
         ("[]", "JSON object"),
-        *((without(field), field) for field in sorted(set(FIELDS) - {"account_alias"})),
+        *((without(field), field) for field in sorted(set(FIELDS) - {"account_alias", "ordered_at"})),
+        (json.dumps({**FIELDS, "ordered_at": "yesterday"}), "ordered_at"),
         (json.dumps({**FIELDS, "account_alias": None}), "account_alias"),
         (json.dumps({**FIELDS, "account_alias": "Prod 1"}), "account_alias"),
         (json.dumps({**FIELDS, "account_alias": "x" * 64}), "account_alias"),

@@ -18,7 +18,7 @@ from keyrotation.actions import (
     Promote,
     Replace,
 )
-from keyrotation.model import Secret, User
+from keyrotation.model import CURRENT_STAGE, Secret, User, version_id
 from keyrotation.plan import RULES, may_concern, plan_user, urgency
 from keyrotation.policy import Policy
 
@@ -82,6 +82,13 @@ CASES: dict[str, tuple[User, list[str]]] = {
     "a key made tomorrow, by IAM's clock, is left alone": (user(key(-1, used=-1)), []),
     "a key made yesterday is left alone": (user(key(1)), []),
     "a user without keys is left alone": (user(), []),
+    "a secret that is going away with a new key in it is told": (
+        replace(
+            user(key(80, used=1), key(3, id=NEW), stored=NEW),
+            secret=Secret(stages={version_id(NEW): frozenset({CURRENT_STAGE})}, deleted=True),
+        ),
+        ["attention"],
+    ),
     # The overlap and the off date.
     "the day before the off date it is announced": (
         user(key(87, used=13), key(13, used=0, id=NEW), stored=NEW),
@@ -155,7 +162,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
             user(key(88, used=13), key(14, used=0, id=NEW)),
             secret=Secret(stages={f"{NEW}-access-key-rotation": frozenset({"AWSCURRENT"})}, deleted=True),
         ),
-        ["attention"],
+        ["attention", "attention"],
     ),
     # Pairs made by hand.
     "two applications with two keys: nothing before a week ahead of the off date": (

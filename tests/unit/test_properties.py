@@ -223,9 +223,10 @@ def test_whoever_is_kept_on_or_blocked_is_told(case: Case) -> None:
     expected, plan = table(case.user, case.policy, TODAY), plan_of(case)
     attention = [item for item in plan.items if item.level is Level.ATTENTION]
     assert expected.kept <= {item.key_id for item in attention}
-    blocked = [item for item in attention if item.command is not None]
+    blocked = [item for item in attention if item.kind is Kind.BLOCKED]
     assert bool(blocked) == expected.blocked
     for item in blocked:
+        assert item.command is not None
         assert item.key_id in {key.id for key in case.user.keys}
 
 
