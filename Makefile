@@ -51,8 +51,9 @@ test: $(READY) ## lint, types and every test
 faults: $(READY) ## every AWS call broken in every way, and all pairs of faults while a key is replaced
 	.venv/bin/python -m tests.component.faults --every
 
-mutate: $(READY) ## break the policy in many ways; every break must be noticed
+mutate: $(READY) ## break the policy, and take out each safeguard; every break must be noticed
 	.venv/bin/python -m tests.mutants
+	.venv/bin/python -m tests.safeguards
 
 simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.02
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \

@@ -1,0 +1,191 @@
+"""`make mutate`: each safeguard of a replacement taken out, and the test that must then fail.
+
+`python -m tests.safeguards --table` prints the table of docs/design.md.
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Safeguard:
+    """Without it, `old`, which occurs once in the module, is `new`; then `test` of tests/component fails."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    test: str
+
+    @property
+    def file(self) -> Path:
+        return Path("functions") / self.module
+
+    @property
+    def node(self) -> str:
+        return f"tests/component/{self.test}"
+
+
+def without(name: str, module: str, old: str, new: str, *, test: str) -> Safeguard:
+    return Safeguard(name=name, module=module, old=old, new=new, test=test)
+
+
+STORE, ISSUER = "keyrotation/secret_store.py", "keyrotation/replacement.py"
+SAFEGUARDS = (
+    without(
+        "`pending` before a key is made",
+        ISSUER,
+        "            self._tag_pending(user, pending)\n",
+        "",
+        test="test_crashes.py::test_a_key_that_nobody_can_hold_is_deleted_before_pending_is_forgotten_and_then_replaced",
+    ),
+    without(
+        "its list of the keys that existed",
+        "keyrotation/apply.py",
+        "key_ids=tuple(key.id for key in user.keys)",
+        "key_ids=()",
+        test="test_replacement.py::test_pending_says_when_where_which_run_and_which_keys_there_were_before_a_key_is_made",
+    ),
+    without(
+        "roll-back",
+        ISSUER,
+        "            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)\n",
+        "            pass\n",
+        test="test_replacement.py::test_a_key_that_cannot_be_handed_over_is_deleted_again",
+    ),
+    without(
+        "describe before roll-back",
+        ISSUER,
+        "            secret = self.secrets.describe(arn)\n",
+        "            secret = user.secret\n",
+        test="test_replacement.py::test_the_secret_is_looked_at_before_the_key_is_deleted_and_pending_goes_last",
+    ),
+    without(
+        "no roll-back of a key that is AWSCURRENT",
+        ISSUER,
+        "if secret is not None and CURRENT_STAGE in secret.stages_of(key.id):",
+        "if secret is None:",
+        test="test_replacement.py::test_a_lost_answer_to_the_promotion_is_a_success",
+    ),
+    without(
+        "proof before promotion",
+        ISSUER,
+        "            self._prove(user, key)\n",
+        "",
+        test="test_replacement.py::test_a_key_that_never_authenticates_is_rolled_back_after_bounded_patience",
+    ),
+    without(
+        "policy read-back",
+        STORE,
+        "if not self._has_policy(arn, ours):",
+        "if False:",
+        test="test_secret_store.py::test_a_policy_that_is_not_ours_on_read_back_is_refused",
+    ),
+    without(
+        "the secret by its ARN",
+        STORE,
+        "            SecretId=arn,\n            ClientRequestToken",
+        '            SecretId=arn.split(":secret:")[1][:-7],\n            ClientRequestToken',
+        test="test_secret_store.py::test_what_comes_after_goes_by_the_arn_and_never_by_the_name",
+    ),
+    without(
+        "restore",
+        STORE,
+        "                self.client.restore_secret(SecretId=arn)\n",
+        "                pass\n",
+        test="test_secret_store.py::test_a_secret_scheduled_for_deletion_is_restored",
+    ),
+    without(
+        "placeholder in a new secret",
+        STORE,
+        "                SecretString=_placeholder(user),\n",
+        "",
+        test="test_secret_store.py::test_a_new_secret_holds_a_placeholder_and_no_key",
+    ),
+    without(
+        "placeholder in a secret without a value",
+        STORE,
+        "            self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))\n",
+        "            pass\n",
+        test="test_secret_store.py::test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_before_it_is_promoted",
+    ),
+    without(
+        "no retry of CreateAccessKey",
+        "rotator.py",
+        'iam_once = boto3.client("iam", config=ONCE)',
+        'iam_once = boto3.client("iam", config=CONFIG)',
+        test="test_cycle.py::test_a_lost_answer_to_the_creation_is_not_sent_again_by_the_handlers_own_clients",
+    ),
+    without(
+        "told before a hold is written",
+        "keyrotation/apply.py",
+        "waits = (Hold,) if plan.settles else (Hold, ForgetMarks)",
+        "waits = () if plan.settles else (ForgetMarks,)",
+        test="test_cycle.py::test_no_hold_begins_that_could_not_be_told",
+    ),
+    without(
+        "nothing goes off while nobody listens",
+        "keyrotation/plan.py",
+        "    if not occasion.heard:\n",
+        "    if False:\n",
+        test="test_cycle.py::test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_hold_begins_but_keys_are_replaced",
+    ),
+)
+
+
+def table() -> str:
+    """Markdown: each safeguard and the test that fails without it."""
+    rows = [f"| {each.name} | `{each.test.replace('::', '` `')}` |" for each in SAFEGUARDS]
+    return "\n".join(["| without | fails |", "|---|---|", *rows])
+
+
+def fails(each: Safeguard, checkout: Path) -> bool:
+    """True when the named test notices. Raises when the code has moved on and the safeguard is not where it was."""
+    module = checkout / each.file
+    original = module.read_text()
+    if original.count(each.old) != 1:
+        raise ValueError(
+            f"{each.name}: {each.old!r} occurs {original.count(each.old)} times in {each.module}"
+        )
+    module.write_text(original.replace(each.old, each.new))
+    try:
+        return not _passes(checkout, each.node)
+    finally:
+        module.write_text(original)
+
+
+def _passes(checkout: Path, *nodes: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "-p", "no:cacheprovider", *nodes]
+    return subprocess.run(command, cwd=checkout, capture_output=True, check=False).returncode == 0
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 1 when a test does not miss its safeguard, or when the tests fail with all of them."""
+    if arguments == ["--table"]:
+        print(table())
+        return 0
+    with TemporaryDirectory() as name:
+        checkout = Path(name)
+        for part in ("functions", "tests", "sandbox", "infra"):
+            shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", checkout)
+        if not _passes(checkout, *sorted({each.node for each in SAFEGUARDS})):
+            print("the tests fail with every safeguard in its place")
+            return 1
+        unmissed = []
+        for each in SAFEGUARDS:
+            noticed = fails(each, checkout)
+            print(f"  {'noticed ' if noticed else 'UNMISSED'}  without {each.name}", flush=True)
+            unmissed += [] if noticed else [each.name]
+    print(f"{len(SAFEGUARDS) - len(unmissed)} of {len(SAFEGUARDS)} safeguards missed by their tests")
+    return 1 if unmissed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
