@@ -222,7 +222,8 @@ def rotator_encrypting(*, stack: cdk.Stack, parameters: Parameters) -> list[Gran
             needed_by="`secret_store.SecretStore.make_ready`: a secret of before the key was named",
         ),
         Grant(
-            actions=["kms:GenerateDataKey", "kms:Decrypt"],
+            # Encrypt: without it UpdateSecret moves a secret to the key without encrypting its versions anew.
+            actions=["kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"],
             resource=Resource(arn=parameters.secrets_kms_key_arn.value_as_string),
             needed_by="Secrets Manager, on behalf of `secret_store.SecretStore`",
             conditions=through(stack, "secretsmanager"),

@@ -18,6 +18,7 @@ from keyrotation.actions import (
     Replace,
 )
 from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
+from keyrotation.inventory import list_keys
 from keyrotation.model import INACTIVE, Occasion, User
 from keyrotation.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.secret_store import ForeignSecret
@@ -122,7 +123,8 @@ class Applier:
                 try:
                     self.iam.update_access_key(UserName=user.name, AccessKeyId=key_id, Status=INACTIVE)
                 except CALL_ERRORS as error:
-                    if refused_before_effect(error):
+                    # An earlier try of the SDK's may have done it, and lost the answer: then the mark is right.
+                    if refused_before_effect(error) and self._is_on(user, key_id):
                         self._untag(user, (tag.INACTIVE_SINCE + key_id,))
                     raise
                 note(Done(action=action))
@@ -152,6 +154,9 @@ class Applier:
                     ) from None
             case _:
                 assert_never(action)
+
+    def _is_on(self, user: User, key_id: str) -> bool:
+        return any(key.active for key in list_keys(self.iam, user.name) if key.id == key_id)
 
     def _tag(self, user: User, key: str, value: str) -> None:
         self.iam.tag_user(UserName=user.name, Tags=[{"Key": key, "Value": value}])

@@ -148,13 +148,16 @@ class Entries:
                     yield self._of_action(plan, action, new_key=None)
 
     def done_before(self, *, told: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
-        """Read from the state: marks dated today, marks of keys that are gone, and new keys that AWSCURRENT holds.
+        """Read from the state: marks since the day of the order, marks of keys that are gone, new keys that AWSCURRENT holds.
 
         A key that was made on an earlier day may have been promoted by the attempt that could not tell: while it is
         recent and nobody used it, it is told, perhaps once more. With each: whether it is a key that went off while
         it was in use.
         """
         today = self.run.today
+        # An order of late yesterday may have been worked on before midnight.
+        ordered = self.run.order.ordered_at
+        first = min(ordered.date(), today) if ordered is not None else today
         of_this_run = {entry.key.id for entry in told if entry.key is not None} | {
             each.issued.key_id
             for outcome in self.run.outcomes
@@ -171,7 +174,7 @@ class Entries:
             for key in user.keys:
                 if key.id in of_this_run:
                     continue
-                if not key.active and marks.get(key.id) == today:
+                if not key.active and (off_on := marks.get(key.id)) is not None and off_on >= first:
                     yield (
                         self._entry(
                             plan,
@@ -180,11 +183,15 @@ class Entries:
                             key_id=key.id,
                             commands=(_switch_on(user.name, key.id, "to switch it on"),),
                         ),
-                        _was_in_use(user, key, self.settings.policy, today),
+                        _was_in_use(user, key, self.settings.policy, off_on),
                     )
                 age = (today - key.created_on).days
                 lately = age <= self.settings.policy.quiet_days and key.used_on is None
-                if (age == 0 or lately) and user.secret is not None and user.secret.holds(key.id):
+                if (
+                    (key.created_on >= first or lately)
+                    and user.secret is not None
+                    and user.secret.holds(key.id)
+                ):
                     yield (
                         self._entry(
                             plan,
@@ -212,7 +219,7 @@ class Entries:
             since: date | None = None,
         ) -> Entry:
             if audit:
-                until = self.run.today + _PROPOSED_EXEMPTION
+                until = _proposed(self.run.today)
                 ways = (_exempt(name, until, "to have this user left alone"),)
             return self._entry(
                 plan, text, kind=kind, key_id=key_id, by=by, then=then, since=since, commands=ways
@@ -275,7 +282,7 @@ class Entries:
 
     def _commands_of(self, user: User, item: Item) -> Iterator[Command]:
         """What its readers may want to do about an item: nobody is told of something that they cannot act upon."""
-        name, until = user.name, (item.by or self.run.today) + _PROPOSED_EXEMPTION
+        name, until = user.name, _proposed(item.by or self.run.today)
         match item.kind:
             case Kind.NOT_UNDERSTOOD if user.unread:
                 yield _administrator("to see whether it can be read", commands.read_user(name))
@@ -397,6 +404,11 @@ def _exempt(user_name: str, until: date, purpose: str) -> Command:
 
 def _ask_for_replacement(user_name: str, purpose: str) -> Command:
     return _administrator(purpose, commands.ask_for_replacement(user_name))
+
+
+def _proposed(day: date) -> date:
+    """The last day of an exemption that averts what happens on this day, which a tag may have put in the year 9999."""
+    return min(day, date.max - _PROPOSED_EXEMPTION) + _PROPOSED_EXEMPTION
 
 
 def _cut(text: str, longest: int) -> str:

@@ -100,7 +100,7 @@ def _headline(report: Report) -> _Headline:
         return _failed(failed)
     if before := len(parts[Part.DONE_BEFORE]):
         return _Headline(
-            subject=f"RESUMED: {_count(before, 'change')} of an earlier attempt {_was(before)} not told",
+            subject=f"RESUMED: {_count(before, 'change')} of an earlier attempt may not have been told",
             sentence=f"An earlier attempt of this run made {_count(before, 'change')} that no mail told of; owners of "
             "new keys do not know yet that they are to install them.",
         )
@@ -184,7 +184,7 @@ def _asked(asked: Sequence[Entry], today: date) -> _Headline:
         left = _count((by - today).days, "day")
         return _Headline(
             subject=f"ACT by {by}: {keys}",
-            more=f", {others} more" if others else "",
+            more=f", +{_count(others, 'user')}" if others else "",
             sentence=f"{keys}, {when} {by}, in {left}, unless the owner installs the new key and leaves the old one, "
             f"or an administrator has it kept on; what still uses it then fails."
             + (f" {_count(others, 'more user')} {_need(others)} someone." if others else ""),
@@ -377,7 +377,7 @@ def _this_run(report: Report, *, most: int) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     """What people wrote ends where its quotation mark ends."""
-    return '"{}"'.format(text.replace('"', "'"))
+    return '"{}"'.format(_ascii(text).replace('"', "'"))
 
 
 def _wrapped(text: str, *, indent: int = _TEXT_INDENT, hanging: int = _TEXT_INDENT) -> list[str]:

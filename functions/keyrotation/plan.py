@@ -188,13 +188,17 @@ def interrupted(state: State) -> Iterator[Action | Item]:
     began, since = f"{pending.since:%Y-%m-%d %H:%M} UTC", pending.since.astimezone(UTC).date()
 
     def told(text: str, *, key: Key | None = None) -> Item:
-        return _attention(text, key=key, kind=Kind.INTERRUPTED, since=since)
+        # Said this once, whenever it comes to it: `pending` goes with it.
+        return _attention(text, key=key, kind=Kind.INTERRUPTED)
+
+    def waits(why: str) -> Item:
+        return _attention(f"nothing was done: {why}", kind=Kind.INTERRUPTED, since=since)
 
     if pending.region != state.occasion.region:
-        yield told(f"nothing was done: a replacement began on {began} in another Region, {pending.region}")
+        yield waits(f"a replacement began on {began} in another Region, {pending.region}")
         return
     if state.occasion.now - pending.since < state.occasion.function_timeout:
-        yield told(f"nothing was done: a replacement that began on {began} may still be running")
+        yield waits(f"a replacement that began on {began} may still be running")
         return
     finished = False
     for key in state.keys:

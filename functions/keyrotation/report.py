@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from keyrotation import links
-from keyrotation.actions import Hold, Item, Kind, Level
+from keyrotation.actions import Action, Hold, Item, Kind, Level, Plan
 from keyrotation.commands import Command
 from keyrotation.entries import STRANDED, Entries, Entry, is_forced
 from keyrotation.plan import account_items
@@ -176,8 +176,9 @@ def asks(item: Item, today: date, policy: Policy) -> bool:
         case Level.UPCOMING:
             if item.kind in _NEEDS_NOBODY:
                 return False
-            # Both keys will work after a replacement: one word of it is enough.
-            return left == policy.warn_days or (left in (1, 2) and item.kind is not Kind.REPLACEMENT)
+            # On two days, so that one missed run loses no notice; both keys will work after a replacement: that is enough.
+            entered = left in (policy.warn_days, policy.warn_days - 1)
+            return entered or (left in (1, 2) and item.kind is not Kind.REPLACEMENT)
         case Level.ATTENTION:
             if item.kind is Kind.SETTING:
                 return today.weekday() == _MONDAY
@@ -200,7 +201,7 @@ def _reasons(run: Run, parts: Mapping[Part, Sequence[Entry]], settings: RotatorS
         Reason.CRITICAL: Level.CRITICAL in asking,
         # No hold may begin that no mail told of, whatever asks for one (rotation.finish).
         Reason.HOLDS: any(
-            isinstance(action, Hold) for outcome in run.outcomes for action in outcome.once_told
+            _begins(action, outcome.plan) for outcome in run.outcomes for action in outcome.once_told
         ),
         Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]),
         Reason.RESUMED: parts[Part.DONE_BEFORE],
@@ -211,6 +212,12 @@ def _reasons(run: Run, parts: Mapping[Part, Sequence[Entry]], settings: RotatorS
         and (run.today.weekday() == _MONDAY or any(_is_new(entry, run.today) for entry in parts[Part.WOULD])),
     }
     yield from (reason for reason, holds in found.items() if holds)
+
+
+def _begins(action: Action, plan: Plan) -> bool:
+    """A hold that people are told of; one that is only cut to what the policy allows waits for a mail without asking."""
+    asked = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
+    return isinstance(action, Hold) and action.key_id in asked
 
 
 def _has_stranded(asked: Sequence[Entry]) -> bool:

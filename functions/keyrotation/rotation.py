@@ -49,7 +49,12 @@ def rotate(
     half = seconds_left() / 2
 
     def plan(user_name: str) -> Plan:
-        return plan_user(_observed(look, user_name), policy, occasion)
+        user = _observed(look, user_name)
+        try:
+            return plan_user(user, policy, occasion)
+        except Exception as error:  # noqa: BLE001  # what people wrote into one user's tags must not stop the others
+            unread = (f"it could not be planned ({type(error).__name__})",)
+            return plan_user(User(name=user_name, unread=unread), policy, occasion)
 
     def study(user_name: str) -> tuple[Plan | None, Outcome | None]:
         """Observe and plan; an interrupted replacement is settled first, and then observed and planned again."""

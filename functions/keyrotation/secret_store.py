@@ -100,15 +100,18 @@ class SecretStore:
         return arn
 
     def _refuse_surprises(self, found: "DescribeSecretResponseTypeDef") -> None:
-        surprises = list(_surprises(found))
         kms_key = found.get("KmsKeyId", _AWS_MANAGED)
-        if self.kms_key_arn is None and not kms_key.endswith(_AWS_MANAGED):
-            surprises.append(f"it is encrypted with {kms_key}, and SecretsKmsKeyArn is empty")
-        if surprises:
+        if surprises := list(_surprises(found)):
             raise ForeignSecret(
                 f"the secret {found['Name']} is not as this system makes them: {'; '.join(surprises)}. Find out who did "
                 "that. To have it made anew by the next run, remove its copies and delete it at once: aws "
                 f"secretsmanager delete-secret --force-delete-without-recovery --secret-id {found['Name']}"
+            )
+        if self.kms_key_arn is None and not kms_key.endswith(_AWS_MANAGED):
+            raise ForeignSecret(
+                f"the secret {found['Name']} is encrypted with {kms_key}, and SecretsKmsKeyArn is empty: set the parameter "
+                "to the key that is meant, or have the secret encrypted with AWS's own (update-secret --kms-key-id "
+                "alias/aws/secretsmanager)"
             )
 
     def _has_policy(self, arn: str, ours: str) -> bool:

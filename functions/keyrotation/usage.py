@@ -74,7 +74,10 @@ def _uses(trail: "CloudTrailClient", key_id: str, *, around: datetime) -> Iterat
     events: dict[tuple[str, str], dict[str, None]] = {}
     for each in answer["Events"]:
         record = json.loads(each.get("CloudTrailEvent", "{}"))
-        caller = (record.get("sourceIPAddress", "unknown"), record.get("userAgent", "unknown"))
-        events.setdefault(caller, {})[each.get("EventName", "unknown")] = None
+        # CloudTrail leaves out, or sets to null, what it does not know.
+        source, agent, name = record.get("sourceIPAddress"), record.get("userAgent"), each.get("EventName")
+        events.setdefault((str(source or "unknown"), str(agent or "unknown")), {})[str(name or "unknown")] = (
+            None
+        )
     for (source, user_agent), names in list(events.items())[:_MOST_USES]:
         yield Use(source=source, user_agent=user_agent, events=tuple(names)[:_MOST_EVENTS])

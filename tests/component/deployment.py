@@ -177,6 +177,10 @@ class Deployment:
         """The bodies of the orders that wait, taken off the queue."""
         return self._take(self.queue_url)
 
+    def done_with(self, event: dict[str, Any]) -> None:
+        """Lambda takes an order that was worked on out of the queue; each delivery here is a message of its own."""
+        self._sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=event["Records"][0]["receiptHandle"])
+
     def delivery(self, body: str) -> dict[str, Any]:
         """The event that SQS has Lambda get, of an order that is in the queue and that Lambda has just taken."""
         self._sqs.send_message(

@@ -174,7 +174,7 @@ def test_a_key_that_could_not_be_switched_off_does_not_stay_marked(
 
     outcome = apply(clients, calls, off(key_id))
 
-    assert calls.operations == ["TagUser", "UpdateAccessKey", "UntagUser"]
+    assert calls.operations == ["TagUser", "UpdateAccessKey", "ListAccessKeys", "UntagUser"]
     assert account.keys("carol") == {key_id: "Active"}
     assert account.tags("carol") == {}
     assert outcome.done == ()
@@ -340,3 +340,16 @@ def test_a_user_deleted_in_between_is_a_failure_like_any_other(
     )
 
     assert "deactivate failed (TagUser: NoSuchEntity" in str(outcome.failure)
+
+
+def test_a_refusal_of_a_later_try_leaves_the_mark_of_a_key_that_went_off_in_an_earlier_one(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.iam.update_access_key(UserName="carol", AccessKeyId=key_id, Status="Inactive")
+    calls.refuse("UpdateAccessKey", "Throttling", status=400)
+
+    outcome = apply(clients, calls, off(key_id))
+
+    assert outcome.failure is not None
+    assert account.tags("carol") == {SINCE + key_id: "2026-11-22"}

@@ -303,7 +303,7 @@ def test_what_an_attempt_did_that_could_not_tell_is_told_when_the_order_comes_ag
 
     assert {"UpdateAccessKey", "TagUser"}.isdisjoint(calls.operations)
     (mail,) = deployment.mails()
-    assert mail.subject.startswith("RESUMED: 1 change of an earlier attempt was not told")
+    assert mail.subject.startswith("RESUMED: 1 change of an earlier attempt may not have been told")
     assert "DONE TODAY BY AN EARLIER ATTEMPT" in mail.body
     assert elder in mail.body
 

@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from keyrotation import rotation as rotation_module
 from keyrotation.actions import Plan
 from keyrotation.apply import Outcome
 from keyrotation.digest import Digest, digest_of
 from keyrotation.model import Occasion, User
 from keyrotation.observe import observe
 from keyrotation.order import Order
+from keyrotation.plan import plan_user
 from keyrotation.policy import Policy
 from keyrotation.report import Severity
 from keyrotation.rotation import Run, rotate
@@ -643,3 +645,22 @@ def test_the_users_of_an_order_are_looked_at_in_parallel_and_never_more_than_the
 
     assert most == 3
     assert sorted(rotation.looked) == list(names)
+
+
+def test_a_user_over_whom_the_planner_stumbles_is_told_and_the_others_are_done(
+    account: Account, rotation: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_due(account, "alice", "bob")
+    honest = plan_user
+
+    def stumble(user: User, *rest: Any) -> Plan:
+        if user.name == "bob" and not user.unread:
+            raise OverflowError
+        return honest(user, *rest)
+
+    monkeypatch.setattr(rotation_module, "plan_user", stumble)
+
+    run = rotation.run("alice", "bob")
+
+    assert replaced(account, "alice", "bob") == ["alice"]
+    assert "it could not be planned (OverflowError)" in told(run)

@@ -88,6 +88,13 @@ def test_up_to_three_callers_are_told_the_latest_first_each_with_some_of_its_eve
     assert (missed, regions) == ([], ["eu-west-1"])
 
 
+def test_what_cloudtrail_does_not_know_is_unknown(trail: "CloudTrailClient") -> None:
+    record = json.dumps({"sourceIPAddress": None, "userAgent": None})
+    found, missed, _, _ = looked_up(trail, KEY, answers=[[{"CloudTrailEvent": record}]])
+    assert found == {KEY.id: (Use(source="unknown", user_agent="unknown", events=("unknown",)),)}
+    assert missed == []
+
+
 def test_what_cannot_be_looked_up_or_read_is_missed_and_the_others_go_on_at_a_modest_rate(
     trail: "CloudTrailClient",
 ) -> None:

@@ -53,6 +53,7 @@ ROTATOR_ENCRYPTING_MAY = {
     "secretsmanager:UpdateSecret": SECRETS,
     "kms:GenerateDataKey": "${SecretsKmsKeyArn}",
     "kms:Decrypt": "${SecretsKmsKeyArn}",
+    "kms:Encrypt": "${SecretsKmsKeyArn}",
 }
 KMS_KEY = "arn:aws:kms:eu-west-1:123456789012:key/mine"
 SCHEDULE_MAY = {

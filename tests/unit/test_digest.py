@@ -9,7 +9,7 @@ from keyrotation.report import Severity, report_of
 from keyrotation.rotation import Run
 from keyrotation.settings import RotatorSettings
 
-from tests.unit.people import NEW, OLD, THIRD, TODAY, days_ago, key, off, user
+from tests.unit.people import NEW, OLD, THIRD, TODAY, at, days_ago, key, off, user
 from tests.unit.scenes import (
     AUDIT,
     BACK_ON,
@@ -53,7 +53,7 @@ WHERE = " (123456789012)"
         (run_of(TWO_APPLICATIONS), "ATTENTION: 1 replacement blocked by two keys", Severity.ATTENTION),
         (
             run_of(DUE, HELD, UNREADABLE),
-            "ACT by 2026-12-06: 1 access key still in use will be switched off, 1 more",
+            "ACT by 2026-12-06: 1 access key still in use will be switched off, +1 user",
             Severity.ATTENTION,
         ),
         (run_of(DUE, root=True), "CRITICAL: the root user has access keys", Severity.CRITICAL),
@@ -118,7 +118,7 @@ LONG_OFF = user(off(200), key(40, used=0, id=NEW), tags=MARKED, name="vera")
         (
             run_of(HELD, UNREADABLE, alias="prod"),
             ENFORCE,
-            "ACT by 2026-12-06: 5000 access keys still in use will be switched off, 5000 more (123456789012)",
+            "ACT by 2026-12-06: 5000 access keys still in use will be switched off, +5000 users (123456789012)",
         ),
         (
             run_of(DUE, QUIET, LONG_OFF, alias="prod"),
@@ -309,3 +309,42 @@ def test_a_key_that_a_dead_attempt_deleted_is_told_by_its_marks_and_tidying_up_i
     run = run_of(user(key(20, used=0), tags=left, name="gone"))
     assert not digest_of(run, ENFORCE, redelivered=False).worth_sending
     assert THIRD in digest_of(run, ENFORCE, redelivered=True).body
+
+
+def test_a_day_at_the_end_of_the_calendar_in_one_users_tag_stops_nobodys_mail() -> None:
+    vendor = user(key(400, used=0), tags={f"{PREFIX}exempt": "9999-12-31 vendor"}, name="vendor")
+    digest = digest_of(run_of(vendor, FORCED), ENFORCE, redelivered=False)
+    assert digest.subject.startswith("CRITICAL: 1 access key switched off while still in use")
+    assert "9999-12-31" in digest.body
+
+
+def test_what_went_off_before_midnight_is_told_when_the_order_comes_again_after_it() -> None:
+    yesterday = {f"{PREFIX}inactive-since:{OLD}": str(days_ago(1))}
+    forced = user(off(103, used=2), key(29, used=0, id=NEW), tags=yesterday, stored=NEW, name="forced")
+    run = run_of(forced)
+    late = replace(run, order=replace(run.order, ordered_at=at(days_ago(1), 23)))
+    assert digest_of(late, ENFORCE, redelivered=True).subject.startswith("CRITICAL: 1 access key")
+    # Another day's work is another order's to tell.
+    assert not digest_of(run, ENFORCE, redelivered=True).worth_sending
+
+
+def test_what_an_interrupted_replacement_left_is_told_whenever_it_is_settled() -> None:
+    promoted = user(
+        key(80, used=1),
+        key(3, id=NEW),
+        tags={f"{PREFIX}pending": f"{days_ago(3)}T06:00:00Z eu-west-1 run-1 {OLD}"},
+        stored=NEW,
+    )
+    digest = digest_of(run_of(promoted), ENFORCE, redelivered=False)
+    assert digest.worth_sending
+    assert "install it" in flat(digest)
+
+
+def test_a_hold_that_is_only_cut_is_no_reason_for_a_mail() -> None:
+    far = user(key(10, used=0), tags={f"{PREFIX}held-until:{OLD}": "2206-01-01 in-use"})
+    assert not digest_of(run_of(far, done=False), ENFORCE, redelivered=False).worth_sending
+
+
+def test_nothing_that_people_wrote_ends_its_own_quotation() -> None:
+    described = user(key(74, used=0), tags={OLD: "ci\uff02 is done \u201c"}, name="alice")
+    assert flat(digest_of(run_of(described), ENFORCE, redelivered=False)).count('"') % 2 == 0

@@ -71,17 +71,18 @@ def test_a_setting_that_harms_nobody_asks_on_mondays() -> None:
 
 def test_what_comes_up_asks_when_it_enters_its_window_and_on_its_last_two_days() -> None:
     item = Item(level=Level.UPCOMING, kind=Kind.RETIREMENT, text="", by=days_ago(-7))
-    assert asking(item, TODAY, 7) == [0, 5, 6]
+    # The day after it entered too: one missed run loses no notice.
+    assert asking(item, TODAY, 7) == [0, 1, 5, 6]
 
 
 def test_what_comes_up_and_asks_nothing_of_anybody_is_no_reason_for_a_mail() -> None:
     def days(kind: Kind) -> list[int]:
         return asking(Item(level=Level.UPCOMING, kind=kind, text="", by=days_ago(-7)), TODAY, 7)
 
-    assert days(Kind.REPLACEMENT) == [0]
+    assert days(Kind.REPLACEMENT) == [0, 1]
     assert days(Kind.OFF_DATE_QUIET) == []
     assert days(Kind.DELETION) == []
-    assert days(Kind.OFF_DATE) == [0, 5, 6]
+    assert days(Kind.OFF_DATE) == [0, 1, 5, 6]
 
 
 def test_what_is_critical_asks_every_day_and_an_exemption_never() -> None:

@@ -37,8 +37,8 @@ _BETWEEN_DELIVERIES = timedelta(minutes=90)
 _BETWEEN_INVOCATIONS = timedelta(minutes=1)
 # The only call that may carry a secret half.
 _STORES_KEY = "PutSecretValue"
-# Tried again and again, and told when none of the tries succeeds; and one that a mail does without.
-_MAY_FAIL = ("GetCallerIdentity", "LookupEvents")
+# Tried again and again, and told when none of the tries succeeds; and those that a mail does without.
+_MAY_FAIL = ("GetCallerIdentity", "LookupEvents", "ListAccountAliases")
 _REFUSED_ONCE_DELETED = ("PutResourcePolicy", "PutSecretValue", "UpdateSecretVersionStage")
 
 
@@ -195,7 +195,9 @@ class Stage:
             for count in range(1, _TRIES + 1):
                 event = self.deployment.delivery(body)
                 event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(count)
-                if self._ends_well(self._rotate, event):
+                ended_well = self._ends_well(self._rotate, event)
+                self.deployment.done_with(event)
+                if ended_well:
                     break
                 self.clock.now += _BETWEEN_DELIVERIES
 
