@@ -10,6 +10,7 @@ from keyrotation.model import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import UserDetailTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,11 @@ def scan(
 
     with ThreadPoolExecutor(workers) as pool:
         # By name: a listing that changes between two of its pages may name a user twice.
-        found = {each.user_name: each for each in pool.map(look, _users(iam, path_prefix)) if not each.gone}
+        listed = (
+            (user["UserName"], [tag["Key"] for tag in user.get("Tags", [])])
+            for user in list_users(iam, path_prefix)
+        )
+        found = {each.user_name: each for each in pool.map(look, listed) if not each.gone}
     looked = found.values()
     return Scan(
         total=len(looked),
@@ -69,15 +74,18 @@ def scan(
     )
 
 
-def _users(iam: "IAMClient", path_prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and tag keys: this listing carries the tags, which ListUsers leaves out, but takes no path."""
+def list_users(iam: "IAMClient", path_prefix: str) -> Iterator["UserDetailTypeDef"]:
+    """As IAM tells them: this listing carries the tags, which ListUsers leaves out, but takes no path.
+
+    One that changes between two of its pages may name a user twice. Raises what botocore raises.
+    """
     pages = iam.get_paginator("get_account_authorization_details").paginate(
         Filter=["User"], PaginationConfig={"PageSize": 1000}
     )
     for page in pages:
         for user in page["UserDetailList"]:
             if user["Path"].startswith(path_prefix):
-                yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
+                yield user
 
 
 def root_has_keys(iam: "IAMClient") -> bool:
