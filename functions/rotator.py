@@ -20,6 +20,7 @@ from keyrotation.apply import Applier, Outcome
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
 from keyrotation.events import Events
+from keyrotation.measures import measures
 from keyrotation.model import Occasion, Use
 from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue, prove_in_flight
@@ -87,6 +88,7 @@ def sts_for(key: NewKey) -> "STSClient":
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
+    started = time.monotonic()
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
     prove_in_flight(
         event, sqs=sqs, queue_url=settings.orders_queue_url, seconds=settings.order_hidden_seconds
@@ -142,8 +144,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
-    metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(finished))
+    for name, value in measures(finished, settings.policy).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.add_metric(name="RunSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
     metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
 
 

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra import bundle, permissions
 from infra.alarms import Alarms
+from infra.dashboard import Dashboard
 from infra.function import TIMEOUT_SECONDS, Function
 from infra.orders import Orders
 from infra.parameters import Parameters
@@ -100,7 +101,7 @@ class AccessKeyRotation(cdk.Stack):
             time_zone=parameters.time_zone,
         )
         scanner.allow(permissions.scanner_failures(dead_letters_arn=schedule.dead_letters.queue_arn))
-        Alarms(
+        alarms = Alarms(
             self,
             "Alarms",
             scanner=scanner.function,
@@ -109,6 +110,15 @@ class AccessKeyRotation(cdk.Stack):
             dead_orders=orders.dead_letters,
             dead_firings=schedule.dead_letters,
             topic=topic.topic,
+        )
+        Dashboard(
+            self,
+            "Overview",
+            max_key_age_days=parameters.policy_environment()["MAX_KEY_AGE_DAYS"],
+            orders=orders.queue,
+            dead_orders=orders.dead_letters,
+            dead_firings=schedule.dead_letters,
+            alarms=alarms,
         )
 
         for name, value in {

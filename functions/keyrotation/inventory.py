@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keyrotation.causes import CALL_ERRORS, cause_of, is_code
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class Scan:
     """`total`: users below the path, `with_keys` of them with an active key; `named`: those who go into the order.
 
-    `unread`: causes by name; those users count as having keys, and are named too.
+    `unread`: causes by name; those users count as having keys, and are named too. `oldest_active`: when the oldest
+    active key that could be listed was made; None: there is none.
     """
 
     total: int
     with_keys: int
     named: tuple[str, ...]
     unread: dict[str, str]
+    oldest_active: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class _Looked:
     named: bool = True
     has_keys: bool = True
     cause: str | None = None
+    oldest_active: datetime | None = None
 
 
 def scan(
@@ -55,7 +59,10 @@ def scan(
         except CALL_ERRORS as error:
             return _Looked(user_name=user_name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
         return _Looked(
-            user_name=user_name, named=may_concern(keys, tag_keys), has_keys=any(key.active for key in keys)
+            user_name=user_name,
+            named=may_concern(keys, tag_keys),
+            has_keys=any(key.active for key in keys),
+            oldest_active=min((key.created for key in keys if key.active), default=None),
         )
 
     with ThreadPoolExecutor(workers) as pool:
@@ -71,6 +78,7 @@ def scan(
         with_keys=sum(each.has_keys for each in looked),
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
+        oldest_active=min((each.oldest_active for each in looked if each.oldest_active), default=None),
     )
 
 

@@ -133,7 +133,7 @@ def test_an_event_that_cannot_be_sent_stops_and_undoes_nothing_and_is_counted(
     (mail,) = deployment.mails()
     assert "2 access keys replaced" in mail.subject
     assert metric(output, "EventsUnsent") == [2.0]
-    assert metric(output, "UsersFailed") == [0.0]
+    assert metric(output, "Failed") == [0.0]
     assert output.count('"event not sent"') == 2
 
 
@@ -171,3 +171,31 @@ def test_an_answer_that_nobody_expects_does_not_stop_the_run(
     output = capsys.readouterr().out
     assert metric(output, "EventsUnsent") == [1.0]
     assert "unheard of" not in output
+
+
+def test_a_quiet_day_is_measured_with_zeros(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.rotate(deployment.order(total=2))
+
+    (told,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    zeros = (
+        *("KeysOverThreshold", "KeysUnexplained", "Replaced", "Deactivated", "Deleted", "Held", "Failed"),
+        *("Waiting", "Unreadable", "UsersExamined", "EventsUnsent"),
+    )
+    assert {name: told[name] for name in zeros} == {name: [0.0] for name in zeros}
+    assert told["RunSeconds"][0] >= 0
+
+
+def test_the_scanner_measures_the_oldest_active_key(
+    account: Account, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_user("ann")
+    account.add_key("ann", age=300, status="Inactive")
+    account.add_key("ann", age=42)
+    account.add_user("bob")
+    account.add_key("bob", age=17)
+
+    deployment.scan()
+
+    assert metric(capsys.readouterr().out, "OldestActiveKeyDays") == [42.0]
