@@ -74,6 +74,7 @@ bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
 deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
+	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 
