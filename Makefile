@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate synth permissions bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate synth permissions preview bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -66,12 +66,16 @@ synth: $(READY) ## the CloudFormation template, into cdk.out
 permissions: $(READY) ## what each role may do and why, into docs/permissions.md
 	.venv/bin/python -m infra.permissions_table > docs/permissions.md
 
+preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
+	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)
+
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
 
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
 deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
+	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 

@@ -19,6 +19,8 @@ from keyrotation.actions import Plan
 from keyrotation.apply import Applier, Outcome
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
+from keyrotation.events import Events
+from keyrotation.measures import measures
 from keyrotation.model import Occasion, Use
 from keyrotation.observe import observe
 from keyrotation.order import is_redelivered, order_of_queue, prove_in_flight
@@ -64,6 +66,7 @@ iam = boto3.client("iam", config=CONFIG)
 iam_once = boto3.client("iam", config=ONCE)
 sns = boto3.client("sns", config=CONFIG)
 sqs = boto3.client("sqs", config=CONFIG)
+bus = boto3.client("events", config=BEST_EFFORT)
 session = boto3.session.Session()
 making_clients = Lock()
 secrets = SecretStore(
@@ -85,6 +88,7 @@ def sts_for(key: NewKey) -> "STSClient":
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
+    started = time.monotonic()
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
     prove_in_flight(
         event, sqs=sqs, queue_url=settings.orders_queue_url, seconds=settings.order_hidden_seconds
@@ -98,8 +102,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
     applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
 
+    events = Events(client=bus, run_id=order.run_id)
+    unsent: list[str] = []
+
+    def announced(outcome: Outcome, *, before: int = 0) -> Outcome:
+        """`before`: how much of it was announced already."""
+        cause = events.send(outcome.plan.user, outcome.done[before:])
+        if cause is not None:
+            unsent.append(outcome.plan.user.name)
+            logger.warning(
+                "event not sent",
+                extra={"run_id": order.run_id, "user": outcome.plan.user.name, "cause": cause},
+            )
+        return logged(outcome)
+
     def act(plan: Plan) -> Outcome:
-        return logged(applier.apply(plan))
+        return announced(applier.apply(plan))
+
+    def act_once_told(outcome: Outcome) -> Outcome:
+        return announced(applier.finish(outcome), before=len(outcome.done))
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
@@ -120,13 +141,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
     told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then done.
-    finished = finish(told, act=lambda outcome: logged(applier.finish(outcome)), workers=WORKERS)
+    finished = finish(told, act=act_once_told, workers=WORKERS)
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="UsersExamined", unit=MetricUnit.Count, value=len(run.plans))
-    metrics.add_metric(name="UsersFailed", unit=MetricUnit.Count, value=failures(finished))
+    for name, value in measures(finished, settings.policy).items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.add_metric(name="RunSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
+    metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
 
 
 @cache

@@ -73,6 +73,8 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     summary = {"run_id": run_id, "users": found.total, "named": len(found.named), "unread": len(found.unread)}
     logger.info("order sent", extra=summary)
     metrics.add_metric(name="UsersScanned", unit=MetricUnit.Count, value=found.total)
+    oldest = (today - found.oldest_active.astimezone(UTC).date()).days if found.oldest_active else 0
+    metrics.add_metric(name="OldestActiveKeyDays", unit=MetricUnit.Count, value=oldest)
     return summary
 
 

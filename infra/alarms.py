@@ -28,6 +28,7 @@ class Alarms(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._topic = topic
+        self.all: list[cloudwatch.IAlarm] = []
         five_minutes = cdk.Duration.minutes(5)
 
         self._at_least(
@@ -48,8 +49,7 @@ class Alarms(Construct):
                 period=five_minutes, statistic="Maximum"
             ),
             "An order failed three times and was put aside: its run was not completed. First: read the error in "
-            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm. "
-            "The steps are in docs/runbook.md, DeadOrders.",
+            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm.",
         )
         self._at_least(
             "DeadFirings",
@@ -59,7 +59,7 @@ class Alarms(Construct):
             "A firing of the schedule never became an order, so that day's run did not start: the scanner could not "
             "be invoked, or failed three times, or is stopped. First: read the message in the schedule's dead-letter "
             "queue (ERROR_MESSAGE in its attributes, or responsePayload in its body) and fix the cause; then start "
-            "a run by hand and purge that queue. The steps are in docs/runbook.md, DeadFirings.",
+            "a run by hand and purge that queue.",
         )
         self._at_least(
             "OldestOrder",
@@ -67,6 +67,21 @@ class Alarms(Construct):
             "An order has waited for two hours: the rotator is not taking orders, or failed and failed again. "
             "First: see that the rotator's event source mapping is enabled, then read the rotator's log.",
             threshold=2 * 60 * 60,
+        )
+
+        # Both are said once a run, and last until the run after it says otherwise: as NoListener's, and for the reasons
+        # that stand there. What the first run of a deployment finds over the threshold it also acts upon or tells.
+        self._said_by_the_rotator(
+            "FailedReplacements",
+            "Failed",
+            "At least one user's keys could not be changed in the last run: a replacement, switching off or deletion "
+            "failed, and the next run tries it again. First: read the mail of that run, which names user and cause.",
+        )
+        self._said_by_the_rotator(
+            "UnexplainedKeys",
+            "KeysUnexplained",
+            "An active key is over MaxKeyAgeDays, and nothing explains it: no exemption, no hold, no replacement under "
+            "way, and no mail asked for anything. This should never be. First: find the key with make preview.",
         )
 
         # An alarm to a topic that nobody listens to reaches nobody: this one is there for its state, which dashboards
@@ -108,6 +123,23 @@ class Alarms(Construct):
             periods=26,
         )
 
+    def _said_by_the_rotator(self, name: str, metric_name: str, description: str) -> None:
+        self._alarm(
+            name,
+            cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name=metric_name,
+                dimensions_map={"service": "rotator"},
+                period=cdk.Duration.minutes(5),
+                statistic="Maximum",
+            ),
+            description,
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            threshold=1,
+            periods=1,
+            missing=cloudwatch.TreatMissingData.IGNORE,
+        )
+
     def _at_least(
         self, name: str, metric: cloudwatch.Metric, description: str, *, threshold: float = 1
     ) -> None:
@@ -135,11 +167,12 @@ class Alarms(Construct):
             self,
             name,
             metric=metric,
-            alarm_description=description,
+            alarm_description=f"{description} The steps are in docs/runbook.md, {name}.",
             comparison_operator=comparison,
             threshold=threshold,
             evaluation_periods=periods,
             datapoints_to_alarm=periods,
             treat_missing_data=missing,
         )
+        self.all.append(alarm)
         alarm.add_alarm_action(actions.SnsAction(self._topic))

@@ -28,6 +28,7 @@ class Function(Construct):
         handler: str,
         code: lam.Code,
         environment: Mapping[str, str],
+        log_retention_days: cdk.CfnParameter,
         role_name: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -44,9 +45,12 @@ class Function(Construct):
         self.log_group = logs.LogGroup(
             self,
             "Logs",
-            retention=logs.RetentionDays.ONE_YEAR,
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        resource = self.log_group.node.default_child
+        if not isinstance(resource, logs.CfnLogGroup):
+            raise TypeError("the CDK no longer makes an AWS::Logs::LogGroup of a logs.LogGroup")
+        resource.retention_in_days = log_retention_days.value_as_number
         self.allow(permissions.own_log(self.log_group))
         self.function = lam.Function(
             self,

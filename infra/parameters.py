@@ -10,6 +10,8 @@ import aws_cdk as cdk
 
 # The printable characters of IAM's paths but `*`, `?` and `$`: in a policy's ARN they would be more than themselves.
 IN_PATH = r"[!-#%-)+->@-~]"
+# Of those that CloudWatch Logs takes, what an audit may still find useful.
+LOG_RETENTION = (30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 LONGEST = 3650  # ten years: a date arithmetic that stays inside the calendar, whatever is typed
 
 
@@ -167,6 +169,15 @@ class Parameters:
             description="Where on-call finds docs/runbook.md; stands in every mail. A link begins with https://.",
             constraint_description="RunbookUrl must be 1 to 200 printable ASCII characters without a space.",
         )
+        self.log_retention_days = cdk.CfnParameter(
+            stack,
+            "LogRetentionDays",
+            type="Number",
+            default="365",
+            allowed_values=[str(days) for days in LOG_RETENTION],
+            description="How many days the functions' logs, which hold each run's full report, are kept.",
+            constraint_description="LogRetentionDays must be one of the numbers that CloudWatch Logs takes, from 30 on.",
+        )
         self.run_at = cdk.CfnParameter(
             stack,
             "RunAt",
@@ -203,6 +214,7 @@ class Parameters:
                 self.alert_email,
                 self.notify,
                 self.runbook_url,
+                self.log_retention_days,
                 self.run_at,
                 self.time_zone,
             ],

@@ -210,6 +210,17 @@ def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant
             resource=secrets,
             needed_by="`secret_store.SecretStore.promote`",
         ),
+        Grant(
+            actions=["events:PutEvents"],
+            resource=Resource(
+                arn=f"arn:{stack.partition}:events:{stack.region}:{stack.account}:event-bus/default"
+            ),
+            needed_by="`events.Events`: what was changed, for whoever carries new keys to where they are used",
+            conditions={
+                "ForAllValues:StringEquals": {"events:source": ["access-key-rotation"]},
+                "Null": {"events:source": "false"},
+            },
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra import bundle, permissions
 from infra.alarms import Alarms
+from infra.dashboard import Dashboard
 from infra.function import TIMEOUT_SECONDS, Function
 from infra.orders import Orders
 from infra.parameters import Parameters
@@ -50,6 +51,7 @@ class AccessKeyRotation(cdk.Stack):
             description="Lists users, tags and keys, and orders a rotation for whom something may be due",
             handler="scanner.handler",
             code=code,
+            log_retention_days=parameters.log_retention_days,
             environment={
                 **parameters.policy_environment(),
                 "USER_PATH_PREFIX": parameters.user_path_prefix.value_as_string,
@@ -64,6 +66,7 @@ class AccessKeyRotation(cdk.Stack):
             description="Takes an order, looks at each user again, rotates what is due and tells",
             handler="rotator.handler",
             code=code,
+            log_retention_days=parameters.log_retention_days,
             environment={
                 **parameters.policy_environment(),
                 "MODE": parameters.mode.value_as_string,
@@ -100,7 +103,7 @@ class AccessKeyRotation(cdk.Stack):
             time_zone=parameters.time_zone,
         )
         scanner.allow(permissions.scanner_failures(dead_letters_arn=schedule.dead_letters.queue_arn))
-        Alarms(
+        alarms = Alarms(
             self,
             "Alarms",
             scanner=scanner.function,
@@ -109,6 +112,15 @@ class AccessKeyRotation(cdk.Stack):
             dead_orders=orders.dead_letters,
             dead_firings=schedule.dead_letters,
             topic=topic.topic,
+        )
+        Dashboard(
+            self,
+            "Overview",
+            max_key_age_days=parameters.policy_environment()["MAX_KEY_AGE_DAYS"],
+            orders=orders.queue,
+            dead_orders=orders.dead_letters,
+            dead_firings=schedule.dead_letters,
+            alarms=alarms,
         )
 
         for name, value in {
@@ -122,6 +134,16 @@ class AccessKeyRotation(cdk.Stack):
             "RotatorRoleArn": rotator.role.role_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)
+        region, scan = f"--region {self.region}", f"--function-name {scanner.function.function_name}"
+        for name, command in {
+            "RunNow": f"aws lambda invoke {region} {scan} --cli-binary-format raw-in-base64-out "
+            '--payload \'{"run_id": "by-hand-1"}\' /dev/stdout',
+            "Preview": f"make preview ARGS='{region} --user-path-prefix {parameters.user_path_prefix.value_as_string}'",
+            "Stop": f"aws lambda put-function-concurrency {region} {scan} --reserved-concurrent-executions 0",
+            "StartAgain": f"aws lambda delete-function-concurrency {region} {scan}",
+            "ReadLastReport": f"aws logs tail {rotator.log_group.log_group_name} {region} --since 1d --format short",
+        }.items():
+            cdk.CfnOutput(self, name, value=command, description="A command, ready to run")
         cdk.CfnOutput(self, "Kept", value=KEPT)
         self.granted = (
             Granted(role="scanner", when="always", grants=scanner.grants),

@@ -14,6 +14,7 @@ from botocore.session import Session
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Service = Literal[
     "cloudformation",
     "cloudwatch",
+    "events",
     "iam",
     "lambda",
     "logs",
@@ -75,6 +77,8 @@ class Clients:
     def client(self, service: Literal["cloudformation"], *, key: Key = ADMIN) -> "CloudFormationClient": ...
     @overload
     def client(self, service: Literal["cloudwatch"], *, key: Key = ADMIN) -> "CloudWatchClient": ...
+    @overload
+    def client(self, service: Literal["events"], *, key: Key = ADMIN) -> "EventBridgeClient": ...
     @overload
     def client(self, service: Literal["iam"], *, key: Key = ADMIN) -> "IAMClient": ...
     @overload

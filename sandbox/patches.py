@@ -42,6 +42,7 @@ def install(controls: Controls) -> None:
     honour_tokens_on_put()
     name_the_role_as_principal()
     name_the_user_as_resource()
+    name_the_source_of_events()
     substitute_schedule_context()
     redrive_dead_letters()
     keep_mail(controls)
@@ -247,6 +248,20 @@ def name_the_user_as_resource() -> None:
         return str(extract(service, *request))
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def name_the_source_of_events() -> None:
+    """The emulator leaves events:source out of what a policy may ask about: the sources that PutEvents names."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        if iam_action == "events:PutEvents":
+            sources = [entry["Source"] for entry in json.loads(body)["Entries"] if "Source" in entry]
+            return {**context, "events:source": sources}
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
 
 
 def substitute_schedule_context() -> None:

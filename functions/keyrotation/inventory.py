@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keyrotation.causes import CALL_ERRORS, cause_of, is_code
@@ -10,19 +11,22 @@ from keyrotation.model import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import UserDetailTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
     """`total`: users below the path, `with_keys` of them with an active key; `named`: those who go into the order.
 
-    `unread`: causes by name; those users count as having keys, and are named too.
+    `unread`: causes by name; those users count as having keys, and are named too. `oldest_active`: when the oldest
+    active key that could be listed was made; None: there is none.
     """
 
     total: int
     with_keys: int
     named: tuple[str, ...]
     unread: dict[str, str]
+    oldest_active: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class _Looked:
     named: bool = True
     has_keys: bool = True
     cause: str | None = None
+    oldest_active: datetime | None = None
 
 
 def scan(
@@ -54,30 +59,41 @@ def scan(
         except CALL_ERRORS as error:
             return _Looked(user_name=user_name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
         return _Looked(
-            user_name=user_name, named=may_concern(keys, tag_keys), has_keys=any(key.active for key in keys)
+            user_name=user_name,
+            named=may_concern(keys, tag_keys),
+            has_keys=any(key.active for key in keys),
+            oldest_active=min((key.created for key in keys if key.active), default=None),
         )
 
     with ThreadPoolExecutor(workers) as pool:
         # By name: a listing that changes between two of its pages may name a user twice.
-        found = {each.user_name: each for each in pool.map(look, _users(iam, path_prefix)) if not each.gone}
+        listed = (
+            (user["UserName"], [tag["Key"] for tag in user.get("Tags", [])])
+            for user in list_users(iam, path_prefix)
+        )
+        found = {each.user_name: each for each in pool.map(look, listed) if not each.gone}
     looked = found.values()
     return Scan(
         total=len(looked),
         with_keys=sum(each.has_keys for each in looked),
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
+        oldest_active=min((each.oldest_active for each in looked if each.oldest_active), default=None),
     )
 
 
-def _users(iam: "IAMClient", path_prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and tag keys: this listing carries the tags, which ListUsers leaves out, but takes no path."""
+def list_users(iam: "IAMClient", path_prefix: str) -> Iterator["UserDetailTypeDef"]:
+    """As IAM tells them: this listing carries the tags, which ListUsers leaves out, but takes no path.
+
+    One that changes between two of its pages may name a user twice. Raises what botocore raises.
+    """
     pages = iam.get_paginator("get_account_authorization_details").paginate(
         Filter=["User"], PaginationConfig={"PageSize": 1000}
     )
     for page in pages:
         for user in page["UserDetailList"]:
             if user["Path"].startswith(path_prefix):
-                yield user["UserName"], [tag["Key"] for tag in user.get("Tags", [])]
+                yield user
 
 
 def root_has_keys(iam: "IAMClient") -> bool:

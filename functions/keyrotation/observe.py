@@ -18,19 +18,24 @@ def observe(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_pref
     Nor is a user looked at who is not below `path_prefix`: an order may name anybody.
     """
     try:
-        found = iam.get_user(UserName=user_name)["User"]
-        if not found["Path"].startswith(path_prefix):
-            path = f"its path is {found['Path']}, and UserPathPrefix is {path_prefix}"
-            return User(name=user_name, unread=(path,))
-        return User(
-            name=user_name,
-            arn=found["Arn"],
-            keys=tuple(_with_last_use(iam, key) for key in list_keys(iam, user_name)),
-            tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
-            secret=secrets.describe(secret_name(user_name)),
-        )
+        return read(user_name, iam=iam, secrets=secrets, path_prefix=path_prefix)
     except CALL_ERRORS as error:
         return User(name=user_name, unread=(f"it could not be read ({cause_of(error)})",))
+
+
+def read(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_prefix: str) -> User:
+    """The same for whoever wants to know what went wrong: raises what botocore raises."""
+    found = iam.get_user(UserName=user_name)["User"]
+    if not found["Path"].startswith(path_prefix):
+        path = f"its path is {found['Path']}, and UserPathPrefix is {path_prefix}"
+        return User(name=user_name, unread=(path,))
+    return User(
+        name=user_name,
+        arn=found["Arn"],
+        keys=tuple(_with_last_use(iam, key) for key in list_keys(iam, user_name)),
+        tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
+        secret=secrets.describe(secret_name(user_name)),
+    )
 
 
 def _with_last_use(iam: "IAMClient", key: Key) -> Key:

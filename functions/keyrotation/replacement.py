@@ -48,6 +48,7 @@ class Issued:
 
     key_id: str
     secret_name: str
+    secret_arn: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Issuer:
             self.secrets.promote(arn, key.id)
         except (*CALL_ERRORS, _NotProven) as error:
             self._settle(user, key, arn, _told(error))
-        return Issued(key_id=key.id, secret_name=secret_name(user.name))
+        return Issued(key_id=key.id, secret_name=secret_name(user.name), secret_arn=arn)
 
     def finish(self, user: User, key_id: str) -> Issued:
         """Step 6 for a key that an interrupted run stored. Raises ForeignSecret and what botocore raises.
@@ -82,8 +83,9 @@ class Issuer:
         Made ready again first: in between somebody may have changed the secret's policy, or scheduled it for
         deletion.
         """
-        self.secrets.promote(self.secrets.make_ready(user), key_id)
-        return Issued(key_id=key_id, secret_name=secret_name(user.name))
+        arn = self.secrets.make_ready(user)
+        self.secrets.promote(arn, key_id)
+        return Issued(key_id=key_id, secret_name=secret_name(user.name), secret_arn=arn)
 
     def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
         """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises.

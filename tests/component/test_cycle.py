@@ -107,7 +107,7 @@ def test_a_hold_begins_whatever_notify_says_and_its_mail_goes_out_before(
 ) -> None:
     deployment.rotate(deployment.order("held"), NOTIFY=notify)
 
-    assert calls.writes == ["Publish", "TagUser"]
+    assert calls.writes == ["Publish", "TagUser", "PutEvents"]
     assert calls.of("TagUser")[0].params["Tags"][0]["Key"] == f"{PREFIX}held-until:{people['held']}"
 
 
@@ -240,6 +240,7 @@ def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_ha
         "PutSecretValue",
         "UpdateSecretVersionStage",
         "Publish",
+        "PutEvents",
     }
     assert set(calls.operations) == READS | writes | {
         "GetResourcePolicy",

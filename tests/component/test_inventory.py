@@ -101,7 +101,7 @@ def test_the_decision_who_is_named_sees_every_key_and_every_tag(account: Account
     )
     assert sorted(tag_keys) == ["access-key-rotation:owner", "team"]
     assert nobody == ((), [])
-    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={})
+    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={}, oldest_active=days_ago(3))
 
 
 def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clients: Clients) -> None:

@@ -35,6 +35,8 @@ WATCHED = {
         2 * HOUR,
     ),
     "NoListener": ("AccessKeyRotation/ConfirmedSubscribers", "Minimum", "service=rotator", "<", 1),
+    "FailedReplacements": ("AccessKeyRotation/Failed", "Maximum", "service=rotator", ">=", 1),
+    "UnexplainedKeys": ("AccessKeyRotation/KeysUnexplained", "Maximum", "service=rotator", ">=", 1),
     "Silence": (
         "AWS/SQS/NumberOfMessagesDeleted",
         "Sum",
@@ -43,6 +45,7 @@ WATCHED = {
         1,
     ),
 }
+SAID_BY_RUNS = ["FailedReplacements", "NoListener", "UnexplainedKeys"]
 SIGNS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
 
 
@@ -90,20 +93,19 @@ def test_an_alarm_says_what_it_means_and_what_to_do_first(template: Template, na
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_fresh_deployment_pages_nobody(template: Template, name: str) -> None:
     """There is no data yet, and no data is not a breach; what only a run says keeps its state until the next one."""
-    assert alarm(template, name)["TreatMissingData"] == ("ignore" if name == "NoListener" else "notBreaching")
+    assert alarm(template, name)["TreatMissingData"] == ("ignore" if name in SAID_BY_RUNS else "notBreaching")
 
 
-def test_nobody_listening_is_read_from_what_the_rotator_says_in_every_run(template: Template) -> None:
-    found = alarm(template, "NoListener")
+@pytest.mark.parametrize("name", SAID_BY_RUNS)
+def test_it_is_read_from_what_the_rotator_says_in_every_run(template: Template, name: str) -> None:
+    found = alarm(template, name)
     said_by = properties(template, "AWS::Lambda::Function", "Rotator/Function")["Environment"]["Variables"]
     assert found["Namespace"] == said_by["POWERTOOLS_METRICS_NAMESPACE"]
     assert found["Dimensions"] == [{"Name": "service", "Value": said_by["POWERTOOLS_SERVICE_NAME"]}]
 
 
-@pytest.mark.parametrize("name", ["DeadFirings", "DeadOrders"])
-def test_an_alarm_that_wants_a_procedure_names_its_section_of_the_runbook(
-    template: Template, name: str
-) -> None:
+@pytest.mark.parametrize("name", WATCHED)
+def test_an_alarm_names_its_section_of_the_runbook(template: Template, name: str) -> None:
     sections = [line for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")]
     assert f"The steps are in docs/runbook.md, {name}." in alarm(template, name)["AlarmDescription"]
     assert len([section for section in sections if section.endswith(f"({name})")]) == 1

@@ -46,9 +46,9 @@ def test_a_function_writes_json_to_a_log_group_of_its_own(template: Template, na
     assert text(template, logging["LogGroup"]) == f"${{{name}/Logs}}"
 
 
-def test_every_log_group_keeps_a_year_and_outlives_the_stack(template: Template) -> None:
+def test_every_log_group_keeps_what_is_asked_and_outlives_the_stack(template: Template) -> None:
     for path, group in of_type(template, "AWS::Logs::LogGroup").items():
-        assert group["Properties"]["RetentionInDays"] == 365, path
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, path
         assert group["DeletionPolicy"] == "RetainExceptOnCreate", path
 
 
@@ -76,6 +76,15 @@ def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(templ
 def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
     outputs = {name: text(template, each["Value"]) for name, each in template["Outputs"].items()}
     assert "keeps every access key" in outputs.pop("Kept")
+    commands = {
+        name: outputs.pop(name) for name in ("RunNow", "Stop", "StartAgain", "ReadLastReport", "Preview")
+    }
+    by_name = "--region ${AWS::Region} --function-name ${Scanner/Function}"
+    assert commands["RunNow"].startswith(f"aws lambda invoke {by_name} ")
+    assert commands["Stop"].startswith(f"aws lambda put-function-concurrency {by_name} ")
+    assert commands["StartAgain"] == f"aws lambda delete-function-concurrency {by_name}"
+    assert "${Rotator/Logs}" in commands["ReadLastReport"]
+    assert "${UserPathPrefix}" in commands["Preview"]
     assert outputs == {
         "ScannerName": "${Scanner/Function}",
         "RotatorName": "${Rotator/Function}",

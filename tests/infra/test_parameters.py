@@ -20,6 +20,7 @@ NUMBERS = {
     "MaxUsersPerRun": (100, 1, 5000),
 }
 TEXTS = {
+    "LogRetentionDays": "365",
     "Mode": "Audit",
     "UserPathPrefix": "/",
     "SecretReaderArns": "",
@@ -150,6 +151,16 @@ def test_a_text_takes_what_is_meant_and_refuses_the_rest(
     assert [value for value in refused if pattern.fullmatch(value)] == []
     assert pattern.fullmatch(parameter["Default"])
     assert name in parameter["ConstraintDescription"]
+
+
+def test_the_logs_of_both_functions_are_kept_as_long_as_is_said(template: Template) -> None:
+    kept = [
+        each["Properties"]["RetentionInDays"] for each in of_type(template, "AWS::Logs::LogGroup").values()
+    ]
+    assert kept == [{"Ref": "LogRetentionDays"}] * 2
+    allowed = template["Parameters"]["LogRetentionDays"]["AllowedValues"]
+    assert {"30", "365", "3653"} <= {str(each) for each in allowed}
+    assert "7" not in allowed
 
 
 def test_every_parameter_says_what_it_means_and_stands_in_one_group(template: Template) -> None:

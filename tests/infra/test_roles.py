@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
+from keyrotation.events import SOURCE
 
 from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import Template, of_type, text
@@ -48,6 +49,7 @@ ROTATOR_ENFORCING_MAY = {
     "secretsmanager:GetResourcePolicy": SECRETS,
     "secretsmanager:PutSecretValue": SECRETS,
     "secretsmanager:UpdateSecretVersionStage": SECRETS,
+    "events:PutEvents": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
 }
 ROTATOR_ENCRYPTING_MAY = {
     "secretsmanager:UpdateSecret": SECRETS,
@@ -166,6 +168,17 @@ def test_the_rotator_writes_and_removes_its_own_tags_only(
             },
         )
     ]
+
+
+def test_the_rotator_sends_events_in_its_own_name_only(template: Template) -> None:
+    [statement] = [
+        each for each in statements(template, ROTATOR, mode="Enforce") if "events:PutEvents" in each.actions
+    ]
+    assert statement.conditions == {
+        "ForAllValues:StringEquals": {"events:source": [SOURCE]},
+        # Without this, a request that names no source at all would pass.
+        "Null": {"events:source": "false"},
+    }
 
 
 def test_the_schedule_may_invoke_the_scanner_and_leave_dead_letters(template: Template) -> None:

@@ -98,7 +98,10 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
         new = program.user.keys[-1].id if program.user.keys else ""
         done = tuple(
             Done(
-                action=each, issued=Issued(key_id=new, secret_name="") if isinstance(each, Replace) else None
+                action=each,
+                issued=Issued(key_id=new, secret_name="", secret_arn="")
+                if isinstance(each, Replace)
+                else None,
             )
             for each in actions
         )

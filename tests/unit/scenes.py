@@ -54,7 +54,9 @@ def run_of(
             done=tuple(
                 Done(
                     action=action,
-                    issued=Issued(key_id=NEW, secret_name="x") if isinstance(action, Replace) else None,
+                    issued=Issued(key_id=NEW, secret_name="x", secret_arn="x")
+                    if isinstance(action, Replace)
+                    else None,
                 )
                 for action in plan.actions
                 if not isinstance(action, Hold)

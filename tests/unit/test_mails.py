@@ -234,7 +234,7 @@ def _disguised(dice: Dice, user: User, number: int) -> User:
 def _outcome(dice: Dice, plan: Plan) -> Outcome:
     if dice.once_in(3):
         return Outcome(plan=plan, done=(), failure=dice.pick(FORGED) * dice.pick((1, 30)))
-    issued = Issued(key_id=NEW, secret_name="x")
+    issued = Issued(key_id=NEW, secret_name="x", secret_arn="x")
     done = tuple(
         Done(action=action, issued=issued if isinstance(action, Replace) else None)
         for action in plan.actions

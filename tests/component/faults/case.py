@@ -37,8 +37,9 @@ _BETWEEN_DELIVERIES = timedelta(minutes=90)
 _BETWEEN_INVOCATIONS = timedelta(minutes=1)
 # The only call that may carry a secret half.
 _STORES_KEY = "PutSecretValue"
-# Tried again and again, and told when none of the tries succeeds; and those that a mail does without.
-_MAY_FAIL = ("GetCallerIdentity", "LookupEvents", "ListAccountAliases")
+# Tried again and again, and told when none of the tries succeeds; those that a mail does without; and one that says
+# what the mail says too.
+_MAY_FAIL = ("GetCallerIdentity", "LookupEvents", "ListAccountAliases", "PutEvents")
 _REFUSED_ONCE_DELETED = ("PutResourcePolicy", "PutSecretValue", "UpdateSecretVersionStage")
 
 

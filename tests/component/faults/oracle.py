@@ -102,7 +102,7 @@ class Oracle:
 
     def about(self, call: Call) -> str | None:
         """The user whom a call is about."""
-        if call.operation in ("SendMessage", "Publish"):
+        if call.operation in ("SendMessage", "Publish", "PutEvents"):
             return None
         told = repr(sorted(call.params.items()))
         if "AccessKeyId" in call.params and "UserName" not in call.params:

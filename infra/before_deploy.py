@@ -1,0 +1,60 @@
+"""`python -m infra.before_deploy Name=value ...`: refuses parameters that do not fit together, before anything is deployed.
+
+With the words of the functions, whose own policy judges. A parameter that is not named counts as `make deploy` leaves it:
+with the value of the stack that is deployed, otherwise with the template's default.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
+from botocore.exceptions import BotoCoreError, ClientError
+from keyrotation.policy import Policy, PolicyError, parameter_name
+
+from infra.parameters import POLICY
+
+
+def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[str]:
+    """What is wrong with `Name=value` words, one problem each; empty when they may be deployed."""
+    given = {**deployed, **dict(each.partition("=")[::2] for each in parameters)}
+    numbers = {number.name: number.default for number in POLICY}
+    told = []
+    for name in numbers.keys() & given.keys():
+        try:
+            numbers[name] = int(given[name])
+        except ValueError:
+            told.append(f"{name} is {given[name]!r}: not a whole number")
+    if told:
+        return sorted(told)
+    try:
+        Policy(**{field: numbers[parameter_name(field)] for field in Policy.__dataclass_fields__})
+    except PolicyError as refused:
+        return str(refused).splitlines()
+    return []
+
+
+def in_force() -> dict[str, str]:
+    """The parameters of the deployed stack; none before the first deployment. Raises what botocore raises."""
+    try:
+        [stack] = boto3.client("cloudformation").describe_stacks(StackName="AccessKeyRotation")["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+
+def main(parameters: Sequence[str]) -> int:
+    """Returns the exit code. What cannot be looked at is no reason to refuse: the functions judge once more."""
+    try:
+        deployed = in_force()
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"the deployed parameters could not be read ({type(error).__name__}): not checked\n")
+        return 0
+    refused = problems(parameters, deployed=deployed)
+    sys.stderr.writelines(f"refused: {problem}\n" for problem in refused)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""What other programs hear of a run: an event for each change of a key, and nothing that could stop the run."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from tests.component.account import ACCOUNT, NOW, REGION, RUN_ID, Account
+from tests.component.calls import Call, Calls
+from tests.component.deployment import Deployment
+
+OFF = "2026-12-06"
+
+
+def entries(calls: Calls) -> list[tuple[str, dict[str, Any]]]:
+    """Detail-type and detail of every event, in order."""
+    sent = [entry for call in calls.of("PutEvents") for entry in call.params["Entries"]]
+    assert {entry["Source"] for entry in sent} <= {"access-key-rotation"}
+    return [(entry["DetailType"], json.loads(entry["Detail"])) for entry in sent]
+
+
+def metric(output: str, name: str) -> list[float]:
+    (told,) = [line[name] for line in map(json.loads, output.splitlines()) if "_aws" in line]
+    values: list[float] = told
+    return values
+
+
+def test_a_replacement_says_where_the_new_key_is_and_when_the_old_one_goes_off(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    arn, old = account.add_carol()
+
+    deployment.rotate(deployment.order("carol"))
+
+    [(kind, detail)] = entries(calls)
+    secret_arn = account.secrets.describe_secret(SecretId="access-keys/carol/credentials")["ARN"]
+    assert kind == "Access Key Replaced"
+    assert detail == {
+        "version": 1,
+        "runId": RUN_ID,
+        "user": "carol",
+        "userArn": arn,
+        "newKeyId": account.new_key("carol", old),
+        "oldKeyId": old,
+        "oldKeyOffDate": OFF,
+        "secretName": "access-keys/carol/credentials",
+        "secretArn": secret_arn,
+    }
+    assert calls.made_keys == 1
+    assert calls.leaks(repr([call.params for call in calls.of("PutEvents")])) == 0
+
+
+def test_a_replacement_that_an_earlier_run_began_is_told_when_it_is_finished(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("carol")
+    old = account.add_key("carol", age=80, used=1)
+    new = account.add_key("carol", age=0.5)
+    account.stage("carol", new)
+    account.tag("carol", pending=f"2026-11-21T18:00:00Z {REGION} {RUN_ID} {old}")
+
+    deployment.rotate(deployment.order("carol"))
+
+    [(kind, detail)] = entries(calls)
+    assert (kind, detail["newKeyId"], detail["oldKeyId"]) == ("Access Key Replaced", new, old)
+    assert detail["secretArn"].startswith(
+        f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:access-keys/carol/"
+    )
+
+
+def test_a_key_that_goes_off_is_held_or_is_deleted_is_told_by_its_id_each_once(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    ids = {}
+    for name, used in (("quiet", 20), ("held", 1)):
+        account.add_user(name)
+        ids[name] = account.add_key(name, age=95, used=used)
+        account.store(name, account.add_key(name, age=16, used=0))
+    account.add_user("left")
+    ids["left"] = account.add_key("left", age=200, status="Inactive")
+    account.mark("left", "inactive-since", ids["left"], "2026-09-01")
+
+    deployment.rotate(deployment.order("quiet", "held", "left"))
+
+    told = {(kind, detail["user"]): detail for kind, detail in entries(calls)}
+    assert len(entries(calls)) == len(told) == 3
+    off, held, deleted = (
+        told["Access Key Deactivated", "quiet"],
+        told["Access Key Held", "held"],
+        told["Access Key Deleted", "left"],
+    )
+    assert (off["keyId"], off["reason"], off["offDate"]) == (ids["quiet"], "quiet", str(NOW.date()))
+    assert (held["keyId"], held["reason"], held["offDate"]) == (ids["held"], "in-use", OFF)
+    assert (deleted["keyId"], deleted["reason"]) == (ids["left"], "inactive")
+
+
+def test_a_hold_is_told_when_it_has_begun_and_not_before_its_mail(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("held")
+    account.add_key("held", age=95, used=1)
+    account.store("held", account.add_key("held", age=16, used=0))
+
+    deployment.rotate(deployment.order("held"))
+
+    assert calls.writes == ["Publish", "TagUser", "PutEvents"]
+
+
+def test_in_audit_nothing_is_told_since_nothing_is_done(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_carol()
+
+    deployment.rotate(deployment.order("carol"), MODE="Audit")
+
+    assert calls.of("PutEvents") == []
+
+
+def test_an_event_that_cannot_be_sent_stops_and_undoes_nothing_and_is_counted(
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ann", "bob"):
+        account.add_user(name)
+        account.add_key(name, age=80, used=1)
+    calls.refuse("PutEvents", "AccessDeniedException")
+
+    deployment.rotate(deployment.order("ann", "bob"))
+
+    output = capsys.readouterr().out
+    assert account.current_works("ann")
+    assert account.current_works("bob")
+    (mail,) = deployment.mails()
+    assert "2 access keys replaced" in mail.subject
+    assert metric(output, "EventsUnsent") == [2.0]
+    assert metric(output, "Failed") == [0.0]
+    assert output.count('"event not sent"') == 2
+
+
+def test_an_event_that_the_bus_refuses_in_a_good_answer_is_counted_too(
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_carol()
+
+    def refuse_one(_: Call, answer: dict[str, Any]) -> None:
+        answer["Entries"] = [{"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}]
+
+    calls.change_answer("PutEvents", refuse_one)
+
+    deployment.rotate(deployment.order("carol"))
+
+    output = capsys.readouterr().out
+    assert metric(output, "EventsUnsent") == [1.0]
+    assert "PutEvents: InternalFailure" in output
+
+
+def test_an_answer_that_nobody_expects_does_not_stop_the_run(
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_carol()
+
+    def nonsense(call: Call) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if call.operation == "PutEvents":
+            raise RuntimeError("unheard of")
+        return None
+
+    calls.meet(nonsense)
+
+    deployment.rotate(deployment.order("carol"))
+
+    output = capsys.readouterr().out
+    assert metric(output, "EventsUnsent") == [1.0]
+    assert "unheard of" not in output
+
+
+def test_a_quiet_day_is_measured_with_zeros(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.rotate(deployment.order(total=2))
+
+    (told,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    zeros = (
+        *("KeysOverThreshold", "KeysUnexplained", "Replaced", "Deactivated", "Deleted", "Held", "Failed"),
+        *("Waiting", "Unreadable", "UsersExamined", "EventsUnsent"),
+    )
+    assert {name: told[name] for name in zeros} == {name: [0.0] for name in zeros}
+    assert told["RunSeconds"][0] >= 0
+
+
+def test_the_scanner_measures_the_oldest_active_key(
+    account: Account, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_user("ann")
+    account.add_key("ann", age=300, status="Inactive")
+    account.add_key("ann", age=42)
+    account.add_user("bob")
+    account.add_key("bob", age=17)
+
+    deployment.scan()
+
+    assert metric(capsys.readouterr().out, "OldestActiveKeyDays") == [42.0]

@@ -1,0 +1,240 @@
+"""`python -m keyrotation.preview` against an emulated account: each format, and each way in which it can fail."""
+
+import csv
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.account import EmulatedAccount
+from sandbox.cast import cast, seed
+from sandbox.clients import Key
+from sandbox.launch import CHECKOUT
+from tests.e2e.people import secret_of
+
+READER = "reader"
+MAY_READ = (
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetAccountSummary",
+    "iam:GetUser",
+    "iam:ListAccessKeys",
+    "iam:GetAccessKeyLastUsed",
+    "secretsmanager:DescribeSecret",
+)
+
+
+@pytest.fixture(scope="module")
+def cast_keys(empty_account: EmulatedAccount) -> dict[str, list[Key]]:
+    now = datetime.now(UTC)
+    return seed(empty_account, cast(now.date()), now)
+
+
+@pytest.fixture
+def reader(empty_account: EmulatedAccount, cast_keys: dict[str, list[Key]]) -> Iterator[Key]:
+    """Somebody who may make exactly the calls that a preview makes."""
+    iam = empty_account.client("iam")
+    iam.create_user(UserName=READER)
+    may(empty_account, *MAY_READ)
+    made = iam.create_access_key(UserName=READER)["AccessKey"]
+    yield Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    iam.delete_user_policy(UserName=READER, PolicyName="reads")
+    iam.delete_access_key(UserName=READER, AccessKeyId=made["AccessKeyId"])
+    iam.delete_user(UserName=READER)
+    assert cast_keys
+
+
+def may(account: EmulatedAccount, *actions: str) -> None:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    account.client("iam").put_user_policy(
+        UserName=READER,
+        PolicyName="reads",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def environment(account: EmulatedAccount, key: Key | None, **changes: str | None) -> dict[str, str]:
+    """Of a person with nothing but these credentials; a change of None leaves the variable out."""
+    variables: dict[str, str | None] = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(account.emulator.directory / "home"),
+        "PYTHONPATH": str(CHECKOUT / "functions"),
+        "AWS_ENDPOINT_URL": account.emulator.endpoint,
+        "AWS_CA_BUNDLE": str(account.emulator.ca),
+        "AWS_REGION": account.region,
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ACCESS_KEY_ID": key.key_id if key else None,
+        "AWS_SECRET_ACCESS_KEY": key.secret if key else None,
+        **changes,
+    }
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def preview(variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "keyrotation.preview", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(variables))
+
+
+def shown(account: EmulatedAccount, key: Key, *arguments: str) -> str:
+    done = preview(environment(account, key), *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def failed(variables: Mapping[str, str], *arguments: str) -> str:
+    done = preview(variables, *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_the_table_shows_what_would_be_done_to_whom(empty_account: EmulatedAccount, reader: Key) -> None:
+    today = datetime.now(UTC).date()
+
+    text = shown(empty_account, reader)
+
+    ben, finn = (
+        next(line for line in text.splitlines() if line.startswith(name)) for name in ("ben", "finn")
+    )
+    assert f"replace, old key off {today + timedelta(days=14)}" in ben
+    assert finn.split()[-1] == str(today + timedelta(days=14))
+    assert f"  {today}     3\n" in text
+
+
+def test_the_json_and_the_csv_tell_the_same(
+    empty_account: EmulatedAccount, reader: Key, cast_keys: dict[str, list[Key]]
+) -> None:
+    told = json.loads(shown(empty_account, reader, "--format", "json"))["keys"]
+    rows = list(csv.DictReader(shown(empty_account, reader, "--format", "csv").splitlines()))
+
+    assert [row["key"] for row in told] == [row["key"] for row in rows]
+    assert {row["key"] for row in rows} == {
+        *(key.key_id for keys in cast_keys.values() for key in keys),
+        reader.key_id,
+        "",
+    }
+    ids = {row["user"]: row["user_id"] for row in rows}
+    users = empty_account.client("iam").list_users()["Users"]
+    assert ids == {user["UserName"]: user["UserId"] for user in users}
+
+
+def test_a_stricter_policy_is_tried_by_an_option(empty_account: EmulatedAccount, reader: Key) -> None:
+    def due_today(*arguments: str) -> set[str]:
+        told = json.loads(shown(empty_account, reader, "--format", "json", *arguments))
+        return {
+            row["user"]
+            for row in told["keys"]
+            if row["what"].startswith("replace") and row["on"] == told["today"]
+        }
+
+    assert due_today() == {"ben", "cleo", "data+etl,nightly@corp"}
+    assert due_today("--max-key-age-days", "60") == {"ben", "cleo", "data+etl,nightly@corp", "hana"}
+
+
+def test_nothing_is_written_and_no_secret_is_read(empty_account: EmulatedAccount, reader: Key) -> None:
+    empty_account.forget()
+
+    shown(empty_account, reader)
+
+    principal = f"arn:aws:iam::{empty_account.account_id}:user/{READER}"
+    calls = empty_account.calls(principal=principal)
+    assert {call.action for call in calls if call.allowed} == set(MAY_READ)
+    assert all(call.allowed for call in calls)
+    assert secret_of("eva") in {call.resource.partition("secret:")[2][:-7] for call in calls}
+
+
+def test_on_a_terminal_the_progress_is_shown(empty_account: EmulatedAccount, reader: Key) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "keyrotation.preview", "--format", "json"]
+    subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=theirs, check=True, env=environment(empty_account, reader)
+    )
+    os.close(theirs)
+    seen = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert "14 of 14 users" in seen
+
+
+@pytest.mark.parametrize("action", MAY_READ)
+def test_the_action_that_is_missing_is_named(
+    empty_account: EmulatedAccount, reader: Key, action: str
+) -> None:
+    may(empty_account, *(each for each in MAY_READ if each != action))
+
+    told = failed(environment(empty_account, reader))
+
+    assert told == f"preview: access denied: these credentials lack {action}\n"
+
+
+def test_without_credentials_it_says_how_to_have_some(empty_account: EmulatedAccount) -> None:
+    assert "there are no AWS credentials" in failed(environment(empty_account, None))
+
+
+def test_half_of_the_credentials_is_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
+    variables = environment(empty_account, reader, AWS_SECRET_ACCESS_KEY=None)
+
+    assert "the AWS credentials are incomplete" in failed(variables)
+
+
+def test_credentials_that_expired_are_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
+    with empty_account.fail("iam:GetUser", code="ExpiredToken", status=403, times=100):
+        assert "the AWS credentials have expired" in failed(environment(empty_account, reader))
+
+
+def test_a_key_that_is_switched_off_is_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
+    empty_account.client("iam").update_access_key(
+        UserName=READER, AccessKeyId=reader.key_id, Status="Inactive"
+    )
+
+    told = failed(environment(empty_account, reader))
+
+    assert "AWS does not know these credentials" in told
+    assert reader.secret not in told
+
+
+def test_a_certificate_that_is_not_trusted_is_told_as_that(
+    empty_account: EmulatedAccount, reader: Key
+) -> None:
+    assert "TLS failed" in failed(environment(empty_account, reader, AWS_CA_BUNDLE=None))
+
+
+def test_an_endpoint_where_nobody_answers_is_told_as_that(
+    empty_account: EmulatedAccount, reader: Key
+) -> None:
+    nowhere = environment(empty_account, reader, AWS_ENDPOINT_URL="https://127.0.0.1:9")
+
+    assert "AWS cannot be reached" in failed(nowhere)
+
+
+def test_throttling_that_does_not_end_is_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
+    with empty_account.fail("iam:GetAccountAuthorizationDetails", code="Throttling", times=100):
+        assert "AWS throttles" in failed(environment(empty_account, reader))
+
+
+def test_a_policy_that_contradicts_itself_is_refused_before_anything_is_asked(
+    empty_account: EmulatedAccount,
+) -> None:
+    done = preview(environment(empty_account, None), "--quiet-days", "20")
+
+    assert done.returncode == 2
+    assert "OverlapDays must be more than QuietDays (OverlapDays=14, QuietDays=20)" in done.stderr
+
+
+def test_make_runs_it_with_the_callers_arguments() -> None:
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "preview", "ARGS=--format csv --max-key-age-days 60"],
+        cwd=Path(CHECKOUT),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "-m keyrotation.preview --format csv --max-key-age-days 60" in said

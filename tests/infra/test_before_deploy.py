@@ -1,0 +1,103 @@
+"""`make deploy` refuses parameters that do not fit together in the words of the functions, before it deploys."""
+
+import subprocess
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from keyrotation.policy import Policy
+from keyrotation.settings import ScannerSettings, SettingsError
+
+from infra.before_deploy import in_force, main, problems
+from tests.component.account import NOW
+from tests.component.deployment import POLICY, no_settings_of_this_machine
+from tests.infra.synthesized import ROOT
+
+NAME = "AccessKeyRotation"
+TOGETHER = {
+    "OverlapDays=5": "OVERLAP_DAYS",
+    "QuietDays=20": "QUIET_DAYS",
+    "MaxKeyAgeDays=30": "MAX_KEY_AGE_DAYS",
+}
+
+
+@pytest.mark.parametrize("parameter", TOGETHER)
+def test_the_words_are_those_of_the_functions(parameter: str) -> None:
+    environment = {
+        **POLICY,
+        "USER_PATH_PREFIX": "/",
+        "ORDERS_QUEUE_URL": "https://queue",
+        TOGETHER[parameter]: parameter.partition("=")[2],
+    }
+    with pytest.raises(SettingsError) as refused:
+        ScannerSettings.parse(environment)
+    assert problems([parameter], deployed={}) == str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    "parameters", [[], ["Mode=Enforce", "AlertEmail=a@example.com"], ["MaxKeyAgeDays=60"]]
+)
+def test_what_fits_together_is_let_through(parameters: list[str]) -> None:
+    assert problems(parameters, deployed={}) == []
+
+
+def test_what_is_no_number_is_told_by_name() -> None:
+    assert problems(["WarnDays=soon"], deployed={}) == ["WarnDays is 'soon': not a whole number"]
+
+
+def test_the_defaults_that_it_judges_with_are_the_functions_own() -> None:
+    """Otherwise a parameter that nobody named would be judged by another number than the one that is deployed."""
+    assert (
+        problems([f"MaxKeyAgeDays={2 * Policy().overlap_days + Policy().quiet_days + 1}"], deployed={}) != []
+    )
+    assert (
+        problems([f"MaxKeyAgeDays={2 * Policy().overlap_days + Policy().quiet_days + 2}"], deployed={}) == []
+    )
+
+
+def test_what_is_deployed_counts_for_what_is_not_named() -> None:
+    assert problems(["OverlapDays=60"], deployed={}) != []
+    assert problems(["OverlapDays=60"], deployed={"MaxKeyAgeDays": "365"}) == []
+    assert problems(["MaxKeyAgeDays=60"], deployed={"OverlapDays": "40", "AlertEmail": ""}) != []
+
+
+def test_the_deployed_stack_is_asked_and_before_the_first_deployment_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    no_settings_of_this_machine(monkeypatch)
+    client = boto3.client("cloudformation")
+    monkeypatch.setattr(boto3, "client", lambda _: client)
+    parameters = [{"ParameterKey": "MaxKeyAgeDays", "ParameterValue": "365"}]
+    stack = {
+        "StackName": NAME,
+        "CreationTime": NOW,
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": parameters,
+    }
+    with Stubber(client) as cloudformation:
+        for _ in range(2):
+            cloudformation.add_client_error(
+                "describe_stacks", "ValidationError", f"Stack with id {NAME} does not exist"
+            )
+        assert in_force() == {}
+        assert main(["OverlapDays=60"]) == 1
+        for _ in range(2):
+            cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
+        assert in_force() == {"MaxKeyAgeDays": "365"}
+        assert main(["OverlapDays=60"]) == 0
+        cloudformation.add_client_error("describe_stacks", "AccessDenied", "no")
+        assert main(["OverlapDays=60"]) == 0
+    client.close()
+
+
+def test_make_asks_before_it_deploys() -> None:
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "deploy", "PARAMETERS=QuietDays=20"],
+        cwd=Path(ROOT),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "infra.before_deploy 'QuietDays=20'" in said
+    assert said.index("infra.before_deploy") < said.index("cdk deploy")

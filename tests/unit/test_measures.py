@@ -1,0 +1,86 @@
+"""A run in numbers: what is over the threshold, what explains it, and zeros where there was nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from keyrotation.actions import Plan
+from keyrotation.apply import Done, Outcome
+from keyrotation.measures import measures
+from keyrotation.model import ACTIVE, Key, Occasion, User
+from keyrotation.order import Order
+from keyrotation.plan import plan_user
+from keyrotation.policy import Policy
+from keyrotation.rotation import Run
+
+from tests.component.account import NOW, OCCASION
+
+POLICY = Policy()
+ORDER = Order(run_id="r", total=9, with_keys=9, root_has_keys=False, user_names=())
+
+
+def key(key_id: str, age: int) -> Key:
+    return Key(id=key_id, status=ACTIVE, created=NOW - timedelta(days=age))
+
+
+def plan(name: str, *ages: int, occasion: Occasion = OCCASION) -> Plan:
+    keys = tuple(key(f"{name}{age}", age) for age in ages)
+    return plan_user(User(name=name, keys=keys), POLICY, occasion)
+
+
+def run(*plans: Plan, outcomes: tuple[Outcome, ...] = ()) -> Run:
+    return Run(
+        order=ORDER,
+        today=OCCASION.today,
+        listeners=1,
+        plans=plans,
+        outcomes=outcomes,
+        waiting=(),
+        deferred=("late",),
+    )
+
+
+def done(of: Plan) -> Outcome:
+    return Outcome(plan=of, done=tuple(Done(action=each) for each in of.actions), failure=None)
+
+
+def test_a_quiet_run_says_zeros() -> None:
+    quiet = replace(run(), deferred=())
+
+    assert set(measures(quiet, POLICY).values()) == {0}
+
+
+def test_a_key_over_the_threshold_that_is_switched_off_counts_as_off() -> None:
+    unused = plan("ann", 90)
+
+    waits, off = measures(run(unused), POLICY), measures(run(unused, outcomes=(done(unused),)), POLICY)
+
+    assert (waits["KeysOverThreshold"], waits["KeysUnexplained"], waits["Deactivated"]) == (1, 0, 0)
+    assert (off["KeysOverThreshold"], off["Deactivated"]) == (0, 1)
+
+
+def test_one_day_below_the_threshold_is_below_it() -> None:
+    assert measures(run(plan("ann", 89)), POLICY)["KeysOverThreshold"] == 0
+
+
+def test_a_key_over_the_threshold_of_which_nothing_is_said_is_unexplained() -> None:
+    silent = replace(plan("ann", 90), steps=())
+
+    assert measures(run(silent), POLICY)["KeysUnexplained"] == 1
+
+
+def test_an_overlap_explains_the_elder_and_not_the_successor() -> None:
+    overlap = replace(plan("ann", 200, 95), steps=())
+
+    told = measures(run(overlap), POLICY)
+
+    assert (told["KeysOverThreshold"], told["KeysUnexplained"]) == (2, 1)
+
+
+def test_failures_and_those_not_reached_and_not_read_are_counted() -> None:
+    one = plan("ann", 90)
+    unread = plan_user(User(name="bob", unread=("it could not be read",)), POLICY, OCCASION)
+    failed = Outcome(plan=one, done=(), failure="no")
+
+    told = measures(run(one, unread, outcomes=(failed,)), POLICY)
+
+    assert (told["Failed"], told["Waiting"], told["Unreadable"], told["UsersExamined"]) == (1, 1, 1, 2)
