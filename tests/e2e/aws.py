@@ -68,6 +68,10 @@ def _value(shape: Any, words: list[str]) -> object:
         return given
     if shape.type_name == "list":
         return words
+    if shape.type_name == "boolean":
+        if words:
+            raise SystemExit(f"{shape.name} is a switch, and has no value: {words}")
+        return True
     (word,) = words
     return int(word) if shape.type_name in {"integer", "long"} else word
 

@@ -524,6 +524,6 @@ def test_with_a_key_for_the_secrets_a_run_asks_for_exactly_what_the_role_is_allo
     besides = set(allowed(template, ROTATOR, mode="Enforce", kms_key=key)) - set(
         allowed(template, ROTATOR, mode="Enforce")
     )
-    assert besides - {"kms:GenerateDataKey", "kms:Decrypt"} <= {call.action for call in calls}
+    assert besides - {"kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"} <= {call.action for call in calls}
     assert secrets.describe_secret(SecretId=secret_of(name))["KmsKeyId"] == key
     assert len(account.client("iam").list_access_keys(UserName=name)["AccessKeyMetadata"]) == 2
