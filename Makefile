@@ -43,7 +43,7 @@ test: $(READY) ## lint, types and every test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m tests.simulation --users 120 --years 3 --seed 1
+	.venv/bin/python -m tests.simulation --users 80 --years 2 --seed 1
 	.venv/bin/python -m tests.simulation --users 100 --years 2 --seed 1 --faults 0.02
 	.venv/bin/python -m tests.component.faults
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile

@@ -276,6 +276,9 @@ def _wrong(section: str, told: dict[str, str], account: EmulatedAccount, name: s
         "RotatorErrors": lambda: ["ReservedConcurrentExecutions" in told["Undo"]],
         "OldestOrder": lambda: ["Enabled" in did, "ApproximateNumberOfMessages" in told["Verify"]],
         "Silence": lambda: ["ENABLED" in did, "users" in did],
+        # No commands of their own: they point to what stands elsewhere.
+        "FailedReplacements": lambda: [{"What to do", "Verify"} <= told.keys()],
+        "UnexplainedKeys": lambda: [{"What to do", "Verify"} <= told.keys()],
         "NoListener": lambda: ["SubscriptionArn" in did, int(told["Verify"].split()[-1]) >= 1],
     }
     return [f"{section}: number {at}" for at, fine in enumerate(expected[section]()) if not fine]
