@@ -8,7 +8,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions as failure
-from keyrotation.preview import main, why_failed
+from keyrotation.preview import main
+from keyrotation.refusals import why_failed
 
 from tests.component.account import NOW, Account
 from tests.component.calls import Call, Calls
