@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate synth permissions preview bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate synth permissions parameters preview bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -65,6 +65,9 @@ synth: $(READY) ## the CloudFormation template, into cdk.out
 
 permissions: $(READY) ## what each role may do and why, into docs/permissions.md
 	.venv/bin/python -m infra.permissions_table > docs/permissions.md
+
+parameters: $(READY) ## the parameters as the console shows them, into docs/parameters.md
+	PYTHONPATH=functions .venv/bin/python -m infra.parameters_page > docs/parameters.md
 
 preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
 	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)

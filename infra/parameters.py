@@ -20,6 +20,7 @@ class Whole:
     """A whole number with its bounds."""
 
     name: str
+    label: str
     default: int
     least: int
     most: int = LONGEST
@@ -29,54 +30,63 @@ class Whole:
 POLICY = (
     Whole(
         name="MaxKeyAgeDays",
+        label="Threshold in days",
         default=90,
         least=10,
         description="The threshold: an active access key is off before it is this many days old.",
     ),
     Whole(
         name="OverlapDays",
+        label="Overlap of old and new key in days",
         default=14,
         least=3,
         description="How many days the old and the new key both work.",
     ),
     Whole(
         name="WarnDays",
+        label="Notice before a replacement in days",
         default=7,
         least=1,
         description="Days of notice before a replacement is issued.",
     ),
     Whole(
         name="QuietDays",
+        label="Quiet days once the new key is used",
         default=7,
         least=2,
         description="Once the new key has been used, the old one counts as in use if used within this many days.",
     ),
     Whole(
         name="QuietDaysBeforeFirstUse",
+        label="Quiet days until the new key is used",
         default=35,
         least=2,
         description="Until the new key has been used, the old one counts as in use if used within this many days.",
     ),
     Whole(
         name="InUseExtensionDays",
+        label="Extension for a key in use in days",
         default=14,
         least=0,
         description="Days that a key in use is held past its off date, from the first reported hold. 0: none.",
     ),
     Whole(
         name="UnusedDays",
+        label="Unused for this many days: switch off",
         default=90,
         least=0,
         description="A key not used for this many days is switched off without a replacement. 0: never.",
     ),
     Whole(
         name="DeleteAfterDays",
+        label="Inactive for this many days: delete",
         default=30,
         least=0,
         description="An inactive key is deleted after this many days. 0: only when its slot is needed.",
     ),
     Whole(
         name="MaxUsersPerRun",
+        label="Users changed in one run at most",
         default=100,
         least=1,
         most=5000,
@@ -95,6 +105,7 @@ class Parameters:
             default="Audit",
             allowed_values=["Audit", "Enforce"],
             description="Audit: look and report, without any permission to change. Enforce: act.",
+            constraint_description="Mode must be Audit or Enforce.",
         )
         self.user_path_prefix = cdk.CfnParameter(
             stack,
@@ -115,7 +126,8 @@ class Parameters:
             ),
             description="ARNs of users and roles that may read the new keys besides their owners, from each user's next "
             "replacement on.",
-            constraint_description="SecretReaderArns must be ARNs of IAM users or roles, each by its full name.",
+            constraint_description="SecretReaderArns must be ARNs of IAM users or roles, each by its full name, with commas "
+            "between them; or empty.",
         )
         self.secrets_kms_key_arn = cdk.CfnParameter(
             stack,
@@ -160,6 +172,7 @@ class Parameters:
             allowed_values=["Changes", "Problems", "Always"],
             description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
             "failed, is critical or needs someone. Always: every run.",
+            constraint_description="Notify must be Changes, Problems or Always.",
         )
         self.runbook_url = cdk.CfnParameter(
             stack,
@@ -176,7 +189,7 @@ class Parameters:
             default="365",
             allowed_values=[str(days) for days in LOG_RETENTION],
             description="How many days the functions' logs, which hold each run's full report, are kept.",
-            constraint_description="LogRetentionDays must be one of the numbers that CloudWatch Logs takes, from 30 on.",
+            constraint_description=f"LogRetentionDays must be one of {', '.join(map(str, LOG_RETENTION))}.",
         )
         self.run_at = cdk.CfnParameter(
             stack,
@@ -194,9 +207,7 @@ class Parameters:
             description="The time zone of RunAt, by its IANA name, such as Europe/Berlin. Key ages are by UTC date.",
             constraint_description="TimeZone must be an IANA name, such as UTC or America/New_York.",
         )
-        stack.template_options.metadata = {
-            "AWS::CloudFormation::Interface": {"ParameterGroups": self._groups()}
-        }
+        stack.template_options.metadata = {"AWS::CloudFormation::Interface": self._form()}
 
     def policy_environment(self) -> dict[str, str]:
         """The policy as both functions read it: MaxKeyAgeDays is MAX_KEY_AGE_DAYS."""
@@ -205,21 +216,32 @@ class Parameters:
             for parameter in self._policy
         }
 
-    def _groups(self) -> list[dict[str, object]]:
+    def _form(self) -> dict[str, object]:
+        """How the console shows the parameters: in groups, each with a label."""
         groups = {
-            "What it may do": [self.mode, self.user_path_prefix],
-            "Who reads the new keys": [self.secret_reader_arns, self.secrets_kms_key_arn],
-            "Policy": self._policy,
-            "When it runs and who hears of it": [
-                self.alert_email,
-                self.notify,
-                self.runbook_url,
-                self.log_retention_days,
-                self.run_at,
-                self.time_zone,
-            ],
+            "What it may do": {self.mode: "Audit or Enforce", self.user_path_prefix: "Users below this path"},
+            "Who reads the new keys": {
+                self.secret_reader_arns: "Readers besides the owners",
+                self.secrets_kms_key_arn: "KMS key of the secrets",
+            },
+            "Policy": dict(zip(self._policy, (number.label for number in POLICY), strict=True)),
+            "When it runs and who hears of it": {
+                self.alert_email: "Address for mails and alarms",
+                self.notify: "Which runs send a mail",
+                self.runbook_url: "Where the runbook is",
+                self.log_retention_days: "Logs are kept for this many days",
+                self.run_at: "Time of the daily run",
+                self.time_zone: "Time zone of that time",
+            },
         }
-        return [
-            {"Label": {"default": label}, "Parameters": [parameter.node.id for parameter in parameters]}
-            for label, parameters in groups.items()
-        ]
+        return {
+            "ParameterGroups": [
+                {"Label": {"default": group}, "Parameters": [parameter.node.id for parameter in labels]}
+                for group, labels in groups.items()
+            ],
+            "ParameterLabels": {
+                parameter.node.id: {"default": label}
+                for labels in groups.values()
+                for parameter, label in labels.items()
+            },
+        }

@@ -1,16 +1,13 @@
 """`make permissions`: docs/permissions.md, made of the stack itself, so that it cannot say anything else than what is deployed."""
 
-import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aws_cdk as cdk
 
+from infra.pages import code, row, synthesized
 from infra.permissions import Grant
-from infra.stack import AccessKeyRotation
 
 _HEAD = """# Permissions
 
@@ -46,36 +43,31 @@ _OF_RESOURCES = {
 
 def table() -> str:
     """The whole document."""
-    with TemporaryDirectory() as directory:
-        # The feature flags change policies; bundling would need pip.
-        context = json.loads(Path(__file__).resolve().parents[1].joinpath("cdk.json").read_text())["context"]
-        app = cdk.App(outdir=directory, context={**context, "aws:cdk:bundling-stacks": []})
-        stack = AccessKeyRotation(app, "AccessKeyRotation")
-        template = app.synth().get_stack_by_name(stack.stack_name).template
-        names = {
-            stack.resolve(each.logical_id): each.node.path.partition("/")[2].removesuffix("/Resource")
-            for each in stack.node.find_all()
-            if isinstance(each, cdk.CfnElement)
-        }
-        roles = [
-            _row(granted.role, granted.when, *_granted(stack, names, grant))
-            for granted in stack.granted
-            for grant in granted.grants
-        ]
-        wildcards = {
-            _text(names, stack.resolve(grant.resource.arn)): grant.resource.wildcard_because
-            for granted in stack.granted
-            for grant in granted.grants
-            if grant.resource.wildcard_because
-        }
-    because = [f"- {_code(arn)}: {reason}\n" for arn, reason in wildcards.items()]
+    stack, template = synthesized()
+    names = {
+        stack.resolve(each.logical_id): each.node.path.partition("/")[2].removesuffix("/Resource")
+        for each in stack.node.find_all()
+        if isinstance(each, cdk.CfnElement)
+    }
+    roles = [
+        row(granted.role, granted.when, *_granted(stack, names, grant))
+        for granted in stack.granted
+        for grant in granted.grants
+    ]
+    wildcards = {
+        _text(names, stack.resolve(grant.resource.arn)): grant.resource.wildcard_because
+        for granted in stack.granted
+        for grant in granted.grants
+        if grant.resource.wildcard_because
+    }
+    because = [f"- {code(arn)}: {reason}\n" for arn, reason in wildcards.items()]
     policies = list(_resource_policies(template, names))
     return "".join([_HEAD, _ROLES, *roles, _POLICIES, *policies, _WILDCARDS, *because])
 
 
 def _granted(stack: cdk.Stack, names: dict[str, str], grant: Grant) -> Iterator[str]:
-    yield "<br>".join(_code(action) for action in grant.actions)
-    yield _code(_text(names, stack.resolve(grant.resource.arn)))
+    yield "<br>".join(code(action) for action in grant.actions)
+    yield code(_text(names, stack.resolve(grant.resource.arn)))
     yield _condition(names, stack.resolve(dict(grant.conditions)))
     yield grant.needed_by
 
@@ -90,11 +82,11 @@ def _resource_policies(template: dict[str, Any], names: dict[str, str]) -> Itera
             [names[logical_id]] if subjects is None else [_text(names, each) for each in properties[subjects]]
         )
         for statement in properties[document]["Statement"]:
-            yield _row(
+            yield row(
                 ", ".join(of).removeprefix("${").removesuffix("}"),
                 statement["Effect"],
                 _principal(names, statement["Principal"]),
-                "<br>".join(_code(action) for action in _listed(statement["Action"])),
+                "<br>".join(code(action) for action in _listed(statement["Action"])),
                 _condition(names, statement.get("Condition", {})),
                 statement.get("Sid", "TLS only"),
             )
@@ -104,12 +96,12 @@ def _principal(names: dict[str, str], principal: Any) -> str:
     if principal == "*":
         return "anybody"
     [(_, value)] = principal.items()
-    return "anybody" if value == "*" else _code(_text(names, value))
+    return "anybody" if value == "*" else code(_text(names, value))
 
 
 def _condition(names: dict[str, str], conditions: dict[str, dict[str, Any]]) -> str:
     return "<br>".join(
-        f"{operator} {_code(key)} " + ", ".join(_code(_text(names, each)) for each in _listed(value))
+        f"{operator} {code(key)} " + ", ".join(code(_text(names, each)) for each in _listed(value))
         for operator, keys in conditions.items()
         for key, value in keys.items()
     )
@@ -131,14 +123,6 @@ def _text(names: dict[str, str], value: Any) -> str:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |\n"
 
 
 if __name__ == "__main__":

@@ -31,13 +31,21 @@ class Policy:
             raise PolicyError("\n".join(problems))
 
     def _problems(self) -> list[str]:
-        """Each inequality was found by simulation: break one and some user is blocked, flaps or is cut off."""
         negative = [
             f"{parameter_name(each.name)} is {getattr(self, each.name)}: it cannot be negative"
             for each in fields(self)
             if getattr(self, each.name) < 0
         ]
-        refused = {
+        return negative + [
+            f"{rule} ({self._values(rule)})" for rule, broken in self.rules().items() if broken
+        ]
+
+    def rules(self) -> dict[str, bool]:
+        """What must hold, in words, and whether this policy breaks it.
+
+        Each inequality was found by simulation: break one and some user is blocked, flaps or is cut off.
+        """
+        return {
             "WarnDays must be 1 or more": self.warn_days < 1,
             "QuietDays must be 2 or more": self.quiet_days < 2,
             "MaxUsersPerRun must be from 1 to 5000": not 1 <= self.max_users_per_run <= 5000,
@@ -57,7 +65,6 @@ class Policy:
             < self.unused_days
             <= max(self.overlap_days + self.in_use_extension_days, self.quiet_days_before_first_use),
         }
-        return negative + [f"{rule} ({self._values(rule)})" for rule, broken in refused.items() if broken]
 
     def _values(self, rule: str) -> str:
         """The values of the parameters that a rule names: `OverlapDays=14, QuietDays=20`."""

@@ -1,11 +1,13 @@
-"""Every parameter is read by something, starts with the design's default and refuses what cannot be meant."""
+"""Every parameter starts with the design's default, refuses what cannot be meant, and stands in the console's form."""
 
 import re
 from typing import Any
 
 import pytest
+from keyrotation.policy import Policy
 
-from tests.infra.synthesized import Template, of_type
+from infra.parameters_page import page
+from tests.infra.synthesized import ROOT, Template, of_type
 
 # name: default, least, most
 NUMBERS = {
@@ -163,10 +165,49 @@ def test_the_logs_of_both_functions_are_kept_as_long_as_is_said(template: Templa
     assert "7" not in allowed
 
 
-def test_every_parameter_says_what_it_means_and_stands_in_one_group(template: Template) -> None:
-    assert [name for name, each in own(template).items() if len(each.get("Description", "")) < 20] == []
-    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(own(template))
+def test_every_parameter_says_what_it_means_and_what_it_refuses_by_its_name(template: Template) -> None:
+    silent = [name for name, each in own(template).items() if len(each.get("Description", "")) < 20]
+    unexplained = [
+        name
+        for name, each in own(template).items()
+        if not each.get("ConstraintDescription", "").startswith(f"{name} must be ")
+    ]
+    assert (silent, unexplained) == ([], [])
+
+
+def test_a_refusal_names_every_value_that_is_allowed(template: Template) -> None:
+    words = {name: re.findall(r"\w+", each["ConstraintDescription"]) for name, each in own(template).items()}
+    unnamed = {
+        (name, value)
+        for name, each in own(template).items()
+        for value in each.get("AllowedValues", [])
+        if str(value) not in words[name]
+    }
+    assert unnamed == set()
+
+
+def test_every_parameter_stands_in_one_group_of_the_consoles_form_with_a_label_of_its_own(
+    template: Template,
+) -> None:
+    form = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in form["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(own(template))
+    labels = {name: each["default"] for name, each in form["ParameterLabels"].items()}
+    assert labels.keys() == own(template).keys()
+    assert len(set(labels.values())) == len(labels)
+    assert [label for name, label in labels.items() if label == name or not 8 <= len(label) <= 40] == []
+
+
+PAGE = (ROOT / "docs" / "parameters.md").read_text()
+
+
+def test_the_page_of_the_parameters_is_what_the_command_makes() -> None:
+    assert page() == PAGE, "make parameters"
+
+
+@pytest.mark.parametrize("rule", Policy().rules())
+def test_the_page_tells_what_must_fit_together(rule: str) -> None:
+    assert f"- {rule}\n" in PAGE
 
 
 @pytest.mark.parametrize("function", ["Scanner", "Rotator"])
