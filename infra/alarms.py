@@ -1,4 +1,4 @@
-"""The alarms: what makes the silence of a quiet day trustworthy. Each says what it means and what to do first."""
+"""The alarms: what makes the silence of a quiet day trustworthy. Each says what it means, what to do first, and where the rest is."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -25,9 +25,11 @@ class Alarms(Construct):
         dead_orders: sqs.IQueue,
         dead_firings: sqs.IQueue,
         topic: sns.ITopic,
+        runbook_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self._topic = topic
+        self._runbook_url = runbook_url
         self.all: list[cloudwatch.IAlarm] = []
         five_minutes = cdk.Duration.minutes(5)
 
@@ -167,7 +169,7 @@ class Alarms(Construct):
             self,
             name,
             metric=metric,
-            alarm_description=f"{description} The steps are in docs/runbook.md, {name}.",
+            alarm_description=f"{description} The steps: {self._runbook_url}, {name}.",
             comparison_operator=comparison,
             threshold=threshold,
             evaluation_periods=periods,

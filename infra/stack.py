@@ -112,6 +112,7 @@ class AccessKeyRotation(cdk.Stack):
             dead_orders=orders.dead_letters,
             dead_firings=schedule.dead_letters,
             topic=topic.topic,
+            runbook_url=parameters.runbook_url.value_as_string,
         )
         Dashboard(
             self,

@@ -60,6 +60,11 @@ def alarm(template: Template, name: str) -> dict[str, Any]:
     return properties(template, "AWS::CloudWatch::Alarm", f"Alarms/{name}")
 
 
+def described(template: Template, name: str, *, runbook: str) -> str:
+    """As the stack says it with this RunbookUrl."""
+    return text(template, alarm(template, name)["AlarmDescription"]).replace("${RunbookUrl}", runbook)
+
+
 def test_what_is_watched_is_the_functions_the_queues_and_the_silence(template: Template) -> None:
     watched = {
         name: (
@@ -82,11 +87,11 @@ def test_an_alarm_goes_to_the_topic(template: Template, name: str) -> None:
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_an_alarm_says_what_it_means_and_what_to_do_first(template: Template, name: str) -> None:
-    description = alarm(template, name)["AlarmDescription"]
+    description = described(template, name, runbook="x" * 200)
     meaning, _, first = description.partition(" First: ")
     assert len(meaning) > 30
     assert len(first) > 30
-    # CloudWatch's own limit.
+    # CloudWatch's own limit, with the longest RunbookUrl.
     assert len(description) <= 1024
 
 
@@ -105,9 +110,10 @@ def test_it_is_read_from_what_the_rotator_says_in_every_run(template: Template, 
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_an_alarm_names_its_section_of_the_runbook(template: Template, name: str) -> None:
+def test_an_alarm_links_the_runbook_and_names_its_section(template: Template, name: str) -> None:
+    link = "https://wiki.example.com/keys"
+    assert described(template, name, runbook=link).endswith(f" The steps: {link}, {name}.")
     sections = [line for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")]
-    assert f"The steps are in docs/runbook.md, {name}." in alarm(template, name)["AlarmDescription"]
     assert len([section for section in sections if section.endswith(f"({name})")]) == 1
 
 
