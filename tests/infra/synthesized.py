@@ -28,6 +28,37 @@ def synthesize(outdir: Path) -> Template:
     return template
 
 
+def parameters_of(template: Template) -> dict[str, Any]:
+    """The stack's own parameters, by name: the CDK has one of its own, which the template's Rules read."""
+    return {name: each for name, each in template["Parameters"].items() if name != "BootstrapVersion"}
+
+
+def with_parameters(template: Template, **parameters: str) -> Template:
+    """The template once CloudFormation has put these values in, the others being at their defaults.
+
+    A resource whose condition does not hold is not there.
+    """
+    values = {name: str(each["Default"]) for name, each in template["Parameters"].items()} | parameters
+    present = {
+        logical_id: resource
+        for logical_id, resource in template["Resources"].items()
+        if holds(template, resource.get("Condition"), **parameters)
+    }
+    deployed: Template = _put_in({**template, "Resources": present}, values)
+    return deployed
+
+
+def _put_in(value: Any, values: dict[str, str]) -> Any:
+    match value:
+        case {"Ref": str(name)} if name in values:
+            return values[name]
+        case dict():
+            return {key: _put_in(each, values) for key, each in value.items()}
+        case list():
+            return [_put_in(each, values) for each in value]
+    return value
+
+
 def of_type(template: Template, resource_type: str) -> dict[str, dict[str, Any]]:
     """The resources of a type by their construct path within the stack: `Scanner/Role`."""
     return {
@@ -61,9 +92,13 @@ def text(template: Template, value: Any) -> str:
         case {"Fn::Join": [",", {"Ref": str(name)}]}:
             # A list that is a parameter.
             return "${" + name + "}"
+        case {"Fn::Join": [",", str(members)]}:
+            return members
         case {"Fn::Join": [separator, parts]}:
             joined: str = separator.join(text(template, part) for part in parts)
             return joined
+        case {"Fn::Select": [index, {"Fn::Split": [separator, str(whole)]}]}:
+            return whole.split(separator)[int(index)]
         case {"Fn::Select": [index, {"Fn::Split": [separator, whole]}]}:
             return f"{text(template, whole)}.split({separator!r})[{index}]"
     raise AssertionError(f"an intrinsic function that no test expects: {value}")

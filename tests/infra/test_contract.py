@@ -1,13 +1,14 @@
 """Contracts between the template and the functions, checked with the functions' own code."""
 
-import dataclasses
+import json
 import re
 
 import pytest
-from keyrotation.policy import Policy, parameter_name
-from keyrotation.settings import RotatorSettings, ScannerSettings, SettingsError
+from keyrotation.policy import Policy
+from keyrotation.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
 
-from tests.infra.synthesized import Template, properties, text
+from tests.infra.roles import ROTATOR, allowed
+from tests.infra.synthesized import Template, of_type, parameters_of, properties, text, with_parameters
 
 # What CloudFormation and Lambda put in place of what the template refers to.
 DEPLOYED = {
@@ -22,15 +23,12 @@ OF_LAMBDA = {"AWS_REGION": "eu-west-1"}
 
 def environment(template: Template, function: str, **parameters: str) -> dict[str, str]:
     """The function's environment once deployed, with these parameters and the others at their defaults."""
-    defaults = {
-        name: str(each["Default"]) for name, each in template["Parameters"].items() if "Default" in each
-    }
-    known = {**DEPLOYED, **defaults, **parameters}
-    variables = properties(template, "AWS::Lambda::Function", f"{function}/Function")["Environment"][
+    deployed = with_parameters(template, **parameters)
+    variables = properties(deployed, "AWS::Lambda::Function", f"{function}/Function")["Environment"][
         "Variables"
     ]
     return OF_LAMBDA | {
-        name: re.sub(r"\$\{([^}]+)\}", lambda found: known[found[1]], text(template, value))
+        name: re.sub(r"\$\{([^}]+)\}", lambda found: DEPLOYED[found[1]], text(deployed, value))
         for name, value in variables.items()
     }
 
@@ -41,48 +39,102 @@ def test_the_functions_understand_the_environment_they_are_given(template: Templ
     assert rotator.policy == Policy()
     assert rotator.account == "123456789012"
     assert rotator.function_timeout_seconds == 900
+    assert rotator.log_group_name == "AccessKeyRotation-RotatorLogs-1"
 
 
-@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(Policy)])
-def test_each_parameter_reaches_the_setting_of_its_name(template: Template, name: str) -> None:
-    changed = getattr(Policy(), name) + 1
-    for function, settings in (("Scanner", ScannerSettings), ("Rotator", RotatorSettings)):
-        given = environment(template, function, **{parameter_name(name): str(changed)})
-        assert getattr(settings.parse(given).policy, name) == changed
-
-
-def test_the_mode_reaches_the_rotator(template: Template) -> None:
-    assert RotatorSettings.parse(environment(template, "Rotator", Mode="Enforce")).mode == "Enforce"
-    assert RotatorSettings.parse(environment(template, "Rotator")).mode == "Audit"
-
-
-def test_where_it_works_and_who_reads_reaches_the_functions(template: Template) -> None:
-    reader, key = "arn:aws:iam::123456789012:role/reader", "arn:aws:kms:eu-west-1:123456789012:key/mine"
-    given = {
-        "UserPathPrefix": "/apps/",
-        "SecretReaderArns": f"{reader},{reader}2",
-        "SecretsKmsKeyArn": key,
+def behaviour(template: Template, **parameters: str) -> dict[str, object]:
+    """What a deployment with these parameters does, as the functions' own parsers and its resources have it."""
+    scanner = ScannerSettings.parse(environment(template, "Scanner", **parameters))
+    rotator = RotatorSettings.parse(environment(template, "Rotator", **parameters))
+    deployed = with_parameters(template, **parameters)
+    may = allowed(deployed, ROTATOR, mode=parameters.get("Mode", "Audit"))
+    schedule = properties(deployed, "AWS::Scheduler::Schedule", "Daily/Schedule")
+    (dashboard,) = of_type(deployed, "AWS::CloudWatch::Dashboard").values()
+    told = next(
+        widget["properties"]["markdown"]
+        for widget in json.loads(text(deployed, dashboard["Properties"]["DashboardBody"]))["widgets"]
+    )
+    return {
+        **{f"scanner: {name}": value for name, value in vars(scanner.policy).items()},
+        **{f"rotator: {name}": value for name, value in vars(rotator.policy).items()},
+        "scanner: users below": scanner.user_path_prefix,
+        "rotator: users below": rotator.user_path_prefix,
+        "rotator may make keys": "iam:CreateAccessKey" in may,
+        "rotator may look at": [arn.rpartition(":")[2] for arn in may["iam:GetUser"]],
+        "rotator: mode": rotator.mode,
+        "secrets: readers": rotator.secret_reader_arns,
+        "secrets: key": rotator.secrets_kms_key_arn,
+        "mail: which": rotator.notify,
+        "mail: runbook": rotator.runbook_url,
+        "mail: to": [
+            each["Properties"]["Endpoint"] for each in of_type(deployed, "AWS::SNS::Subscription").values()
+        ],
+        "alarms: runbook": {
+            text(deployed, alarm["Properties"]["AlarmDescription"])
+            .rpartition(" The steps: ")[2]
+            .split(",")[0]
+            for alarm in of_type(deployed, "AWS::CloudWatch::Alarm").values()
+        },
+        "dashboard: threshold": re.findall(r"MaxKeyAgeDays = (\S+)\.", told),
+        "logs: days": [
+            each["Properties"]["RetentionInDays"]
+            for each in of_type(deployed, "AWS::Logs::LogGroup").values()
+        ],
+        "runs": text(deployed, schedule["ScheduleExpression"]),
+        "runs: zone": schedule["ScheduleExpressionTimezone"],
     }
-    assert ScannerSettings.parse(environment(template, "Scanner", **given)).user_path_prefix == "/apps/"
-    rotator = RotatorSettings.parse(environment(template, "Rotator", **given))
-    assert rotator.user_path_prefix == "/apps/"
-    assert rotator.secret_reader_arns == (reader, f"{reader}2")
-    assert rotator.secrets_kms_key_arn == key
+
+
+def of_both(field: str, value: object) -> dict[str, object]:
+    return {f"scanner: {field}": value, f"rotator: {field}": value}
+
+
+READER, KEY = "arn:aws:iam::123456789012:role/reader", "arn:aws:kms:eu-west-1:123456789012:key/mine"
+WIKI = "https://wiki.example.com/keys"
+# parameter: another value, and what a deployment with it does otherwise
+CHANGES: dict[str, tuple[str, dict[str, object]]] = {
+    "Mode": ("Enforce", {"rotator: mode": Mode.ENFORCE, "rotator may make keys": True}),
+    "UserPathPrefix": (
+        "/apps/",
+        {**of_both("users below", "/apps/"), "rotator may look at": ["user/apps/*"]},
+    ),
+    "SecretReaderArns": (f"{READER},{READER}2", {"secrets: readers": (READER, f"{READER}2")}),
+    "SecretsKmsKeyArn": (KEY, {"secrets: key": KEY}),
+    "MaxKeyAgeDays": ("120", {**of_both("max_key_age_days", 120), "dashboard: threshold": ["120"]}),
+    "OverlapDays": ("20", of_both("overlap_days", 20)),
+    "WarnDays": ("5", of_both("warn_days", 5)),
+    "QuietDays": ("9", of_both("quiet_days", 9)),
+    "QuietDaysBeforeFirstUse": ("40", of_both("quiet_days_before_first_use", 40)),
+    "InUseExtensionDays": ("0", of_both("in_use_extension_days", 0)),
+    "UnusedDays": ("0", of_both("unused_days", 0)),
+    "DeleteAfterDays": ("60", of_both("delete_after_days", 60)),
+    "MaxUsersPerRun": ("5", of_both("max_users_per_run", 5)),
+    "AlertEmail": ("on-call@example.com", {"mail: to": ["on-call@example.com"]}),
+    "Notify": ("Problems", {"mail: which": Notify.PROBLEMS}),
+    "RunbookUrl": (WIKI, {"mail: runbook": WIKI, "alarms: runbook": {WIKI}}),
+    "LogRetentionDays": ("90", {"logs: days": ["90", "90"]}),
+    "RunAt": ("19:45", {"runs": "cron(45 19 * * ? *)"}),
+    "TimeZone": ("Europe/Berlin", {"runs: zone": "Europe/Berlin"}),
+}
+
+
+def test_every_parameter_is_changed_by_the_test_below(template: Template) -> None:
+    assert CHANGES.keys() == parameters_of(template).keys()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_parameter_that_is_changed_changes_what_is_done_and_nothing_else(
+    template: Template, name: str
+) -> None:
+    value, otherwise = CHANGES[name]
+    before, after = behaviour(template), behaviour(template, **{name: value})
+    assert {what: after[what] for what in after if after[what] != before[what]} == otherwise
 
 
 def test_an_order_is_hidden_for_exactly_as_long_as_its_queue_hides_one(template: Template) -> None:
     queue = properties(template, "AWS::SQS::Queue", "Orders/Queue")
     rotator = RotatorSettings.parse(environment(template, "Rotator"))
     assert rotator.order_hidden_seconds == queue["VisibilityTimeout"]
-
-
-def test_what_is_told_and_where_reaches_the_rotator(template: Template) -> None:
-    told = RotatorSettings.parse(
-        environment(template, "Rotator", Notify="Problems", RunbookUrl="https://wiki.example.com/keys")
-    )
-    assert told.notify == "Problems"
-    assert told.runbook_url == "https://wiki.example.com/keys"
-    assert told.log_group_name == "AccessKeyRotation-RotatorLogs-1"
 
 
 @pytest.mark.parametrize("function", ["Scanner", "Rotator"])
