@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.policy import Policy, PolicyError, parameter_name
+from keyrotation.settings import whole_number
 
 from infra.parameters import POLICY
 
@@ -21,9 +22,9 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
     told = []
     for name in numbers.keys() & given.keys():
         try:
-            numbers[name] = int(given[name])
-        except ValueError:
-            told.append(f"{name} is {given[name]!r}: not a whole number")
+            numbers[name] = whole_number(given[name])
+        except ValueError as refused:
+            told.append(f"{name} is {given[name]!r}: {refused}")
     if told:
         return sorted(told)
     try:

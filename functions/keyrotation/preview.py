@@ -25,6 +25,7 @@ from keyrotation.policy import Policy, PolicyError, parameter_name
 from keyrotation.refusals import TRIES, why_failed
 from keyrotation.renderings import as_json, comma_separated, table
 from keyrotation.secret_store import SecretStore
+from keyrotation.settings import whole_number
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -143,7 +144,7 @@ def _options() -> argparse.ArgumentParser:
     for each in fields(Policy):
         option = f"--{each.name.replace('_', '-')}"
         told = f"the parameter {parameter_name(each.name)} (default: {each.default})"
-        parser.add_argument(option, type=int, default=each.default, metavar="N", help=told)
+        parser.add_argument(option, type=whole_number, default=each.default, metavar="N", help=told)
     return parser
 
 

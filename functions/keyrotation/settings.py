@@ -114,7 +114,7 @@ def _read(environment: Mapping[str, str], parsers: Mapping[str, Callable[[str], 
     days = [each.name for each in fields(Policy)]
     values: dict[str, Any] = {}
     problems = []
-    for name, parser in {**dict.fromkeys(days, _number), **parsers}.items():
+    for name, parser in {**dict.fromkeys(days, whole_number), **parsers}.items():
         variable = name.upper()
         try:
             values[name] = parser(environment[variable])
@@ -132,7 +132,8 @@ def _read(environment: Mapping[str, str], parsers: Mapping[str, Callable[[str], 
     return {**values, "policy": policy}
 
 
-def _number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Of a parameter. Raises ValueError."""
     # CloudFormation hands a Number on as it was typed: 90 may come as 90.0.
     if not re.fullmatch(r"-?[0-9]{1,6}(\.0+)?", text):
         raise ValueError("not a whole number")
@@ -140,7 +141,7 @@ def _number(text: str) -> int:
 
 
 def _positive(text: str) -> int:
-    number = _number(text)
+    number = whole_number(text)
     if number <= 0:
         raise ValueError("not a positive number")
     return number

@@ -36,7 +36,8 @@ def test_the_words_are_those_of_the_functions(parameter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [[], ["Mode=Enforce", "AlertEmail=a@example.com"], ["MaxKeyAgeDays=60"]]
+    "parameters",
+    [[], ["Mode=Enforce", "AlertEmail=a@example.com"], ["MaxKeyAgeDays=60"], ["MaxKeyAgeDays=60.0"]],
 )
 def test_what_fits_together_is_let_through(parameters: list[str]) -> None:
     assert problems(parameters, deployed={}) == []
