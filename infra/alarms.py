@@ -59,7 +59,7 @@ class Alarms(Construct):
                 period=five_minutes, statistic="Maximum"
             ),
             "A firing of the schedule never became an order, so that day's run did not start: the scanner could not "
-            "be invoked, or failed three times, or is stopped. First: read the message in the schedule's dead-letter "
+            "be invoked, or failed three times. First: read the message in the schedule's dead-letter "
             "queue (ERROR_MESSAGE in its attributes, or responsePayload in its body) and fix the cause; then start "
             "a run by hand and purge that queue.",
         )
@@ -118,8 +118,8 @@ class Alarms(Construct):
         self._alarm(
             "Silence",
             orders.metric_number_of_messages_deleted(period=cdk.Duration.hours(1), statistic="Sum"),
-            "No run was completed for 26 hours: nothing watches the keys. First: see that the schedule is enabled, "
-            "then look for its last firing in the scanner's log and for the order in the rotator's.",
+            "No run was completed for 26 hours: nothing watches the keys. First: see that nobody turned the schedule "
+            "off (the stack's output StartAgain turns it on), then look for its last firing in the scanner's log and for the order in the rotator's.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=26,

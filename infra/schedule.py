@@ -66,7 +66,7 @@ class Schedule(Construct):
         schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
-            description="Starts the daily access key rotation; disable it to stop the rotation",
+            description="Starts the daily access key rotation. The stack's outputs Stop and StartAgain turn it off and on",
             schedule_expression=f"cron({minute} {hour} * * ? *)",
             schedule_expression_timezone=time_zone.value_as_string,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),

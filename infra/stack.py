@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra import bundle, permissions
 from infra.alarms import Alarms
+from infra.commands import Commands
 from infra.dashboard import Dashboard
 from infra.function import TIMEOUT_SECONDS, Function
 from infra.orders import Orders
@@ -135,14 +136,16 @@ class AccessKeyRotation(cdk.Stack):
             "RotatorRoleArn": rotator.role.role_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)
-        region, scan = f"--region {self.region}", f"--function-name {scanner.function.function_name}"
+        commands = Commands(stack=self)
+        policy = {name.lower(): value for name, value in parameters.policy_environment().items()}
         for name, command in {
-            "RunNow": f"aws lambda invoke {region} {scan} --cli-binary-format raw-in-base64-out "
-            '--payload \'{"run_id": "by-hand-1"}\' /dev/stdout',
-            "Preview": f"make preview ARGS='{region} --user-path-prefix {parameters.user_path_prefix.value_as_string}'",
-            "Stop": f"aws lambda put-function-concurrency {region} {scan} --reserved-concurrent-executions 0",
-            "StartAgain": f"aws lambda delete-function-concurrency {region} {scan}",
-            "ReadLastReport": f"aws logs tail {rotator.log_group.log_group_name} {region} --since 1d --format short",
+            "RunNow": commands.run(scanner_name=scanner.function.function_name),
+            "Preview": commands.preview(
+                user_path_prefix=parameters.user_path_prefix.value_as_string, **policy
+            ),
+            "Stop": commands.switch("DISABLED", schedule_name=schedule.name),
+            "StartAgain": commands.switch("ENABLED", schedule_name=schedule.name),
+            "ReadLastReport": commands.read_log(log_group_name=rotator.log_group.log_group_name),
         }.items():
             cdk.CfnOutput(self, name, value=command, description="A command, ready to run")
         cdk.CfnOutput(self, "Kept", value=KEPT)

@@ -1,7 +1,7 @@
 """The words of an AWS CLI 2 command, translated one-to-one into a call of boto3; `python aws.py sqs purge-queue ...`.
 
-So that the commands of docs/runbook.md and of the mails are run as they stand on a machine without that CLI. What the operation's
-own model does not know is refused.
+So that the commands of docs/runbook.md, of the mails and of the stack's outputs are run as they stand on a machine without
+that CLI. What the operation's own model does not know is refused.
 """
 
 import json
@@ -14,7 +14,7 @@ import boto3
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 
-OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "region"}
+OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "region"}
 
 
 def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str:
@@ -29,7 +29,9 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     members = {xform_name(name, "-"): name for name in shapes}
     if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")
-    parameters = {
+    # What is said by an option counts, whatever the JSON says.
+    (in_json,) = given.get("cli-input-json", ["{}"])
+    parameters = json.loads(in_json) | {
         members[name]: _value(shapes[members[name]], values)
         for name, values in given.items()
         if name in members
@@ -41,8 +43,17 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     if "query" in given:
         answer = jmespath.search(given["query"][0], answer)
     if given.get("output") == ["text"]:
-        return "\t".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+        return _as_text(answer)
     return json.dumps(answer, default=str)
+
+
+def _as_text(answer: object) -> str:
+    """A list of lists is a line for each; any other list is one line."""
+    if not isinstance(answer, list):
+        return str(answer)
+    if any(isinstance(each, list) for each in answer):
+        return "\n".join(map(_as_text, answer))
+    return "\t".join(map(str, answer))
 
 
 def _options(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:

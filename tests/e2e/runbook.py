@@ -20,21 +20,15 @@ def commands(text: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in text.splitlines() if line.startswith("    "))
 
 
-class Runbook:
-    """Follows one section; `binaries` is an empty folder, where `aws` is put."""
+class Shell:
+    """bash of an administrator, with tests/e2e/aws.py as `aws`, which is put into the empty folder `binaries`."""
 
-    def __init__(self, account: EmulatedAccount, alarm: str, *, binaries: Path) -> None:
-        preamble, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
-        (section,) = (each for each in sections if each.partition("\n")[0].endswith(f"({alarm})"))
-        self._next = [commands(preamble)]
+    def __init__(self, account: EmulatedAccount, *, binaries: Path) -> None:
         self._variables = binaries / "variables"
-        # **Label.** text, up to the next label
-        labels = re.split(r"^\*\*([^*]+)\.\*\*", section, flags=re.MULTILINE)[1:]
-        self._parts = dict(zip(labels[::2], labels[1::2], strict=True))
         aws = binaries / "aws"
         aws.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(AWS))} "$@"\n')
         aws.chmod(0o755)
-        self._environment = {
+        self.environment = {
             "PATH": f"{binaries}{os.pathsep}{os.defpath}",
             "HOME": str(binaries),
             "AWS_ACCESS_KEY_ID": ADMIN.key_id,
@@ -44,25 +38,42 @@ class Runbook:
             "AWS_CA_BUNDLE": str(account.emulator.ca),
         }
 
-    def given(self, **variables: str) -> None:
-        """What the runbook has people set from the mail."""
-        self._environment |= variables
-
-    def follow(self, label: str) -> str:
-        """Run the commands of a part, such as "What to do"; what they print. Variables stay, as in a person's shell."""
+    def run(self, *commands: str) -> str:
+        """What they print. Variables stay, as in a person's shell."""
         keep = f"env -0 > {shlex.quote(str(self._variables))}"
-        script = "\n".join(["set -aeuo pipefail", *self._next, commands(self._parts[label]), keep])
         done = subprocess.run(
-            ["bash", "-c", script],
-            env=self._environment,
+            ["bash", "-c", "\n".join(["set -aeuo pipefail", *commands, keep])],
+            env=self.environment,
+            cwd=CHECKOUT,
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
         if done.returncode != 0:
-            raise AssertionError(f"docs/runbook.md does not work: {done.stderr}")
-        self._next = []
+            raise AssertionError(f"a command does not work: {done.stderr}")
         kept = self._variables.read_text().split("\0")
-        self._environment = dict(each.split("=", 1) for each in kept if each)
+        self.environment = dict(each.split("=", 1) for each in kept if each)
         return done.stdout
+
+
+class Runbook:
+    """Follows one section."""
+
+    def __init__(self, account: EmulatedAccount, alarm: str, *, binaries: Path) -> None:
+        preamble, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
+        (section,) = (each for each in sections if each.partition("\n")[0].endswith(f"({alarm})"))
+        self._next = [commands(preamble)]
+        # **Label.** text, up to the next label
+        labels = re.split(r"^\*\*([^*]+)\.\*\*", section, flags=re.MULTILINE)[1:]
+        self._parts = dict(zip(labels[::2], labels[1::2], strict=True))
+        self._shell = Shell(account, binaries=binaries)
+
+    def given(self, **variables: str) -> None:
+        """What the runbook has people set from the mail."""
+        self._shell.environment |= variables
+
+    def follow(self, label: str) -> str:
+        """Run the commands of a part, such as "What to do"; what they print."""
+        first, self._next = self._next, []
+        return self._shell.run(*first, commands(self._parts[label]))

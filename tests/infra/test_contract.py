@@ -54,11 +54,15 @@ def behaviour(template: Template, **parameters: str) -> dict[str, object]:
         widget["properties"]["markdown"]
         for widget in json.loads(text(deployed, dashboard["Properties"]["DashboardBody"]))["widgets"]
     )
+    previewed = re.findall(
+        r"--([a-z-]+) (\S+?)(?= |'$)", text(deployed, deployed["Outputs"]["Preview"]["Value"])
+    )
     return {
         **{f"scanner: {name}": value for name, value in vars(scanner.policy).items()},
         **{f"rotator: {name}": value for name, value in vars(rotator.policy).items()},
-        "scanner: users below": scanner.user_path_prefix,
-        "rotator: users below": rotator.user_path_prefix,
+        **{f"preview: {option.replace('-', '_')}": value for option, value in previewed},
+        "scanner: user_path_prefix": scanner.user_path_prefix,
+        "rotator: user_path_prefix": rotator.user_path_prefix,
         "rotator may make keys": "iam:CreateAccessKey" in may,
         "rotator may look at": [arn.rpartition(":")[2] for arn in may["iam:GetUser"]],
         "rotator: mode": rotator.mode,
@@ -85,8 +89,9 @@ def behaviour(template: Template, **parameters: str) -> dict[str, object]:
     }
 
 
-def of_both(field: str, value: object) -> dict[str, object]:
-    return {f"scanner: {field}": value, f"rotator: {field}": value}
+def of_all(field: str, value: object) -> dict[str, object]:
+    """Both functions, and the command that says what they would do."""
+    return {f"scanner: {field}": value, f"rotator: {field}": value, f"preview: {field}": str(value)}
 
 
 READER, KEY = "arn:aws:iam::123456789012:role/reader", "arn:aws:kms:eu-west-1:123456789012:key/mine"
@@ -96,19 +101,19 @@ CHANGES: dict[str, tuple[str, dict[str, object]]] = {
     "Mode": ("Enforce", {"rotator: mode": Mode.ENFORCE, "rotator may make keys": True}),
     "UserPathPrefix": (
         "/apps/",
-        {**of_both("users below", "/apps/"), "rotator may look at": ["user/apps/*"]},
+        {**of_all("user_path_prefix", "/apps/"), "rotator may look at": ["user/apps/*"]},
     ),
     "SecretReaderArns": (f"{READER},{READER}2", {"secrets: readers": (READER, f"{READER}2")}),
     "SecretsKmsKeyArn": (KEY, {"secrets: key": KEY}),
-    "MaxKeyAgeDays": ("120", {**of_both("max_key_age_days", 120), "dashboard: threshold": ["120"]}),
-    "OverlapDays": ("20", of_both("overlap_days", 20)),
-    "WarnDays": ("5", of_both("warn_days", 5)),
-    "QuietDays": ("9", of_both("quiet_days", 9)),
-    "QuietDaysBeforeFirstUse": ("40", of_both("quiet_days_before_first_use", 40)),
-    "InUseExtensionDays": ("0", of_both("in_use_extension_days", 0)),
-    "UnusedDays": ("0", of_both("unused_days", 0)),
-    "DeleteAfterDays": ("60", of_both("delete_after_days", 60)),
-    "MaxUsersPerRun": ("5", of_both("max_users_per_run", 5)),
+    "MaxKeyAgeDays": ("120", {**of_all("max_key_age_days", 120), "dashboard: threshold": ["120"]}),
+    "OverlapDays": ("20", of_all("overlap_days", 20)),
+    "WarnDays": ("5", of_all("warn_days", 5)),
+    "QuietDays": ("9", of_all("quiet_days", 9)),
+    "QuietDaysBeforeFirstUse": ("40", of_all("quiet_days_before_first_use", 40)),
+    "InUseExtensionDays": ("0", of_all("in_use_extension_days", 0)),
+    "UnusedDays": ("0", of_all("unused_days", 0)),
+    "DeleteAfterDays": ("60", of_all("delete_after_days", 60)),
+    "MaxUsersPerRun": ("5", of_all("max_users_per_run", 5)),
     "AlertEmail": ("on-call@example.com", {"mail: to": ["on-call@example.com"]}),
     "Notify": ("Problems", {"mail: which": Notify.PROBLEMS}),
     "RunbookUrl": (WIKI, {"mail: runbook": WIKI, "alarms: runbook": {WIKI}}),

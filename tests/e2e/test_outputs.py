@@ -1,0 +1,95 @@
+"""Every output of the stack that is a command, run by bash as it stands there."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cast import Person
+from sandbox.day import run_day, wait_until_completed
+from sandbox.launch import CHECKOUT
+from tests.e2e.conftest import Deployed
+from tests.e2e.people import DUE, inhabited
+from tests.e2e.runbook import Shell
+
+COMMANDS = {"RunNow", "Preview", "Stop", "StartAgain", "ReadLastReport"}
+
+
+@pytest.fixture
+def shell(stack: Deployed, tmp_path: Path) -> Shell:
+    return Shell(stack.account, binaries=tmp_path)
+
+
+def schedule(stack: Deployed) -> dict[str, Any]:
+    """Everything that is to be known of it, but when it was changed."""
+    found = dict(stack.account.client("scheduler").get_schedule(Name=stack.outputs["ScheduleName"]))
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in {"LastModificationDate", "ResponseMetadata"}
+    }
+
+
+def test_the_commands_are_those_that_are_run_here(stack: Deployed) -> None:
+    (described,) = stack.account.client("cloudformation").describe_stacks(StackName="AccessKeyRotation")[
+        "Stacks"
+    ]
+    ready = {
+        each["OutputKey"]
+        for each in described["Outputs"]
+        if each.get("Description") == "A command, ready to run"
+    }
+    assert ready == COMMANDS
+
+
+def test_two_runs_started_one_right_after_the_other_are_two_runs(stack: Deployed, shell: Shell) -> None:
+    """The queue drops an order whose id it has seen in the last five minutes, and says nothing."""
+    printed = shell.run(stack.outputs["RunNow"], stack.outputs["RunNow"])
+    run_ids = re.findall(r'"run_id": "(by-hand-[^"]+)"', printed)
+    assert len(set(run_ids)) == 2
+    for run_id in run_ids:
+        wait_until_completed(stack.account, stack.outputs, run_id=run_id, within_seconds=120)
+
+
+def test_the_schedule_is_turned_off_and_on_again_and_is_otherwise_what_it_was(
+    stack: Deployed, shell: Shell
+) -> None:
+    before = schedule(stack)
+    assert before["State"] == "ENABLED"
+    try:
+        shell.run(stack.outputs["Stop"])
+        assert schedule(stack) == {**before, "State": "DISABLED"}
+    finally:
+        shell.run(stack.outputs["StartAgain"])
+    assert schedule(stack) == before
+
+
+def test_the_last_report_is_read_with_what_was_decided_for_whom(stack: Deployed, shell: Shell) -> None:
+    with inhabited(stack, Person(name="reported", story="due", keys=DUE)):
+        run_id = run_day(stack.account, stack.outputs)
+        lines = shell.run(stack.outputs["ReadLastReport"]).splitlines()
+
+    # A line of the log each, of which Lambda's own are no JSON here.
+    said = [json.loads(line) for line in lines if line.startswith("{")]
+    of_the_run = [each for each in said if each.get("run_id") == run_id]
+    assert [each["rule"] for each in of_the_run if each.get("user") == "reported"] == ["replacement_due"]
+    assert of_the_run[-1]["message"] == "run completed"
+
+
+def test_the_preview_shows_what_the_deployed_policy_would_do(stack: Deployed, shell: Shell) -> None:
+    """Without make itself, which might make the folder anew in which these tests run."""
+    said = subprocess.run(
+        ["bash", "-c", stack.outputs["Preview"].replace("make ", "make --no-print-directory --dry-run ", 1)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    command = said.splitlines()[-1].replace(".venv/bin/python", sys.executable)
+    with inhabited(stack, Person(name="foreseen", story="due", keys=DUE)):
+        (row,) = [line for line in shell.run(command).splitlines() if line.startswith("foreseen ")]
+    assert "replace, old key off" in row
