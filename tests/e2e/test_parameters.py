@@ -1,0 +1,97 @@
+"""Parameters of the deployed stack: what they refuse, and that a change of one counts from the next run on."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.account import EmulatedAccount
+from sandbox.cast import Person, SeededKey
+from sandbox.day import run_day
+from tests.e2e.conftest import Deployed
+from tests.e2e.people import inhabited, statuses
+
+STACK = "AccessKeyRotation"
+ROLE = "arn:aws:iam::111122223333:role"
+# A value of each kind that is refused, and the words: the constraint description where the emulator tells it, otherwise
+# the parameter and the value.
+REFUSED = {
+    "too small": ("MaxKeyAgeDays", "9", "MaxKeyAgeDays must be a whole number from 10 to 3650."),
+    "too large": ("MaxUsersPerRun", "5001", "MaxUsersPerRun must be a whole number from 1 to 5000."),
+    "no number": ("WarnDays", "soon", "'WarnDays' value 'soon'"),
+    "not the pattern": ("RunAt", "6:00", "RunAt must be a time from 00:00 to 23:59, written HH:MM."),
+    "not the pattern, in a list": (
+        "SecretReaderArns",
+        f"{ROLE}/reader,{ROLE}/*",
+        "SecretReaderArns must be ARNs of IAM users or roles, each by its full name, with commas between them; or empty.",
+    ),
+    "not one of the words": ("Mode", "Act", "'Mode' value 'Act'"),
+    "not one of the numbers": ("LogRetentionDays", "7", "'LogRetentionDays' value '7'"),
+}
+
+
+def parameters(account: EmulatedAccount) -> dict[str, str]:
+    (stack,) = account.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+
+
+def code(stack: Deployed) -> list[str]:
+    functions = stack.account.client("lambda")
+    return [
+        functions.get_function_configuration(FunctionName=stack.outputs[name])["CodeSha256"]
+        for name in ("ScannerName", "RotatorName")
+    ]
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_an_update_with_a_value_that_cannot_be_meant_is_refused_in_words_and_changes_nothing(
+    stack: Deployed, kind: str
+) -> None:
+    name, value, words = REFUSED[kind]
+    before = parameters(stack.account)
+    others = [{"ParameterKey": other, "UsePreviousValue": True} for other in before if other != name]
+    with pytest.raises(ClientError) as refused:
+        stack.account.client("cloudformation").update_stack(
+            StackName=STACK,
+            UsePreviousTemplate=True,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[*others, {"ParameterKey": name, "ParameterValue": value}],  # type: ignore[list-item]
+        )
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert words in refused.value.response["Error"]["Message"]
+    assert parameters(stack.account) == before
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_stack_with_a_value_that_cannot_be_meant_is_not_begun(stack: Deployed, kind: str) -> None:
+    name, value, words = REFUSED[kind]
+    cloudformation = stack.account.client("cloudformation")
+    template = cloudformation.get_template(StackName=STACK)["TemplateBody"]
+    with pytest.raises(ClientError) as refused:
+        cloudformation.create_stack(
+            StackName="Refused",
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value}],
+        )
+    assert words in refused.value.response["Error"]["Message"]
+    with pytest.raises(ClientError, match="does not exist"):
+        cloudformation.describe_stacks(StackName="Refused")
+
+
+def test_a_lower_threshold_counts_from_the_next_run_on_with_the_same_code(stack: Deployed) -> None:
+    person = Person(name="fifty", story="50 days old", keys=(SeededKey(age=50, used=1),))
+    with inhabited(stack, person):
+        deployed = code(stack)
+        run_day(stack.account, stack.outputs)
+        assert statuses(stack.account, "fifty") == ["Active"]
+
+        stack.account.update({"MaxKeyAgeDays": "60"})
+        try:
+            run_day(stack.account, stack.outputs)
+            lowered = code(stack)
+        finally:
+            stack.account.update({"MaxKeyAgeDays": "90"})
+
+        assert statuses(stack.account, "fifty") == ["Active", "Active"]
+        assert lowered == deployed
