@@ -81,11 +81,12 @@ class EmulatedAccount(Clients, Remote):
             raise OverflowError(f"{group} has more lines than the emulator gives")
         return [event["message"] for event in events]
 
-    def mailbox(self, topic_arn: str) -> Mailbox:
-        """A new queue's view of what the topic sends from now on."""
+    def mailbox(self, topic_arn: str, **attributes: str) -> Mailbox:
+        """A new queue's view of what the topic sends from now on; `attributes` of the subscription: FilterPolicy."""
         return subscribe_queue(
             name=f"mailbox-{uuid4().hex[:8]}",
             topic_arn=topic_arn,
+            attributes=attributes,
             sns=self.client("sns"),
             sqs=self.client("sqs"),
         )

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from sandbox.controls import Mail
@@ -30,7 +30,9 @@ class Mailbox:
             time.sleep(0.2)
 
 
-def subscribe_queue(*, name: str, topic_arn: str, sns: "SNSClient", sqs: "SQSClient") -> Mailbox:
+def subscribe_queue(
+    *, name: str, topic_arn: str, attributes: Mapping[str, str], sns: "SNSClient", sqs: "SQSClient"
+) -> Mailbox:
     """A new queue that gets what the topic sends from now on."""
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -43,7 +45,7 @@ def subscribe_queue(*, name: str, topic_arn: str, sns: "SNSClient", sqs: "SQSCli
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=dict(attributes))
 
     def receive() -> Mail | None:
         for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", []):

@@ -15,6 +15,8 @@ import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 
 OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "region"}
+# Where the CLI has another word than the API: `--endpoint` would be taken for its own `--endpoint-url`.
+RENAMED = {("sns", "subscribe", "Endpoint"): "notification-endpoint"}
 
 
 def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str:
@@ -26,7 +28,7 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     method = operation.replace("-", "_")
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
     shapes = model.input_shape.members if model.input_shape is not None else {}
-    members = {xform_name(name, "-"): name for name in shapes}
+    members = {RENAMED.get((service, operation, name), xform_name(name, "-")): name for name in shapes}
     if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")
     # What is said by an option counts, whatever the JSON says.
@@ -79,6 +81,8 @@ def _value(shape: Any, words: list[str]) -> object:
         return given
     if shape.type_name == "list":
         return words
+    if shape.type_name == "map":
+        return json.loads(*words)
     if shape.type_name == "boolean":
         if words:
             raise SystemExit(f"{shape.name} is a switch, and has no value: {words}")

@@ -10,6 +10,7 @@ from sandbox.clients import Key
 from tests.e2e.conftest import Deployed
 
 DUE = (SeededKey(age=80, used=1),)
+ELDER_IN_USE = (SeededKey(age=95, used=0), SeededKey(age=15, used=0, stored=True))
 QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True))
 
 

@@ -16,12 +16,11 @@ from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day, wait_until_completed
 from tests.e2e.conftest import ADDRESS, Deployed
-from tests.e2e.people import DUE, QUIET_ELDER, inhabited, secret_of, statuses
+from tests.e2e.people import DUE, ELDER_IN_USE, QUIET_ELDER, inhabited, secret_of, statuses
 from tests.infra.roles import ROTATOR, SCANNER, allowed
 from tests.infra.synthesized import synthesize
 
 PREFIX = "access-key-rotation:"
-ELDER_IN_USE = (SeededKey(age=95, used=0), SeededKey(age=15, used=0, stored=True))
 LONG_OFF = (
     SeededKey(age=200, used=90, active=False, inactive_for=40),
     SeededKey(age=50, used=0),

@@ -1,0 +1,163 @@
+"""Who subscribes to the topic, over which protocol and with which filter, gets what: digests and alarms.
+
+The emulator asks no key: that the topic is encrypted, and that alarms may use its key, tests/infra/test_topic.py asserts.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cast import Person
+from sandbox.day import run_day
+from sandbox.launch import CHECKOUT
+from sandbox.mailbox import Mailbox
+from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.people import DUE, ELDER_IN_USE, inhabited
+from tests.e2e.runbook import Shell, commands
+
+
+@dataclass
+class Pager:
+    """An endpoint on this machine, to which SNS posts."""
+
+    posted: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
+
+    def next(self) -> dict[str, Any]:
+        return self.posted.get(timeout=60)
+
+    @contextmanager
+    def listening(self) -> Iterator[str]:
+        """Its URL."""
+        posted = self.posted
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # the library's name
+                posted.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """What was posted is what the tests look at."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}/"
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+def subscribing_a_pager() -> str:
+    """The commands of the README, over http: nobody vouches for a certificate of this machine."""
+    text = Path(CHECKOUT, "README.md").read_text()
+    section = text.partition("For a pager that only rings when somebody is needed:")[2].partition(
+        "\n(`$TOPIC`"
+    )[0]
+    return commands(section).replace("--protocol https", "--protocol http")
+
+
+@pytest.fixture
+def topic(stack: Deployed) -> Iterator[str]:
+    """The stack's, which keeps none of a test's subscriptions."""
+    sns, arn = stack.account.client("sns"), stack.outputs["TopicArn"]
+
+    def subscriptions() -> set[str]:
+        listed = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+        return {each["SubscriptionArn"] for each in listed}
+
+    before = subscriptions()
+    yield arn
+    for each in subscriptions() - before:
+        sns.unsubscribe(SubscriptionArn=each)
+
+
+@pytest.fixture
+def pager(stack: Deployed, topic: str, tmp_path: Path) -> Iterator[Pager]:
+    """Subscribed as the README says, and confirmed as its owner would, with the tokens that SNS posts."""
+    sns, pager, shell = stack.account.client("sns"), Pager(), Shell(stack.account, binaries=tmp_path)
+    with pager.listening() as url:
+        shell.environment |= {"TOPIC": topic, "PAGER": url}
+        shell.run(subscribing_a_pager())
+        for _ in range(2):
+            asked = pager.next()
+            assert asked["Type"] == "SubscriptionConfirmation"
+            sns.confirm_subscription(TopicArn=topic, Token=asked["Token"])
+        yield pager
+
+
+def only(stack: Deployed, topic: str, **attribute: list[str]) -> Mailbox:
+    return stack.account.mailbox(topic, FilterPolicy=json.dumps(attribute))
+
+
+def nothing_came(mailbox: Mailbox) -> bool:
+    try:
+        mailbox.next(within_seconds=0)
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_one_digest_is_json_for_a_queue_text_for_a_pager_and_nothing_for_whom_it_does_not_concern(
+    stack: Deployed, topic: str, pager: Pager
+) -> None:
+    everything, inbox = stack.account.mailbox(topic), stack.account.inbox(ADDRESS)
+    audit, critical = only(stack, topic, mode=["Audit"]), only(stack, topic, severity=["critical"])
+
+    with inhabited(stack, Person(name="calm", story="due", keys=DUE)):
+        calm = run_day(stack.account, stack.outputs)
+    with inhabited(stack, Person(name="asks", story="elder in use past its off date", keys=ELDER_IN_USE)):
+        asks = run_day(stack.account, stack.outputs)
+
+    for run_id, severity, user in ((calm, "info", "calm"), (asks, "attention", "asks")):
+        digest, mail = everything.next(), inbox.next()
+        report = json.loads(digest.body)
+        told = {entry["user"] for section in report["sections"].values() for entry in section}
+        assert (report["run_id"], report["severity"], told) == (run_id, severity, {user})
+        assert digest.attributes == {
+            "severity": severity,
+            "account": stack.account.account_id,
+            "mode": "Enforce",
+        }
+        assert f"run id {run_id}" in mail.body
+    # The first that is posted is the second digest, and it is the mail.
+    posted = pager.next()
+    assert (posted["Type"], posted["Subject"], posted["Message"]) == ("Notification", mail.subject, mail.body)
+    assert pager.posted.empty()
+    assert nothing_came(audit)
+    assert nothing_came(critical)
+
+
+def test_an_alarm_reaches_the_mail_the_queue_and_the_pager_and_says_where_the_steps_are(
+    stack: Deployed, topic: str, pager: Pager
+) -> None:
+    cloudwatch = stack.account.client("cloudwatch")
+    everything, inbox = stack.account.mailbox(topic), stack.account.inbox(ADDRESS)
+    critical = only(stack, topic, severity=["critical"])
+    (name,) = (
+        each["AlarmName"]
+        for each in cloudwatch.describe_alarms()["MetricAlarms"]
+        if "DeadOrders" in each["AlarmName"]
+    )
+    try:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="an order was put aside")
+        told = [everything.next().body, inbox.next().body, pager.next()["Message"]]
+    finally:
+        cloudwatch.set_alarm_state(
+            AlarmName=name, StateValue="INSUFFICIENT_DATA", StateReason="as it was before"
+        )
+    for each in map(json.loads, told):
+        assert (each["AlarmName"], each["NewStateValue"]) == (name, "ALARM")
+        assert each["AlarmDescription"].endswith(" The steps: docs/runbook.md, DeadOrders.")
+    assert pager.posted.empty()
+    # It bears no attributes, and a filter on attributes keeps out what has none.
+    assert nothing_came(critical)
