@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -106,6 +107,29 @@ def test_the_table_shows_what_would_be_done_to_whom(empty_account: EmulatedAccou
     assert f"replace, old key off {today + timedelta(days=14)}" in ben
     assert finn.split()[-1] == str(today + timedelta(days=14))
     assert f"  {today}     3\n" in text
+
+
+def sample_of_the_readme() -> list[str]:
+    readme = Path(CHECKOUT, "README.md").read_text()
+    sample = readme.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n\n")[0]
+    return [line.removeprefix("    ") for line in sample.splitlines()]
+
+
+def but_for_chance(line: str) -> str:
+    """Without what differs from one day and one account to the next: days, ids, sums, and the room they take."""
+    line = re.sub(r"\d{4}-\d\d-\d\d", "DAY", line)
+    line = re.sub(r"\b(AKIA|AIDA)\w+", r"\1", line)
+    line = re.sub(r"^\d+ users, \d+ active keys, \d+ of them", "SUMS", line)
+    return " ".join(line.split())
+
+
+def test_the_sample_of_the_readme_is_what_it_prints_of_the_demos_users(
+    empty_account: EmulatedAccount, reader: Key
+) -> None:
+    sample = [but_for_chance(line) for line in sample_of_the_readme() if line != "..."]
+    printed = [but_for_chance(line) for line in shown(empty_account, reader).splitlines()]
+    assert len(sample) > 10
+    assert [line for line in sample if line not in printed] == []
 
 
 def test_the_json_and_the_csv_tell_the_same(
