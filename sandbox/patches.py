@@ -45,6 +45,7 @@ def install(controls: Controls) -> None:
     name_the_source_of_events()
     substitute_schedule_context()
     redrive_dead_letters()
+    wait_for_the_log()
     keep_mail(controls)
     record_requests(controls)
     inject_faults(controls)
@@ -320,6 +321,20 @@ def redrive_dead_letters() -> None:
         return {"TaskHandle": secrets.token_hex(16)}
 
     sqs._HANDLERS["StartMessageMoveTask"] = start_message_move_task
+
+
+def wait_for_the_log() -> None:
+    """The emulator keeps what a function wrote until 5 ms passed without a line; on a busy machine the last come later.
+
+    They would be kept with the next invocation, and there may be none.
+    """
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+
+    def drain_stderr_bounded(worker: Any, **_waits: float) -> str:
+        lines: str = drain(worker, first_line_wait=0.3, idle_confirm=0.2, hard_cap=5)
+        return lines
+
+    lambda_runtime.Worker._drain_stderr_bounded = drain_stderr_bounded
 
 
 def keep_mail(controls: Controls) -> None:

@@ -521,6 +521,21 @@ def test_a_function_is_denied_what_its_role_does_not_allow(empty_account: Emulat
         empty_account.invoke(name, {})
 
 
+WRITES_LATE = """
+import sys, threading
+def handler(event, context):
+    print("first", file=sys.stderr, flush=True)
+    threading.Timer(0.05, lambda: print("last", file=sys.stderr, flush=True)).start()
+"""
+
+
+def test_the_log_has_what_a_busy_machine_brings_late(empty_account: EmulatedAccount) -> None:
+    name = new_function(empty_account, WRITES_LATE)
+    empty_account.invoke(name, {})
+    written = [line for line in empty_account.logs(name) if line in {"first", "last"}]
+    assert written == ["first", "last"]
+
+
 TAGS_TWICE = """
 import boto3
 def handler(event, context):
