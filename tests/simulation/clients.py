@@ -147,6 +147,7 @@ class Iam:
                         {
                             "UserName": name,
                             "Path": "/",
+                            "Arn": self.account.iam.user(name).arn,
                             "Tags": [
                                 {"Key": k, "Value": v} for k, v in self.account.iam.user(name).tags.items()
                             ],
@@ -234,16 +235,16 @@ class SecretsManager:
         SecretString: str,
         ClientRequestToken: str | None = None,
         VersionStages: list[str] | None = None,
-    ) -> None:
+    ) -> Any:
         token = ClientRequestToken or self._token()
         assert 32 <= len(token) <= 64
         stages = tuple(VersionStages or ["AWSCURRENT"])
-        self.line.call(
-            "PutSecretValue",
-            Kind.WRITE,
-            _owner(_name(SecretId)),
-            lambda: self.account.secrets.put(_name(SecretId), token=token, value=SecretString, stages=stages),
-        )
+
+        def effect() -> Any:
+            self.account.secrets.put(_name(SecretId), token=token, value=SecretString, stages=stages)
+            return {"VersionId": token}
+
+        return self.line.call("PutSecretValue", Kind.WRITE, _owner(_name(SecretId)), effect)
 
     def update_secret_version_stage(
         self,
