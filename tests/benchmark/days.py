@@ -37,7 +37,7 @@ def steady(account: Account, users: int) -> None:
     off = POLICY.overlap_days
     for number in range(users):
         name = _user(account, number)
-        age = 1 + number % POLICY.issue_age
+        age = _age(number)
         elder = _key(account, name, age=age + POLICY.issue_age)
         successor = _key(account, name, age=age)
         _store(account, name, elder, successor)
@@ -68,10 +68,24 @@ def first(account: Account, users: int) -> None:
 DAYS: dict[str, Callable[[Account, int], None]] = {"quiet": quiet, "steady": steady, "first": first}
 
 
+def due(day: str, users: int) -> int:
+    """How many users have a change of a key due."""
+    if day != "steady":
+        return users if day == "first" else 0
+    off = POLICY.overlap_days
+    ages = {off, off + POLICY.delete_after_days, POLICY.issue_age}
+    return sum(_age(number) in ages for number in range(users))
+
+
 def account_on(day: str, *, users: int, now: datetime) -> Account:
     account = Account(now=now)
     DAYS[day](account, users)
     return account
+
+
+def _age(number: int) -> int:
+    """Of the newest key on the steady day."""
+    return 1 + number % POLICY.issue_age
 
 
 def _user(account: Account, number: int) -> str:

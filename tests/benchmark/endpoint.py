@@ -6,9 +6,7 @@ input stays open.
 
 import asyncio
 import json
-import os
 import sys
-import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -22,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 from tests.benchmark.aws import Aws
 from tests.benchmark.conditions import Conditions
 from tests.benchmark.days import account_on
+from tests.benchmark.invoke import end_with_parent
 from tests.benchmark.wire import Call, answered, read, refused
 from tests.simulation.iam import Refused
 
@@ -110,12 +109,6 @@ async def serve(conditions: Conditions) -> None:
     await server.serve_forever()
 
 
-def end_with_parent() -> None:
-    """A killed parent cannot clean up, but its end of the pipe closes with it."""
-    sys.stdin.buffer.read()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     asyncio.run(serve(Conditions(**json.loads(sys.argv[1]))))

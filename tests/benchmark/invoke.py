@@ -1,12 +1,14 @@
-"""One cold start and one invocation, as Lambda does it, in this fresh process: `<function>`, its event on standard input.
+"""One cold start and one invocation, as Lambda does it, in this fresh process: `<function>`, its event the first line of input.
 
 The last line of standard output is the measurement; the lines before it are the function's own log.
 """
 
 import importlib
 import json
+import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,8 +64,21 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def end_with_parent() -> None:
+    """A killed parent cannot clean up, but its end of the pipe closes with it."""
+
+    def watch() -> None:
+        # Not by sys.stdin, whose lock an ending program wants.
+        while os.read(0, 1024):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
-    function, event = sys.argv[1], json.load(sys.stdin)
+    function, event = sys.argv[1], json.loads(sys.stdin.readline())
+    end_with_parent()
 
     def work() -> Callable[[], object]:
         module = importlib.import_module(function)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import boto3
 
-from tests.benchmark.invoke import measured
+from tests.benchmark.invoke import end_with_parent, measured
 
 
 def look_at_everybody() -> dict[str, int]:
@@ -25,4 +25,5 @@ def work() -> Callable[[], object]:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     measured("runbook", work)
