@@ -61,6 +61,9 @@ class Iam:
             "GetAccountSummary", Kind.READ, ACCOUNT, lambda: {"SummaryMap": {"AccountAccessKeysPresent": 0}}
         )
 
+    def list_account_aliases(self) -> Any:
+        return self.line.call("ListAccountAliases", Kind.READ, ACCOUNT, lambda: {"AccountAliases": []})
+
     def get_paginator(self, operation: str) -> "_Paginator":
         if operation == "list_access_keys":
             return _Paginator(self._pages_of_keys)
@@ -195,9 +198,11 @@ class SecretsManager:
 
         return self.line.call("DescribeSecret", Kind.READ, _owner(_name(SecretId)), effect)
 
-    def create_secret(self, *, Name: str, Description: str, SecretString: str) -> Any:
+    def create_secret(
+        self, *, Name: str, Description: str, SecretString: str, ClientRequestToken: str | None = None
+    ) -> Any:
         assert Description
-        token = self._token()
+        token = ClientRequestToken or self._token()
 
         def effect() -> Any:
             self.account.secrets.create(Name, token=token, value=SecretString)
