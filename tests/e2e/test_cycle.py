@@ -199,8 +199,10 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
         finally:
             account.update({"Mode": "Enforce", "Notify": "Changes"})
         assert mail.subject.startswith("AUDIT: would replace 1 access key (")
-        # LookupEvents is for held keys, and there is none here.
-        assert calls == granted - {"cloudtrail:LookupEvents"}
+        # LookupEvents is for held keys, and there is none here; DescribeSecret for users with two keys; GetUser for who is
+        # acted upon, or could not be listed.
+        elsewhere = {"cloudtrail:LookupEvents", "secretsmanager:DescribeSecret", "iam:GetUser"}
+        assert calls == granted - elsewhere
         assert policies
         assert not any(action in policies for action in WRITES)
         assert statuses(account, "audited") == ["Active"]
@@ -262,7 +264,7 @@ def test_a_replacement_in_flight_when_the_mode_goes_to_audit_waits_and_is_told_u
         tags = {tag["Key"] for tag in iam.get_user(UserName="in-flight")["User"].get("Tags", [])}
         assert f"{PREFIX}pending" not in tags
         stages = secrets.describe_secret(SecretId=secret_of("in-flight"))["VersionIdsToStages"]
-        assert stages[f"{new}-access-key-rotation"] == ["AWSCURRENT"]
+        assert "AWSCURRENT" in stages[f"{new}-access-key-rotation"]
 
 
 def test_a_rotator_invoked_directly_refuses(stack: Deployed) -> None:
