@@ -56,7 +56,9 @@ ONCE = Config(
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 # Who uses a key is worth knowing, and no run waits long for it.
 LOOKING_UP_SECONDS = 60
-BEST_EFFORT = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=5)
+BEST_EFFORT = Config(
+    retries={"total_max_attempts": 2}, max_pool_connections=ACTORS, connect_timeout=3, read_timeout=5
+)
 
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes requests and answers, secrets among them.
@@ -64,15 +66,16 @@ for library in ("botocore", "boto3", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
 settings = RotatorSettings.parse(os.environ)
-iam = boto3.client("iam", config=CONFIG)
-iam_once = boto3.client("iam", config=ONCE)
-sns = boto3.client("sns", config=CONFIG)
-sqs = boto3.client("sqs", config=CONFIG)
-bus = boto3.client("events", config=BEST_EFFORT)
+# One for all clients: each session reads the services' models and endpoints anew. Making one is not thread-safe.
 session = boto3.session.Session()
 making_clients = Lock()
+iam = session.client("iam", config=CONFIG)
+iam_once = session.client("iam", config=ONCE)
+sns = session.client("sns", config=CONFIG)
+sqs = session.client("sqs", config=CONFIG)
+bus = session.client("events", config=BEST_EFFORT)
 secrets = SecretStore(
-    client=boto3.client("secretsmanager", config=CONFIG),
+    client=session.client("secretsmanager", config=CONFIG),
     rotator_role_arn=settings.rotator_role_arn,
     reader_arns=settings.secret_reader_arns,
     kms_key_arn=settings.secrets_kms_key_arn,
@@ -81,7 +84,7 @@ secrets = SecretStore(
 
 
 def sts_for(key: NewKey) -> "STSClient":
-    """One session for all of them: each has its own copy of the service's model, and a session is not thread-safe."""
+    """Signs with the new key."""
     with making_clients:
         return session.client("sts", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=PROOF)
 

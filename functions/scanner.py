@@ -17,7 +17,8 @@ from keyrotation.plan import may_concern
 from keyrotation.settings import ScannerSettings
 
 WORKERS = 10
-# IAM's request limits are undocumented: back off as it asks.
+# IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
+# turn, so that as many work at once as IAM answers (docs/benchmark.md: at 25 requests a second).
 # A page of a thousand users takes its time; a call that hangs is given up in good time all the same.
 CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},

@@ -157,7 +157,9 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
         assert statuses(stack.account, "off-anyway") == ["Inactive", "Active"]
 
 
-def test_250_users_in_pages_of_100_are_all_examined_and_each_function_fetches_each_page_once(stack: Deployed) -> None:
+def test_250_users_in_pages_of_100_are_all_examined_and_each_function_fetches_each_page_once(
+    stack: Deployed,
+) -> None:
     account, action, iam = stack.account, "GetAccountAuthorizationDetails", stack.account.client("iam")
     crowd = [f"crowd-{number:03}" for number in range(249)]
     for name in crowd:
