@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate synth permissions parameters preview bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate bench synth permissions parameters preview bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -58,6 +58,9 @@ mutate: $(READY) ## break the policy, and take out each safeguard; every break m
 simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.02
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
 	  --faults $(or $(FAULTS),0)
+
+bench: $(READY) ## calls, time and memory for 5,000 users, into docs/benchmark.md; fails when a limit is not kept; 15 minutes
+	.venv/bin/python -m tests.benchmark
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet

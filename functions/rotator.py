@@ -16,45 +16,49 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from keyrotation.actions import Plan
-from keyrotation.apply import Applier, Outcome
+from keyrotation.apply import Applier, Done, Outcome
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.digest import digest_of
 from keyrotation.events import Events
 from keyrotation.measures import measures
-from keyrotation.model import Occasion, Use
-from keyrotation.observe import observe
-from keyrotation.order import is_redelivered, order_of_queue, prove_in_flight
+from keyrotation.model import Occasion, Use, User
+from keyrotation.observe import Observer, listed_profiles, observe
+from keyrotation.order import Order, is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, Told, finish, rotate
+from keyrotation.rotation import Complete, Eyes, Run, Told, finish, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
 from keyrotation.usage import keys_in_question, who_uses
 
 if TYPE_CHECKING:
+    from keyrotation.inventory import Profile
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_sts import STSClient
 
-WORKERS = 10
+# Who looks asks IAM without a pause; who acts mostly waits for a new key to work, and lets others go on.
+LOOKERS, ACTORS = 10, 40
 # No user is started with less time left than one may take: the proof of a new key, and retries around it.
 RESERVE_SECONDS = 240
 # IAM's request limits are undocumented: back off as it asks.
 # A call that hangs is given up in good time: all its tries together take less than a third of the reserve.
 CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 5},
-    max_pool_connections=WORKERS,
+    max_pool_connections=ACTORS,
     connect_timeout=3,
     read_timeout=10,
 )
 # More patience with the one call whose lost answer leaves a user waiting for the next run.
 ONCE = Config(
-    retries={"total_max_attempts": 1}, max_pool_connections=WORKERS, connect_timeout=5, read_timeout=30
+    retries={"total_max_attempts": 1}, max_pool_connections=ACTORS, connect_timeout=5, read_timeout=30
 )
 # A try to use a new key is repeated by whoever proves it: one that hangs must not eat the time that is kept back.
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 # Who uses a key is worth knowing, and no run waits long for it.
 LOOKING_UP_SECONDS = 60
-BEST_EFFORT = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=5)
+BEST_EFFORT = Config(
+    retries={"total_max_attempts": 2}, max_pool_connections=ACTORS, connect_timeout=3, read_timeout=5
+)
 
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes requests and answers, secrets among them.
@@ -62,15 +66,16 @@ for library in ("botocore", "boto3", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
 settings = RotatorSettings.parse(os.environ)
-iam = boto3.client("iam", config=CONFIG)
-iam_once = boto3.client("iam", config=ONCE)
-sns = boto3.client("sns", config=CONFIG)
-sqs = boto3.client("sqs", config=CONFIG)
-bus = boto3.client("events", config=BEST_EFFORT)
+# One for all clients: each session reads the services' models and endpoints anew. Making one is not thread-safe.
 session = boto3.session.Session()
 making_clients = Lock()
+iam = session.client("iam", config=CONFIG)
+iam_once = session.client("iam", config=ONCE)
+sns = session.client("sns", config=CONFIG)
+sqs = session.client("sqs", config=CONFIG)
+bus = session.client("events", config=BEST_EFFORT)
 secrets = SecretStore(
-    client=boto3.client("secretsmanager", config=CONFIG),
+    client=session.client("secretsmanager", config=CONFIG),
     rotator_role_arn=settings.rotator_role_arn,
     reader_arns=settings.secret_reader_arns,
     kms_key_arn=settings.secrets_kms_key_arn,
@@ -79,7 +84,7 @@ secrets = SecretStore(
 
 
 def sts_for(key: NewKey) -> "STSClient":
-    """One session for all of them: each has its own copy of the service's model, and a session is not thread-safe."""
+    """Signs with the new key."""
     with making_clients:
         return session.client("sts", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=PROOF)
 
@@ -99,49 +104,52 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
         listeners=listeners(order.run_id),
     )
-    issuer = Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep)
-    applier = Applier(iam=iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
-
+    redelivered = is_redelivered(
+        event, order, now=occasion.now, hidden=timedelta(seconds=settings.order_hidden_seconds)
+    )
     events = Events(client=bus, run_id=order.run_id)
     unsent: list[str] = []
 
-    def announced(outcome: Outcome, *, before: int = 0) -> Outcome:
-        """`before`: how much of it was announced already."""
-        cause = events.send(outcome.plan.user, outcome.done[before:])
+    def announce(user: User, done: Done) -> None:
+        cause = events.send(user, done)
         if cause is not None:
-            unsent.append(outcome.plan.user.name)
+            unsent.append(user.name)
             logger.warning(
-                "event not sent",
-                extra={"run_id": order.run_id, "user": outcome.plan.user.name, "cause": cause},
+                "event not sent", extra={"run_id": order.run_id, "user": user.name, "cause": cause}
             )
-        return logged(outcome)
+
+    applier = Applier(
+        iam=iam,
+        issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep),
+        occasion=occasion,
+        run_id=order.run_id,
+        announce=announce,
+    )
 
     def act(plan: Plan) -> Outcome:
-        return announced(applier.apply(plan))
+        return logged(applier.apply(plan))
 
     def act_once_told(outcome: Outcome) -> Outcome:
-        return announced(applier.finish(outcome), before=len(outcome.done))
+        return logged(applier.finish(outcome))
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
     run = rotate(
         order,
-        look=partial(observe, iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix),
+        eyes=eyes_for(order, redelivered=redelivered),
         act=act if settings.mode is Mode.ENFORCE else None,
         policy=settings.policy,
         occasion=occasion,
         seconds_left=seconds_left,
-        workers=WORKERS,
+        lookers=LOOKERS,
+        actors=ACTORS,
     )
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
-    redelivered = is_redelivered(
-        event, order, now=occasion.now, hidden=timedelta(seconds=settings.order_hidden_seconds)
-    )
     told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then done.
-    finished = finish(told, act=act_once_told, workers=WORKERS)
+    finished = finish(told, act=act_once_told, workers=LOOKERS)
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
@@ -150,6 +158,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     metrics.add_metric(name="RunSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
     metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
+
+
+def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
+    """What an attempt that died had done is read from everything that there is to see."""
+    if redelivered:
+        return Complete(see=partial(observe, iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix))
+    listed: dict[str, Profile] = {}
+    try:
+        if order.user_names:
+            listed = listed_profiles(iam, path_prefix=settings.user_path_prefix, names=order.user_names)
+    except CALL_ERRORS as error:
+        # Each is then read for itself.
+        logger.warning("users could not be listed", extra={"run_id": order.run_id, "cause": cause_of(error)})
+    return Observer(iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix, listed=listed)
 
 
 @cache

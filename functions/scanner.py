@@ -17,7 +17,8 @@ from keyrotation.plan import may_concern
 from keyrotation.settings import ScannerSettings
 
 WORKERS = 10
-# IAM's request limits are undocumented: back off as it asks.
+# IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
+# turn, so that as many work at once as IAM answers (docs/benchmark.md: at 25 requests a second).
 # A page of a thousand users takes its time; a call that hangs is given up in good time all the same.
 CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},
@@ -43,11 +44,10 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     run_id = run_id_of_schedule(event)
     logger.info("scan started", extra={"run_id": run_id, "event": event})
     now = datetime.now(UTC)
-    today = now.date()
     found = scan(
         iam,
         path_prefix=settings.user_path_prefix,
-        may_concern=lambda keys, tag_keys: may_concern(keys, tag_keys, settings.policy, today),
+        may_concern=lambda user: may_concern(user, settings.policy, now),
         workers=WORKERS,
     )
     for user_name, cause in found.unread.items():
@@ -73,8 +73,10 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     summary = {"run_id": run_id, "users": found.total, "named": len(found.named), "unread": len(found.unread)}
     logger.info("order sent", extra=summary)
     metrics.add_metric(name="UsersScanned", unit=MetricUnit.Count, value=found.total)
-    oldest = (today - found.oldest_active.astimezone(UTC).date()).days if found.oldest_active else 0
-    metrics.add_metric(name="OldestActiveKeyDays", unit=MetricUnit.Count, value=oldest)
+    ages = [(now.date() - since.astimezone(UTC).date()).days for since in found.active_since]
+    over = sum(age >= settings.policy.max_key_age_days for age in ages)
+    metrics.add_metric(name="OldestActiveKeyDays", unit=MetricUnit.Count, value=max(ages, default=0))
+    metrics.add_metric(name="KeysOverThreshold", unit=MetricUnit.Count, value=over)
     return summary
 
 

@@ -32,7 +32,7 @@ class Dashboard(Construct):
             self._numbers("Oldest active key, days", [_said("scanner", "OldestActiveKeyDays")]),
             self._numbers(
                 "Keys over the threshold",
-                [_said("rotator", "KeysOverThreshold"), _said("rotator", "KeysUnexplained")],
+                [_said("scanner", "KeysOverThreshold"), _said("rotator", "KeysUnexplained")],
             ),
         )
         completed = orders.metric_number_of_messages_deleted(

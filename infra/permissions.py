@@ -128,14 +128,19 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
             needed_by="`order.prove_in_flight`, and the event source mapping",
         ),
         Grant(
+            actions=["iam:GetAccountAuthorizationDetails"],
+            resource=_ANY,
+            needed_by="`observe.listed_profiles`: the tags of all who are in the order, at the beginning of a run",
+        ),
+        Grant(
             actions=["iam:GetUser", "iam:GetAccessKeyLastUsed"],
             resource=_users(stack, parameters),
-            needed_by="`observe.observe`",
+            needed_by="`observe.Observer`",
         ),
         Grant(
             actions=["iam:ListAccessKeys"],
             resource=_users(stack, parameters),
-            needed_by="`inventory.list_keys`, for `observe.observe`",
+            needed_by="`inventory.list_keys`, for `observe.Observer`",
         ),
         Grant(
             actions=["secretsmanager:DescribeSecret"],
@@ -274,7 +279,7 @@ def _tag_keys(keys: Sequence[str]) -> dict[str, dict[str, object]]:
     }
 
 
-# The two calls that take no resource.
+# The calls that take no resource.
 _ANY = Resource(
     arn="*",
     wildcard_found_as="*",

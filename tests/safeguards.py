@@ -97,8 +97,8 @@ SAFEGUARDS = (
     without(
         "restore",
         STORE,
-        "                self.client.restore_secret(SecretId=arn)\n",
-        "                pass\n",
+        '            self.client.restore_secret(SecretId=found["ARN"])\n',
+        "            pass\n",
         test="test_secret_store.py::test_a_secret_scheduled_for_deletion_is_restored",
     ),
     without(
@@ -111,8 +111,9 @@ SAFEGUARDS = (
     without(
         "placeholder in a secret without a value",
         STORE,
-        "            self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))\n",
-        "            pass\n",
+        "            put = self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))\n"
+        '            current = put["VersionId"]\n',
+        '            current = ""\n',
         test="test_secret_store.py::test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_before_it_is_promoted",
     ),
     without(

@@ -51,12 +51,16 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Applier:
-    """`occasion` and `run_id` go into the `pending` tag of a replacement."""
+    """`occasion` and `run_id` go into the `pending` tag of a replacement.
+
+    `announce` hears of each effect as soon as it is there, and does not raise.
+    """
 
     iam: "IAMClient"
     issuer: Issuer
     occasion: Occasion
     run_id: str
+    announce: Callable[[User, Done], None]
 
     def apply(self, plan: Plan) -> Outcome:
         """All but what waits until it is told.
@@ -87,9 +91,14 @@ class Applier:
         """What was done, and what stopped it."""
         done: list[Done] = []
         failure = None
+
+        def note(each: Done) -> None:
+            done.append(each)
+            self.announce(user, each)
+
         for action in actions:
             try:
-                self._carry_out(user, action, done.append)
+                self._carry_out(user, action, note)
             except (ReplacementFailed, ForeignSecret) as error:
                 failure = str(error)
             except CALL_ERRORS as error:

@@ -40,11 +40,15 @@ STRANDED = "stranded"
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFacts:
-    """One key as it was seen. `description`: what the console keeps in a tag named by the key id."""
+    """One key as it was seen. `description`: what the console keeps in a tag named by the key id.
+
+    `use_known` False: nothing hung on its last use, so nobody asked for it.
+    """
 
     id: str
     description: str
     created: date
+    use_known: bool
     used: date | None
     service: str
     region: str
@@ -187,11 +191,8 @@ class Entries:
                     )
                 age = (today - key.created_on).days
                 lately = age <= self.settings.policy.quiet_days and key.used_on is None
-                if (
-                    (key.created_on >= first or lately)
-                    and user.secret is not None
-                    and user.secret.holds(key.id)
-                ):
+                secret = user.the_secret
+                if (key.created_on >= first or lately) and secret is not None and secret.holds(key.id):
                     yield (
                         self._entry(
                             plan,
@@ -370,12 +371,14 @@ def _was_in_use(user: User, key: Key, policy: Policy, today: date) -> bool:
 
 
 def _facts(key: Key, user: User) -> KeyFacts:
-    use = key.last_use if key.used_on is not None else None
+    used_on = key.used_on if key.asked else None
+    use = key.use if used_on else None
     return KeyFacts(
         id=key.id,
         description=_cut(user.tags.get(key.id, ""), _LONGEST_WORD),
         created=key.created_on,
-        used=key.used_on,
+        use_known=key.asked,
+        used=used_on,
         service=use.service if use else "",
         region=use.region if use else "",
     )

@@ -27,7 +27,7 @@ from keyrotation.model import INACTIVE, Key, Occasion, User
 from keyrotation.order import Order
 from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
-from keyrotation.rotation import rotate
+from keyrotation.rotation import Complete, rotate
 
 # What the rotator does to keys, beside its marks.
 ChangesKeys = Replace | Promote | DeleteOrphan | Deactivate | Delete
@@ -74,18 +74,19 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
         seen = {
             name: _still_used(user, policy, occasion.today, days=ahead)
             for name, user in fleet.items()
-            if may_concern(user.keys, user.tags, policy, today) or (user.unread and ahead == 0)
+            if may_concern(user, policy, that_day.now) and (ahead == 0 or not user.unread)
         }
         run = rotate(
             Order(
                 run_id="forecast", total=len(seen), with_keys=0, root_has_keys=None, user_names=tuple(seen)
             ),
-            look=seen.__getitem__,
+            eyes=Complete(see=seen.__getitem__),
             act=_as_if_done,
             policy=policy,
             occasion=that_day,
             seconds_left=lambda: 1.0,
-            workers=1,
+            lookers=1,
+            actors=1,
         )
         if ahead == 0:
             plans = {plan.user.name: plan for plan in run.plans}
@@ -114,10 +115,7 @@ def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
         if not in_use or (today - key.idle_since).days > policy.quiet_days_before_first_use:
             return key
         return replace(
-            key,
-            last_use=replace(key.last_use, at=key.last_use.at + timedelta(days=days))
-            if key.last_use
-            else None,
+            key, last_use=replace(key.use, at=key.use.at + timedelta(days=days)) if key.use else None
         )
 
     return replace(user, keys=tuple(map(later, user.keys)))

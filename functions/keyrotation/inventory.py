@@ -1,32 +1,42 @@
 """Every IAM user with tags and keys, in as few calls as IAM allows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keyrotation.causes import CALL_ERRORS, cause_of, is_code
-from keyrotation.model import Key
+from keyrotation.model import UNASKED, Key, User
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
-    from mypy_boto3_iam.type_defs import UserDetailTypeDef
+    from mypy_boto3_iam.type_defs import UserDetailTypeDef, UserTypeDef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What IAM says of a user beside the keys."""
+
+    name: str
+    arn: str
+    path: str
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
     """`total`: users below the path, `with_keys` of them with an active key; `named`: those who go into the order.
 
-    `unread`: causes by name; those users count as having keys, and are named too. `oldest_active`: when the oldest
-    active key that could be listed was made; None: there is none.
+    `unread`: causes by name; those users count as having keys, and are named too. `active_since`: when each active
+    key that could be listed was made.
     """
 
     total: int
     with_keys: int
     named: tuple[str, ...]
     unread: dict[str, str]
-    oldest_active: datetime | None = None
+    active_since: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,41 +46,40 @@ class _Looked:
     named: bool = True
     has_keys: bool = True
     cause: str | None = None
-    oldest_active: datetime | None = None
+    active_since: tuple[datetime, ...] = ()
 
 
 def scan(
     iam: "IAMClient",
     *,
     path_prefix: str,
-    may_concern: Callable[[tuple[Key, ...], list[str]], bool],
+    may_concern: Callable[[User], bool],
     workers: int,
 ) -> Scan:
-    """Look at every user below `path_prefix`, `workers` at a time; `may_concern` takes a user's keys and tag keys.
+    """Look at every user below `path_prefix`, `workers` at a time; `may_concern` takes a user with keys and tags alone.
 
     A user whose keys cannot be listed goes into the order: something might be due, and the rotator looks
     again. An error of the listing itself is raised: a part of the account is not the account.
     """
 
-    def look(user: tuple[str, list[str]]) -> _Looked:
-        user_name, tag_keys = user
+    def look(listed: Profile) -> _Looked:
+        name = listed.name
         try:
-            keys = tuple(list_keys(iam, user_name))
+            keys = tuple(list_keys(iam, name))
         except CALL_ERRORS as error:
-            return _Looked(user_name=user_name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
+            return _Looked(user_name=name, gone=is_code(error, "NoSuchEntity"), cause=cause_of(error))
+        active_since = tuple(key.created for key in keys if key.active)
         return _Looked(
-            user_name=user_name,
-            named=may_concern(keys, tag_keys),
-            has_keys=any(key.active for key in keys),
-            oldest_active=min((key.created for key in keys if key.active), default=None),
+            user_name=name,
+            named=may_concern(User(name=name, keys=keys, tags=listed.tags, secret=UNASKED)),
+            has_keys=bool(active_since),
+            active_since=active_since,
         )
 
     with ThreadPoolExecutor(workers) as pool:
         # By name: a listing that changes between two of its pages may name a user twice.
-        listed = (
-            (user["UserName"], [tag["Key"] for tag in user.get("Tags", [])])
-            for user in list_users(iam, path_prefix)
-        )
+        # Of a page, which has everybody's policies too, no more is kept than this.
+        listed = (profile_of(user) for user in list_users(iam, path_prefix))
         found = {each.user_name: each for each in pool.map(look, listed) if not each.gone}
     looked = found.values()
     return Scan(
@@ -78,7 +87,7 @@ def scan(
         with_keys=sum(each.has_keys for each in looked),
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
-        oldest_active=min((each.oldest_active for each in looked if each.oldest_active), default=None),
+        active_since=tuple(since for each in looked for since in each.active_since),
     )
 
 
@@ -96,6 +105,16 @@ def list_users(iam: "IAMClient", path_prefix: str) -> Iterator["UserDetailTypeDe
                 yield user
 
 
+def profile_of(user: "UserDetailTypeDef | UserTypeDef") -> Profile:
+    """As a listing or GetUser tells it."""
+    return Profile(
+        name=user["UserName"],
+        arn=user["Arn"],
+        path=user["Path"],
+        tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", [])},
+    )
+
+
 def root_has_keys(iam: "IAMClient") -> bool:
     """The root user is not among the users, and its keys are never touched: only told. Raises what botocore raises."""
     return iam.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] > 0
@@ -108,7 +127,9 @@ def account_alias(iam: "IAMClient") -> str:
 
 
 def list_keys(iam: "IAMClient", user_name: str) -> Iterator[Key]:
-    """A user's keys without their last use."""
+    """A user's keys; nobody asked for their last use. Raises what botocore raises."""
     for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name):
         for key in page["AccessKeyMetadata"]:
-            yield Key(id=key["AccessKeyId"], status=key["Status"], created=key["CreateDate"])
+            yield Key(
+                id=key["AccessKeyId"], status=key["Status"], created=key["CreateDate"], last_use=UNASKED
+            )

@@ -317,11 +317,11 @@ def _then(entry: Entry, report: Report) -> str:
 
 
 def _facts(key: KeyFacts, today: date) -> str:
-    used = "never used"
+    used = ", never used" if key.use_known else ""
     if key.used is not None:
-        used = f"last used {key.used} on {key.service} in {key.region}"
+        used = f", last used {key.used} on {key.service} in {key.region}"
     description = f" {_quoted(key.description)}" if key.description else ""
-    return f"{key.id}{description}, {_count((today - key.created).days, 'day')} old, {used}"
+    return f"{key.id}{description}, {_count((today - key.created).days, 'day')} old{used}"
 
 
 def _sentence(text: str) -> str:

@@ -3,12 +3,41 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from enum import Enum
+from typing import Final, TypeVar
 
 ACTIVE: Final = "Active"
 INACTIVE: Final = "Inactive"
 CURRENT_STAGE = "AWSCURRENT"
 PENDING_STAGE = "AWSPENDING"
+
+_T = TypeVar("_T")
+
+
+class Unasked(Enum):
+    """Stands where a fact would, as long as nobody has asked AWS for it: neither a value nor "there is none"."""
+
+    UNASKED = "unasked"
+
+
+UNASKED: Final = Unasked.UNASKED
+# What is missing when it is the secret; a key's last use is missing by the key's id.
+STORE: Final = "the secret"
+
+
+class NotLookedUp(Exception):
+    """A decision hangs on a fact that nobody has asked for yet: `what` is a key id, for its last use, or STORE."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was not looked up")
+        self.what = what
+
+
+def _known(fact: _T | Unasked, what: str) -> _T:
+    if isinstance(fact, Unasked):
+        raise NotLookedUp(what)
+    return fact
+
 
 # IAM counts our own proof of a new key as a use (docs/design.md section 3): one call to sts right after creation.
 _PROOF_WINDOW = timedelta(hours=1)
@@ -57,12 +86,15 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One access key. `last_use` None: never used, as IAM said so; what could not be read is in `User.unread`."""
+    """One access key. `last_use` None: never used, as IAM said so; what could not be read is in `User.unread`.
+
+    `use` and `used_on` raise NotLookedUp when IAM was not asked.
+    """
 
     id: str
     status: str
     created: datetime
-    last_use: LastUse | None = None
+    last_use: LastUse | Unasked | None = None
 
     @property
     def active(self) -> bool:
@@ -78,9 +110,19 @@ class Key:
         return self.created.astimezone(UTC).date()
 
     @property
+    def asked(self) -> bool:
+        """IAM was asked for its last use."""
+        return self.last_use is not UNASKED
+
+    @property
+    def use(self) -> LastUse | None:
+        """The last use by anybody, our own proof included; None: never."""
+        return _known(self.last_use, self.id)
+
+    @property
     def used_on(self) -> date | None:
         """The UTC day of the last use by somebody else than ourselves; None: never."""
-        use = self.last_use
+        use = self.use
         if use is None or (use.service == "sts" and use.at - self.created <= _PROOF_WINDOW):
             return None
         return use.at.astimezone(UTC).date()
@@ -126,11 +168,19 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """One user as observed. `unread` says, fit to print, what could not be read: then nothing may be done."""
+    """One user as observed. `unread` says, fit to print, what could not be read: then nothing may be done.
+
+    `secret` None: there is none. `the_secret` raises NotLookedUp when Secrets Manager was not asked.
+    """
 
     name: str
     arn: str = ""
     keys: tuple[Key, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    secret: Secret | None = None
+    secret: Secret | Unasked | None = None
     unread: tuple[str, ...] = ()
+
+    @property
+    def the_secret(self) -> Secret | None:
+        """As Secrets Manager describes it."""
+        return _known(self.secret, STORE)

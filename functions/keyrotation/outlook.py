@@ -98,7 +98,7 @@ def _rows(listed: Listed, user: User, foreseen: Forecast, today: date) -> Iterat
         of_key = [each for each in changes if (each.key_id if each.key_id in known else None) in about]
         first = min(of_key, key=lambda each: each.on, default=None)
         asks = [item.text for item in items if (item.key_id if item.key_id in known else None) in about]
-        use = key.last_use if key and key.used_on else None
+        use = key.use if key and key.used_on else None
         yield Row(
             user=user.name,
             user_id=listed.id,

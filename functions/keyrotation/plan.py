@@ -2,9 +2,12 @@
 
 `plan_user` takes what was observed of one user, the policy and the day, and returns what to do and what to
 tell. It reads no clock and makes no call. Days are UTC dates throughout.
+
+The rules ask for dates and tags first, and for a last use or the secret only where something hangs on it: what
+they ask for costs a call each, and a user about whom they ask nothing needs no look at all (`may_concern`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import wraps
@@ -35,6 +38,7 @@ from keyrotation.model import (
     PENDING_STAGE,
     Key,
     LastUse,
+    NotLookedUp,
     Occasion,
     User,
     secret_name,
@@ -51,7 +55,10 @@ Rule = Callable[[State], Iterator[Action | Item]]
 
 
 def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
-    """Decide everything about one user; the same observation on the same day gives the same plan."""
+    """Decide everything about one user; the same observation on the same day gives the same plan.
+
+    Raises NotLookedUp where it hangs on a fact that nobody has asked for yet.
+    """
     state = State.of(user, policy, occasion)
     steps: list[Step] = []
     for rule in RULES:
@@ -92,16 +99,19 @@ def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tup
     return tuple(items)
 
 
-def may_concern(keys: Sequence[Key], tag_keys: Iterable[str], policy: Policy, today: date) -> bool:
-    """The scanner's test: False only where dates and tags alone prove that the plan would be empty today.
+def may_concern(user: User, policy: Policy, now: datetime) -> bool:
+    """The scanner's test: the plan itself, for a user of whom keys and tags are known and nothing else.
 
-    `keys` need no last use. A user's only key, active and without a tag of ours, can come due or be retired
-    on the days that its age allows at the earliest, and is announced `WarnDays` before.
+    False only where it is empty whatever the last uses are and the secret holds.
     """
-    if any(tag.concerns_us(each) for each in tag_keys) or len(keys) > 1:
+    # What is said of an interrupted replacement differs by Region and timeout; that something is said does not.
+    occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1)
+    try:
+        return bool(plan_user(user, policy, occasion).steps)
+    except NotLookedUp:
         return True
-    first_age = min(policy.issue_age, policy.unused_days or policy.issue_age) - policy.warn_days
-    return any(not key.active or (today - key.created_on).days >= first_age for key in keys)
+    except Exception:  # noqa: BLE001  # what people wrote into one user's tags: the rotator looks again, and tells
+        return True
 
 
 def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:
@@ -204,7 +214,8 @@ def interrupted(state: State) -> Iterator[Action | Item]:
     for key in state.keys:
         if key.id in pending.key_ids:
             continue
-        stages = state.user.secret.stages_of(key.id) if state.user.secret else frozenset()
+        secret = state.user.the_secret
+        stages = secret.stages_of(key.id) if secret else frozenset()
         if CURRENT_STAGE in stages:
             finished = True
             yield told(
@@ -232,7 +243,7 @@ def _nobody_can_hold(state: State, key: Key, pending: tag.Pending) -> bool:
     of_that_run = abs(key.created - pending.since) <= state.occasion.function_timeout
     # Whoever may tag a user can forge `pending`; a run of this system would have settled its own long ago.
     recent = state.occasion.now - pending.since <= timedelta(days=state.policy.quiet_days)
-    return of_that_run and recent and key.last_use is None
+    return of_that_run and recent and key.use is None
 
 
 def exempt(state: State) -> Iterator[Item]:
@@ -264,11 +275,15 @@ def tags_to_mend(state: State) -> Iterator[Item]:
 
 
 def secret_goes(state: State) -> Iterator[Item]:
-    """Somebody scheduled the secret for deletion that hands the successor to its owner: it can be restored."""
-    secret, name = state.user.secret, state.user.name
-    if state.pair is None or secret is None or not secret.deleted:
+    """Somebody scheduled the secret for deletion that hands the successor to its owner: it can be restored.
+
+    Told from the day on which the old key's end is announced; Secrets Manager waits 7 days at least.
+    """
+    if state.pair is None or not _end_of_overlap_near(state):
         return
-    successor = state.pair[1]
+    secret, name, successor = state.user.the_secret, state.user.name, state.pair[1]
+    if secret is None or not secret.deleted:
+        return
     if CURRENT_STAGE in secret.stages_of(successor.id):
         yield Item(
             level=Level.ATTENTION,
@@ -313,7 +328,7 @@ def first_seen_inactive(state: State, key: Key) -> Iterator[MarkInactive]:
 @_oldest_key_first
 def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
     """Rule 5."""
-    if key.active or state.today < _protected_until(state, key):
+    if key.active:
         return
     off = _off_days(state, key)
     if 0 < state.policy.delete_after_days <= off:
@@ -321,6 +336,8 @@ def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
     elif off >= state.policy.quiet_days and _waits_for_slot(state):
         why = f"inactive for {off} days, and a replacement needs its place"
     else:
+        return
+    if state.today < _protected_until(state, key):
         return
     yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key), since=_deletion_day(state, key))
 
@@ -412,7 +429,9 @@ def quiet_elder(state: State, key: Key) -> Iterator[Deactivate]:
 @_oldest_key_first
 def held_elder(state: State, key: Key) -> Iterator[Action | Item]:
     """Rule 8: an elder past its off date that is not switched off, and why."""
-    if not state.is_elder(key) or state.reactivated(key) or _forced_off(state, key):
+    if not state.is_elder(key) or not _end_of_overlap_near(state):
+        return
+    if state.reactivated(key) or _forced_off(state, key):
         return
     if _past_off_date(state, key) and _reason_to_retire(state, key) is not None:
         return
@@ -589,10 +608,31 @@ def _pair_clears(state: State) -> date | None:
 
 def upcoming(state: State) -> Iterator[Item]:
     """Rule 13: what happens by itself within `WarnDays`."""
+    horizon = state.today + timedelta(days=state.policy.warn_days)
     for key in state.keys:
+        if all(day > horizon for day in _earliest_days(state, key)):
+            continue
         for day, kind, then in _next_days(state, key):
             if _is_near(state, day):
                 yield Item(level=Level.UPCOMING, kind=kind, text="", key_id=key.id, by=day, then=then)
+
+
+def _earliest_days(state: State, key: Key) -> Iterator[date]:
+    """No day that `_next_days` names is before one of these, which hang on no last use and on no secret."""
+    policy = state.policy
+    if key.active:
+        if key is state.newest:
+            yield key.created_on + timedelta(days=policy.issue_age)
+        if policy.unused_days:
+            yield key.created_on + timedelta(days=policy.unused_days)
+        if state.is_elder(key) and state.overlapped_on is not None:
+            yield state.overlapped_on
+        return
+    off_on = state.inactive_since.get(key.id, state.today)
+    if policy.delete_after_days:
+        yield off_on + timedelta(days=policy.delete_after_days)
+    if not state.slot_free:
+        yield max(_due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))
 
 
 def _next_days(state: State, key: Key) -> Iterator[tuple[date, Kind, str]]:
@@ -674,7 +714,15 @@ def _past_off_date(state: State, key: Key) -> bool:
     """An elder from its off date on, not held because a person switched it back on."""
     if not state.is_elder(key) or state.reactivated(key):
         return False
+    if state.overlapped_on is None or state.today < state.overlapped_on:
+        return False
     return state.off_on is not None and state.today >= state.off_on
+
+
+def _end_of_overlap_near(state: State) -> bool:
+    """From the notice of the elder's off date on, if that is as early as it can be: before, nothing is said of it."""
+    day = state.overlapped_on
+    return day is not None and state.today >= day - timedelta(days=state.policy.warn_days)
 
 
 def _someone_holds_successor(state: State) -> bool:
@@ -703,12 +751,16 @@ def _reason_to_retire(state: State, key: Key) -> str | None:
     policy = state.policy
     if policy.unused_days == 0 or state.tags.replace_asked or not key.active or state.reactivated(key):
         return None
+    long_enough = state.age(key) >= policy.unused_days
+    too_old = key is state.newest and state.age(key) >= policy.last_safe_age
+    if not long_enough and not too_old:
+        return None
     if state.is_elder(key) and not _past_off_date(state, key):
         return None
     idle = (state.today - key.idle_since).days
     if idle >= policy.unused_days:
         return f"unused for {idle} days" if key.used_on else f"never used in {idle} days"
-    if key is state.newest and key.used_on is None and state.age(key) >= policy.last_safe_age:
+    if too_old and key.used_on is None:
         return f"never used, and {state.age(key)} days old"
     return None
 
@@ -758,7 +810,7 @@ def _latest(*days: date | None) -> date:
 
 
 def _last_use(key: Key) -> str:
-    use = key.last_use
+    use = key.use
     return f"{use.at:%Y-%m-%d}, on {use.service} in {use.region}" if use and key.used_on else "never"
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
-PROOF_DELAYS = (1, 2, 3, 3, 4, 4, 5, 5, 10, 10, 10)
+PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 10, 10, 10)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
 # IAM's word for a key or a user that is not there.
@@ -64,18 +64,18 @@ class Issuer:
     def issue(self, user: User, pending: tag.Pending) -> Issued:
         """Steps 1 to 6; raises ReplacementFailed."""
         try:
-            arn = self.secrets.make_ready(user)
+            secret = self.secrets.make_ready(user)
             self._tag_pending(user, pending)
         except (*CALL_ERRORS, ForeignSecret) as error:
             raise ReplacementFailed(f"{NOT_MADE} ({_told(error)})") from None
         key = self._create(user)
         try:
-            self.secrets.stage(arn, user.name, key)
+            self.secrets.stage(secret.arn, user.name, key)
             self._prove(user, key)
-            self.secrets.promote(arn, key.id)
+            self.secrets.promote(secret, key.id)
         except (*CALL_ERRORS, _NotProven) as error:
-            self._settle(user, key, arn, _told(error))
-        return Issued(key_id=key.id, secret_name=secret_name(user.name), secret_arn=arn)
+            self._settle(user, key, secret.arn, _told(error))
+        return Issued(key_id=key.id, secret_name=secret_name(user.name), secret_arn=secret.arn)
 
     def finish(self, user: User, key_id: str) -> Issued:
         """Step 6 for a key that an interrupted run stored. Raises ForeignSecret and what botocore raises.
@@ -83,9 +83,9 @@ class Issuer:
         Made ready again first: in between somebody may have changed the secret's policy, or scheduled it for
         deletion.
         """
-        arn = self.secrets.make_ready(user)
-        self.secrets.promote(arn, key_id)
-        return Issued(key_id=key_id, secret_name=secret_name(user.name), secret_arn=arn)
+        secret = self.secrets.make_ready(user)
+        self.secrets.promote(secret, key_id)
+        return Issued(key_id=key_id, secret_name=secret_name(user.name), secret_arn=secret.arn)
 
     def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
         """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keyrotation.entries import Entry
+from keyrotation.entries import Entry, KeyFacts
 from keyrotation.mail import subject_of
 from keyrotation.report import Report
 
@@ -40,16 +40,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "kind": str(entry.kind),
         "user": entry.user,
         "owner": entry.owner,
-        "key": None
-        if key is None
-        else {
-            "id": key.id,
-            "description": key.description,
-            "created": str(key.created),
-            "last_used": None
-            if key.used is None
-            else {"date": str(key.used), "service": key.service, "region": key.region},
-        },
+        "key": None if key is None else _key(key),
         "text": entry.text,
         "since": _day(entry.since),
         "by": _day(entry.by),
@@ -64,6 +55,15 @@ def _entry(entry: Entry) -> dict[str, Any]:
             for use in entry.uses
         ],
     }
+
+
+def _key(key: KeyFacts) -> dict[str, Any]:
+    """`last_used` null: never. Without it: nobody asked, since nothing hung on it."""
+    told: dict[str, Any] = {"id": key.id, "description": key.description, "created": str(key.created)}
+    if key.use_known:
+        use = {"date": str(key.used), "service": key.service, "region": key.region}
+        told["last_used"] = None if key.used is None else use
+    return told
 
 
 def _day(day: object) -> str | None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Protocol
 
-from keyrotation.actions import Hold, Plan
+from keyrotation.actions import Hold, Level, Plan
 from keyrotation.apply import Outcome
-from keyrotation.model import Occasion, Use, User
+from keyrotation.model import NotLookedUp, Occasion, Use, User
 from keyrotation.order import Order
 from keyrotation.plan import only_marks, plan_user, urgency
 from keyrotation.policy import Policy
@@ -31,28 +32,59 @@ class Run:
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
 
 
+class Eyes(Protocol):
+    """Who looks at users for a run; nothing of it raises."""
+
+    def glance(self, user_name: str, /) -> User:
+        """A first look, which may be a while old; nothing is done to keys by it."""
+
+    def look(self, user_name: str, /) -> User:
+        """As the user is now."""
+
+    def look_up(self, user: User, what: str, /) -> User:
+        """With a fact more: what `model.NotLookedUp` asks for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete:
+    """Eyes that see everything at the first look."""
+
+    see: Callable[[str], User]
+
+    def glance(self, user_name: str) -> User:
+        return self.see(user_name)
+
+    def look(self, user_name: str) -> User:
+        return self.see(user_name)
+
+    def look_up(self, user: User, what: str) -> User:
+        raise LookupError(f"{user.name}: {what} was not there to be seen")
+
+
 def rotate(
     order: Order,
     *,
-    look: Callable[[str], User],
+    eyes: Eyes,
     act: Callable[[Plan], Outcome] | None,
     policy: Policy,
     occasion: Occasion,
     seconds_left: Callable[[], float],
-    workers: int,
+    lookers: int,
+    actors: int,
 ) -> Run:
     """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told.
 
     `seconds_left` until no user may be started any more. Looking may take half of them: a run that only
-    looked would be the same run again tomorrow.
+    looked would be the same run again tomorrow. `lookers` look at once, and `actors` act at once: more, since who
+    acts mostly waits for a new key.
     """
     half = seconds_left() / 2
 
-    def plan(user_name: str) -> Plan:
-        user = _observed(look, user_name)
+    def plan(look: Callable[[str], User], user_name: str) -> Plan:
         try:
-            return plan_user(user, policy, occasion)
-        except Exception as error:  # noqa: BLE001  # what people wrote into one user's tags must not stop the others
+            return _planned(look(user_name), eyes, policy, occasion)
+        except Exception as error:  # noqa: BLE001  # one user's surprise, a tag that people wrote, must not stop the others
+            # Told by its kind only: its words may quote what was read.
             unread = (f"it could not be planned ({type(error).__name__})",)
             return plan_user(User(name=user_name, unread=unread), policy, occasion)
 
@@ -60,25 +92,28 @@ def rotate(
         """Observe and plan; an interrupted replacement is settled first, and then observed and planned again."""
         if (left := seconds_left()) < half or left <= 0:
             return None, None
-        planned = plan(user_name)
+        planned = plan(eyes.glance, user_name)
         if act is None or not planned.settles:
+            return planned, None
+        planned = plan(eyes.look, user_name)
+        if not planned.settles:
             return planned, None
         outcome = act(planned)
         if outcome.failure is not None:
             return planned, outcome
-        return plan(user_name).preceded_by(planned), outcome
+        return plan(eyes.look, user_name).preceded_by(planned), outcome
 
     def carry_out(planned: Plan) -> Outcome | None:
         """Observe and plan once more: while others were looked at, a person may have changed this user."""
         if act is None or seconds_left() <= 0:
             return None
         name = planned.user.name
-        anew = plan(name)
+        anew = plan(eyes.look, name)
         return act(anew.preceded_by(settled[name]) if name in settled else anew)
 
     names = _from_another_place_each_day(order.user_names, occasion.today)
-    with ThreadPoolExecutor(workers) as pool:
-        studied = list(pool.map(study, names))
+    with ThreadPoolExecutor(lookers) as looking, ThreadPoolExecutor(actors) as acting:
+        studied = list(looking.map(study, names))
         plans = {planned.user.name: planned for planned, _ in studied if planned is not None}
         outcomes = [outcome for _, outcome in studied if outcome is not None]
         settled = {outcome.plan.user.name: outcome.plan for outcome in outcomes}
@@ -87,7 +122,7 @@ def rotate(
         due = sorted((each for each in plans.values() if each.actions and not each.settles), key=urgency)
         batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
         while act is not None and batch:
-            tried = list(pool.map(carry_out, batch))
+            tried = list(acting.map(carry_out, batch))
             outcomes += [outcome for outcome in tried if outcome is not None]
             plans |= {outcome.plan.user.name: outcome.plan for outcome in tried if outcome is not None}
             late += [each.user.name for each, outcome in zip(batch, tried, strict=True) if outcome is None]
@@ -158,9 +193,12 @@ def _from_another_place_each_day(names: Sequence[str], today: date) -> list[str]
     return [*names[start:], *names[:start]]
 
 
-def _observed(look: Callable[[str], User], user_name: str) -> User:
-    """One user's surprise must not stop the others. Told by its kind only: its words may quote what was read."""
+def _planned(user: User, eyes: Eyes, policy: Policy, occasion: Occasion) -> Plan:
+    """The plan, and on the way what it asks for; and the last use of each key that people are asked to do something about."""
     try:
-        return look(user_name)
-    except Exception as error:  # noqa: BLE001
-        return User(name=user_name, unread=(f"it could not be read ({type(error).__name__})",))
+        plan = plan_user(user, policy, occasion)
+    except NotLookedUp as missing:
+        return _planned(eyes.look_up(user, missing.what), eyes, policy, occasion)
+    told = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
+    unasked = next((key.id for key in user.keys if key.id in told and not key.asked), None)
+    return plan if unasked is None else _planned(eyes.look_up(user, unasked), eyes, policy, occasion)

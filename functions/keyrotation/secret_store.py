@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -43,6 +42,14 @@ class NewKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadySecret:
+    """A secret that a key may go into. `current`: the version that has AWSCURRENT, and gives it away to the key's."""
+
+    arn: str
+    current: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecretStore:
     """Secrets Manager as this system uses it. Every method raises what botocore raises.
 
@@ -68,20 +75,14 @@ class SecretStore:
             deleted="DeletedDate" in found,
         )
 
-    def make_ready(self, user: User) -> str:
+    def make_ready(self, user: User) -> ReadySecret:
         """Make sure that a key can be stored, and that only its readers will read it, before there is a key.
 
-        Returns the secret's ARN, by which it goes from here on: a secret that somebody deletes and makes anew has the
-        same name, another policy, and another ARN. Raises ForeignSecret when it is not as this system makes them.
+        By its ARN it goes from here on: a secret that somebody deletes and makes anew has the same name, another
+        policy, and another ARN. Raises ForeignSecret when it is not as this system makes them.
         """
         name = secret_name(user.name)
-        arn = self._created(name, user) if user.secret is None else None
-        if arn is None:
-            found = self.client.describe_secret(SecretId=name)
-            self._refuse_surprises(found)
-            arn = found["ARN"]
-            if "DeletedDate" in found:
-                self.client.restore_secret(SecretId=arn)
+        arn = self._found(name) or self._created(name, user)
         ours = secret_policy(
             user_arn=user.arn, reader_arns=self.reader_arns, rotator_role_arn=self.rotator_role_arn
         )
@@ -93,11 +94,25 @@ class SecretStore:
         self._refuse_surprises(found)
         if self.kms_key_arn is not None and not _is_key(found.get("KmsKeyId", ""), self.kms_key_arn):
             self.client.update_secret(SecretId=arn, KmsKeyId=self.kms_key_arn)
-        if not any(CURRENT_STAGE in labels for labels in found.get("VersionIdsToStages", {}).values()):
+        stages = found.get("VersionIdsToStages", {})
+        current = next((version for version, labels in stages.items() if CURRENT_STAGE in labels), None)
+        if current is None:
             # Somebody made it without a value, and the first version of a secret becomes AWSCURRENT whatever
             # it is asked to be: let that be a placeholder, and not a key that is not proved yet.
-            self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))
-        return arn
+            put = self.client.put_secret_value(SecretId=arn, SecretString=_placeholder(user))
+            current = put["VersionId"]
+        return ReadySecret(arn=arn, current=current)
+
+    def _found(self, name: str) -> str | None:
+        """The ARN of one that is there and is as this system makes them; None: there is none."""
+        try:
+            found = self.client.describe_secret(SecretId=name)
+        except self.client.exceptions.ResourceNotFoundException:
+            return None
+        self._refuse_surprises(found)
+        if "DeletedDate" in found:
+            self.client.restore_secret(SecretId=found["ARN"])
+        return found["ARN"]
 
     def _refuse_surprises(self, found: "DescribeSecretResponseTypeDef") -> None:
         kms_key = found.get("KmsKeyId", _AWS_MANAGED)
@@ -122,8 +137,8 @@ class SecretStore:
                 return True
         return False
 
-    def _created(self, name: str, user: User) -> str | None:
-        """Its ARN. None: somebody made it in between; what it is then found to be decides whether it will do."""
+    def _created(self, name: str, user: User) -> str:
+        """Its ARN. Where somebody made it in between, what it is then found to be decides whether it will do."""
         key: _KmsKey = {} if self.kms_key_arn is None else {"KmsKeyId": self.kms_key_arn}
         try:
             made = self.client.create_secret(
@@ -133,11 +148,13 @@ class SecretStore:
                 **key,
             )
         except self.client.exceptions.ResourceExistsException:
-            return None
+            if (arn := self._found(name)) is None:
+                raise
+            return arn
         return made["ARN"]
 
     def stage(self, arn: str, user_name: str, key: NewKey) -> None:
-        """Store the key as AWSPENDING in the secret that `make_ready` returned. The token is the version id: it names the key, and repeats do nothing."""
+        """Store the key as AWSPENDING. The token is the version id: it names the key, and repeats do nothing."""
         value = {
             "UserName": user_name,
             "AccessKeyId": key.id,
@@ -151,32 +168,19 @@ class SecretStore:
             VersionStages=[PENDING_STAGE],
         )
 
-    def promote(self, arn: str, key_id: str) -> None:
-        """Make the key's version AWSCURRENT, and take AWSPENDING away from it."""
-        version = version_id(key_id)
-        secret = self.describe(arn)
-        holder = self._version_with(secret, CURRENT_STAGE)
-        if holder is None:
-            self.client.update_secret_version_stage(
-                SecretId=arn, VersionStage=CURRENT_STAGE, MoveToVersionId=version
-            )
-        elif holder != version:
-            self.client.update_secret_version_stage(
-                SecretId=arn, VersionStage=CURRENT_STAGE, MoveToVersionId=version, RemoveFromVersionId=holder
-            )
-        if self._version_with(self.describe(arn), PENDING_STAGE) != version:
-            return
-        # The key is AWSCURRENT, and its owner may have it by now: a secret that somebody deletes underneath is no
-        # reason to take that key for one that was never handed over.
-        with suppress(self.client.exceptions.ResourceNotFoundException):
-            self.client.update_secret_version_stage(
-                SecretId=arn, VersionStage=PENDING_STAGE, RemoveFromVersionId=version
-            )
+    def promote(self, secret: ReadySecret, key_id: str) -> None:
+        """Make the key's version AWSCURRENT.
 
-    @staticmethod
-    def _version_with(secret: Secret | None, stage: str) -> str | None:
-        stages = secret.stages if secret is not None else {}
-        return next((version for version, labels in stages.items() if stage in labels), None)
+        It keeps AWSPENDING beside it, as Secrets Manager's own rotation leaves it; the next key takes that away.
+        """
+        version = version_id(key_id)
+        if secret.current != version:
+            self.client.update_secret_version_stage(
+                SecretId=secret.arn,
+                VersionStage=CURRENT_STAGE,
+                MoveToVersionId=version,
+                RemoveFromVersionId=secret.current,
+            )
 
 
 def _surprises(found: "DescribeSecretResponseTypeDef") -> Iterator[str]:

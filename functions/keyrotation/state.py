@@ -124,25 +124,31 @@ class State:
         return self.pair is not None and self.in_secret(self.pair[1])
 
     def in_secret(self, key: Key) -> bool:
-        return self.user.secret is not None and self.user.secret.holds(key.id)
+        secret = self.user.the_secret
+        return secret is not None and secret.holds(key.id)
+
+    @property
+    def overlapped_on(self) -> date | None:
+        """The elder's off date at the earliest, whatever the secret holds; None without an elder."""
+        return self.pair[1].created_on + timedelta(days=self.policy.overlap_days) if self.pair else None
 
     @property
     def off_on(self) -> date | None:
         """The off date of the elder: the day from which on it may be switched off; None without an elder."""
-        if self.pair is None:
-            return None
-        elder, successor = self.pair
-        overlapped = successor.created_on + timedelta(days=self.policy.overlap_days)
-        if self.stored:
+        overlapped = self.overlapped_on
+        if self.pair is None or overlapped is None or self.stored:
             return overlapped
         # Nobody was told of an overlap, so there is no hurry before the threshold asks for it.
-        return max(overlapped, elder.created_on + timedelta(days=self.policy.last_safe_age))
+        return max(overlapped, self.pair[0].created_on + timedelta(days=self.policy.last_safe_age))
 
     def is_elder(self, key: Key) -> bool:
         return self.pair is not None and self.pair[0] is key
 
     def in_use(self, elder: Key) -> bool:
-        return self.today < self.quiet_on(elder)
+        # What the elder's own last use decides asks for no fact about the successor.
+        if elder.used_on is None or not self.within(self.policy.quiet_days_before_first_use, elder.used_on):
+            return False
+        return self.within(self.policy.quiet_days, elder.used_on) or self.today < self.quiet_on(elder)
 
     def quiet_on(self, elder: Key) -> date:
         """The day from which on an elder is quiet, if nobody uses it until then.

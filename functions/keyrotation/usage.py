@@ -36,7 +36,9 @@ def keys_in_question(run: Run) -> list[Key]:
         for action in plan.actions
         if isinstance(action, Deactivate) and action.reason is OffReason.FORCED
     }
-    keys = [key for plan in run.plans for key in plan.user.keys if key.id in asked and key.used_on]
+    keys = [
+        key for plan in run.plans for key in plan.user.keys if key.id in asked and key.asked and key.used_on
+    ]
     return sorted(keys, key=lambda key: (asked[key.id], key.id))[:_MOST_KEYS]
 
 
@@ -54,10 +56,10 @@ def who_uses(
     """
     found = {}
     for key in keys:
-        if key.last_use is None or not time_left():
+        if (use := key.use) is None or not time_left():
             continue
         try:
-            found[key.id] = tuple(_uses(trail_in(key.last_use.region), key.id, around=key.last_use.at))
+            found[key.id] = tuple(_uses(trail_in(use.region), key.id, around=use.at))
         except Exception as error:  # noqa: BLE001  # a record of any shape must not stop a run that has acted
             miss(key.id, cause_of(error))
         sleep(SECONDS_BETWEEN)

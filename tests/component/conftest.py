@@ -10,7 +10,8 @@ import botocore.session
 import moto.iam.models
 import pytest
 from botocore.config import Config
-from keyrotation.apply import Applier
+from keyrotation.apply import Applier, Done
+from keyrotation.observe import Observer
 from keyrotation.replacement import Issuer
 from keyrotation.secret_store import NewKey, SecretStore
 from moto import mock_aws
@@ -66,6 +67,7 @@ class Clients:
     secretsmanager: "SecretsManagerClient"
     secrets: "SecretStore"
     slept: list[float] = field(default_factory=list)
+    announced: list[tuple[str, Done]] = field(default_factory=list)
     waited_for_policy: list[float]
 
     @staticmethod
@@ -84,7 +86,17 @@ class Clients:
         )
 
     def applier(self) -> Applier:
-        return Applier(iam=self.iam, issuer=self.issuer(), occasion=OCCASION, run_id=RUN_ID)
+        return Applier(
+            iam=self.iam,
+            issuer=self.issuer(),
+            occasion=OCCASION,
+            run_id=RUN_ID,
+            announce=lambda user, done: self.announced.append((user.name, done)),
+        )
+
+    def observer(self) -> Observer:
+        """Without a listing: every glance is a look."""
+        return Observer(iam=self.iam, secrets=self.secrets, path_prefix="/", listed={})
 
 
 @pytest.fixture

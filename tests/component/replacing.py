@@ -17,6 +17,7 @@ PATIENCE = 120
 
 HAPPY_PATH = [
     # 1: the secret before a key, its policy put and read back; 2: pending.
+    "DescribeSecret",
     "CreateSecret",
     "PutResourcePolicy",
     "GetResourcePolicy",
@@ -28,9 +29,6 @@ HAPPY_PATH = [
     "PutSecretValue",
     "GetCallerIdentity",
     # 6: promoted; 7: let go.
-    "DescribeSecret",
-    "UpdateSecretVersionStage",
-    "DescribeSecret",
     "UpdateSecretVersionStage",
     "UntagUser",
 ]
@@ -44,7 +42,7 @@ class Replacement:
         self._account, self._calls, self._applier = account, calls, applier
 
     def seen(self) -> User:
-        return observe("carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets)
+        return observe("carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets, path_prefix="/")
 
     def run(self, seen: User | None = None) -> Outcome:
         action = Replace(

@@ -30,7 +30,7 @@ SINCE, HELD = f"{PREFIX}inactive-since:", f"{PREFIX}held-until:"
 
 def apply(clients: Clients, calls: Calls, *decisions: Action | Item) -> Outcome:
     """Carry out decisions about carol."""
-    user = observe("carol", iam=clients.iam, secrets=clients.secrets)
+    user = observe("carol", iam=clients.iam, secrets=clients.secrets, path_prefix="/")
     calls.made.clear()
     steps = tuple(Step(rule="a_rule", decision=decision) for decision in decisions)
     return clients.applier().apply(Plan(user=user, owner="", steps=steps))
@@ -331,7 +331,7 @@ def test_a_user_deleted_in_between_is_a_failure_like_any_other(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
     _, key_id = account.add_carol()
-    user = observe("carol", iam=clients.iam, secrets=clients.secrets)
+    user = observe("carol", iam=clients.iam, secrets=clients.secrets, path_prefix="/")
     account.delete_user("carol")
     calls.made.clear()
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Literal
 
 import pytest
-from keyrotation.observe import observe
 from keyrotation.order import Order
 from keyrotation.policy import Policy
 from keyrotation.rotation import Run, rotate
@@ -47,12 +46,13 @@ def run_later(clients: Clients, calls: Calls, *, cap: int = 100, names: tuple[st
             root_has_keys=False,
             user_names=names,
         ),
-        look=lambda name: observe(name, iam=clients.iam, secrets=clients.secrets),
+        eyes=clients.observer(),
         act=applier.apply,
         policy=Policy(max_users_per_run=cap),
         occasion=replace(OCCASION, now=NOW + timedelta(days=1)),
         seconds_left=lambda: 900.0,
-        workers=1,
+        lookers=1,
+        actors=1,
     )
 
 
@@ -79,7 +79,6 @@ def test_a_key_that_is_stored_is_promoted_once_its_policy_is_made_sure_of_and_no
 
     assert calls.writes == [
         "PutResourcePolicy",
-        "UpdateSecretVersionStage",
         "UpdateSecretVersionStage",
         "UntagUser",
     ]

@@ -51,6 +51,33 @@ def test_a_replacement_says_where_the_new_key_is_and_when_the_old_one_goes_off(
     assert calls.leaks(repr([call.params for call in calls.of("PutEvents")])) == 0
 
 
+def test_an_event_goes_out_before_anything_else_is_done_to_the_user(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    """A run that dies right after the event leaves `pending`, and the next one only removes it."""
+    account.add_user("carol")
+    account.add_key("carol", age=95, used=20)
+    new = account.add_key("carol", age=80, used=1)
+    account.store("carol", new)
+
+    deployment.rotate(deployment.order("carol"))
+    deployment.rotate(deployment.order("carol"))
+
+    kinds = [kind for kind, _ in entries(calls)]
+    assert kinds == ["Access Key Deactivated"]
+    off = calls.operations.index("UpdateAccessKey")
+    assert calls.operations[off + 1] == "PutEvents"
+
+
+def test_a_replacement_is_told_while_pending_is_still_set(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_carol()
+    deployment.rotate(deployment.order("carol"))
+
+    assert calls.writes[-4:] == ["UpdateSecretVersionStage", "PutEvents", "UntagUser", "Publish"]
+
+
 def test_a_replacement_that_an_earlier_run_began_is_told_when_it_is_finished(
     account: Account, calls: Calls, deployment: Deployment
 ) -> None:
@@ -180,14 +207,15 @@ def test_a_quiet_day_is_measured_with_zeros(
 
     (told,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
     zeros = (
-        *("KeysOverThreshold", "KeysUnexplained", "Replaced", "Deactivated", "Deleted", "Held", "Failed"),
-        *("Waiting", "Unreadable", "UsersExamined", "EventsUnsent"),
+        *("KeysUnexplained", "Replaced", "Deactivated", "Deleted", "Held", "Failed", "Waiting"),
+        *("Unreadable", "EventsUnsent"),
     )
     assert {name: told[name] for name in zeros} == {name: [0.0] for name in zeros}
+    assert told["UsersExamined"] == [2.0]
     assert told["RunSeconds"][0] >= 0
 
 
-def test_the_scanner_measures_the_oldest_active_key(
+def test_the_scanner_measures_the_oldest_active_key_and_those_over_the_threshold(
     account: Account, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.add_user("ann")
@@ -198,4 +226,20 @@ def test_the_scanner_measures_the_oldest_active_key(
 
     deployment.scan()
 
-    assert metric(capsys.readouterr().out, "OldestActiveKeyDays") == [42.0]
+    output = capsys.readouterr().out
+    assert metric(output, "OldestActiveKeyDays") == [42.0]
+    assert metric(output, "KeysOverThreshold") == [0.0]
+
+
+def test_keys_at_the_threshold_count_as_over_it(
+    account: Account, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_user("ann")
+    for age in (90, 400):
+        account.add_key("ann", age=age)
+    account.add_user("bob")
+    account.add_key("bob", age=89)
+
+    deployment.scan()
+
+    assert metric(capsys.readouterr().out, "KeysOverThreshold") == [2.0]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.inventory import Scan, scan
-from keyrotation.model import Key
+from keyrotation.model import UNASKED, Key, User
 
 from tests.component.account import Account, days_ago
 from tests.component.calls import Call, Calls
@@ -33,7 +33,7 @@ def pages_of(size: int, *, fetched: list[str | None]) -> Any:
 
 
 def scan_all(clients: Clients, *, workers: int = 4) -> Scan:
-    return scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: True, workers=workers)
+    return scan(clients.iam, path_prefix="/", may_concern=lambda _user: True, workers=workers)
 
 
 def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetched_once(
@@ -49,7 +49,7 @@ def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetch
 
     assert fetched == [None, "100", "200"]
     assert Counter(call.params["UserName"] for call in calls.of(KEYS)) == Counter(names)
-    assert found == Scan(total=250, with_keys=0, named=tuple(names), unread={})
+    assert found == Scan(total=250, with_keys=0, named=tuple(names), unread={}, active_since=())
 
 
 def test_an_empty_page_in_the_middle_is_not_the_end(account: Account, calls: Calls, clients: Clients) -> None:
@@ -77,7 +77,7 @@ def test_the_listing_asks_for_users_alone_in_the_largest_pages(
 
 
 def test_an_account_without_users_is_found_empty(calls: Calls, clients: Clients) -> None:
-    assert scan_all(clients) == Scan(total=0, with_keys=0, named=(), unread={})
+    assert scan_all(clients) == Scan(total=0, with_keys=0, named=(), unread={}, active_since=())
     assert calls.operations == [LISTING]
 
 
@@ -86,22 +86,26 @@ def test_the_decision_who_is_named_sees_every_key_and_every_tag(account: Account
     old = account.add_key("alice", age=90, status="Inactive")
     new = account.add_key("alice", age=3, used=1)
     account.add_user("bob")
-    seen: list[tuple[tuple[Key, ...], list[str]]] = []
+    seen: list[User] = []
 
-    def concerns(keys: tuple[Key, ...], tag_keys: list[str]) -> bool:
-        seen.append((keys, tag_keys))
-        return bool(keys)
+    def concerns(user: User) -> bool:
+        seen.append(user)
+        return bool(user.keys)
 
     found = scan(clients.iam, path_prefix="/", may_concern=concerns, workers=1)
 
-    (keys, tag_keys), nobody = seen
-    assert keys == (
-        Key(id=old, status="Inactive", created=days_ago(90)),
-        Key(id=new, status="Active", created=days_ago(3)),
+    alice, bob = seen
+    assert alice == User(
+        name="alice",
+        keys=(
+            Key(id=old, status="Inactive", created=days_ago(90), last_use=UNASKED),
+            Key(id=new, status="Active", created=days_ago(3), last_use=UNASKED),
+        ),
+        tags={"team": "data", "access-key-rotation:owner": "Ann"},
+        secret=UNASKED,
     )
-    assert sorted(tag_keys) == ["access-key-rotation:owner", "team"]
-    assert nobody == ((), [])
-    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={}, oldest_active=days_ago(3))
+    assert bob == User(name="bob", secret=UNASKED)
+    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={}, active_since=(days_ago(3),))
 
 
 def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clients: Clients) -> None:
@@ -116,8 +120,8 @@ def test_keys_on_a_second_page_are_seen_too(account: Account, calls: Calls, clie
     calls.change_answer(KEYS, one_each)
     seen: list[tuple[Key, ...]] = []
 
-    def concerns(keys: tuple[Key, ...], _tags: list[str]) -> bool:
-        seen.append(keys)
+    def concerns(user: User) -> bool:
+        seen.append(user.keys)
         return False
 
     scan(clients.iam, path_prefix="/", may_concern=concerns, workers=1)
@@ -130,7 +134,9 @@ def test_a_user_deleted_in_between_is_dropped(account: Account, calls: Calls, cl
         account.add_user(name)
     calls.refuse(KEYS, "NoSuchEntity", status=404, UserName="bob")
 
-    assert scan_all(clients) == Scan(total=2, with_keys=0, named=("alice", "carol"), unread={})
+    assert scan_all(clients) == Scan(
+        total=2, with_keys=0, named=("alice", "carol"), unread={}, active_since=()
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,7 @@ def test_a_user_whose_keys_cannot_be_listed_is_named_with_the_cause(
         account.add_user(name)
     calls.refuse(KEYS, code, status=status, UserName="bob")
 
-    found = scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: False, workers=4)
+    found = scan(clients.iam, path_prefix="/", may_concern=lambda _user: False, workers=4)
 
     assert (found.total, found.named) == (3, ("bob",))
     assert found.unread == {"bob": f"ListAccessKeys: {code}, ListAccessKeys said no"}
@@ -155,9 +161,11 @@ def test_a_user_whose_keys_get_no_answer_is_named_with_the_cause(
     account.add_user("alice")
     calls.break_connection(KEYS)
 
-    found = scan(clients.iam, path_prefix="/", may_concern=lambda _keys, _tags: False, workers=4)
+    found = scan(clients.iam, path_prefix="/", may_concern=lambda _user: False, workers=4)
 
-    assert found == Scan(total=1, with_keys=1, named=("alice",), unread={"alice": "EndpointConnectionError"})
+    assert found == Scan(
+        total=1, with_keys=1, named=("alice",), unread={"alice": "EndpointConnectionError"}, active_since=()
+    )
 
 
 def test_an_error_of_the_listing_itself_is_raised(account: Account, calls: Calls, clients: Clients) -> None:
@@ -215,7 +223,7 @@ def test_only_users_below_the_path_are_counted_looked_at_and_named(
         account.add_user(name, path=path)
         account.add_key(name, age=80)
 
-    found = scan(clients.iam, path_prefix="/apps/", may_concern=lambda _keys, _tags: True, workers=1)
+    found = scan(clients.iam, path_prefix="/apps/", may_concern=lambda _user: True, workers=1)
 
     assert (found.total, found.with_keys, found.named) == (2, 2, ("app", "job"))
     assert sorted(call.params["UserName"] for call in calls.of("ListAccessKeys")) == ["app", "job"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from keyrotation.model import Key, LastUse, Secret, User, version_id
-from keyrotation.observe import observe
+from keyrotation.model import STORE, Key, LastUse, NotLookedUp, Secret, User, version_id
+from keyrotation.observe import Observer, listed_profiles, observe
 
 from tests.component.account import REGION, Account, days_ago
 from tests.component.calls import Call, Calls
@@ -14,7 +14,7 @@ READS = ("GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret")
 
 
 def look(clients: Clients, user_name: str = "carol") -> User:
-    return observe(user_name, iam=clients.iam, secrets=clients.secrets)
+    return observe(user_name, iam=clients.iam, secrets=clients.secrets, path_prefix="/")
 
 
 def test_all_facts_of_a_user_are_read(account: Account, clients: Clients) -> None:
@@ -64,7 +64,7 @@ def test_the_secret_of_an_odd_name_is_found_under_its_own_name(account: Account,
     key_id = account.add_key(name, age=80)
     account.store(name, key_id)
 
-    secret = look(clients, name).secret
+    secret = look(clients, name).the_secret
 
     assert account.secret_names() == ["access-keys/data+etl/comma/nightly@corp/credentials"]
     assert secret is not None
@@ -78,7 +78,7 @@ def test_our_own_proof_of_a_new_key_is_no_use(account: Account, clients: Clients
 
     (key,) = look(clients).keys
 
-    assert key.last_use is not None
+    assert key.use is not None
     assert key.used_on is None
 
 
@@ -148,7 +148,7 @@ def test_a_missing_secret_is_none(account: Account, clients: Clients) -> None:
 
     seen = look(clients)
 
-    assert seen.secret is None
+    assert seen.the_secret is None
     assert seen.unread == ()
 
 
@@ -159,7 +159,7 @@ def test_a_secret_scheduled_for_deletion_is_deleted_and_holds_nothing(
     account.store("carol", key_id)
     account.delete_secret("carol")
 
-    secret = look(clients).secret
+    secret = look(clients).the_secret
 
     assert secret is not None
     assert secret.deleted
@@ -176,7 +176,7 @@ def test_stages_are_read_as_they_stand(account: Account, clients: Clients) -> No
         VersionStages=["AWSPENDING"],
     )
 
-    secret = look(clients).secret
+    secret = look(clients).the_secret
 
     assert secret is not None
     assert secret.stages == {
@@ -207,3 +207,90 @@ def test_a_user_below_the_path_is_looked_at(account: Account, clients: Clients, 
     seen = observe("carol", iam=clients.iam, secrets=clients.secrets, path_prefix=prefix)
 
     assert seen == User(name="carol", arn=arn)
+
+
+# Only what is asked for.
+
+
+def observer(clients: Clients, *names: str, path_prefix: str = "/") -> Observer:
+    listed = listed_profiles(clients.iam, path_prefix=path_prefix, names=names)
+    return Observer(iam=clients.iam, secrets=clients.secrets, path_prefix=path_prefix, listed=listed)
+
+
+def test_a_glance_at_somebody_listed_lists_the_keys_and_asks_for_nothing_else(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.add_user("carol", tags={"team": "data"})
+    account.add_key("carol", age=80, used=1)
+    eyes = observer(clients, "carol")
+    calls.clear()
+
+    seen = eyes.glance("carol")
+
+    assert calls.operations == ["ListAccessKeys"]
+    assert seen.tags == {"team": "data"}
+    with pytest.raises(NotLookedUp) as missing:
+        _ = seen.keys[0].used_on
+    assert missing.value.what == seen.keys[0].id
+    with pytest.raises(NotLookedUp) as missing:
+        _ = seen.the_secret
+    assert missing.value.what == STORE
+
+
+def test_facts_that_are_looked_up_one_by_one_come_to_all_that_there_is(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.add_key("carol", age=3)
+    account.store("carol", key_id)
+    eyes = observer(clients, "carol")
+    seen = eyes.look("carol")
+    calls.clear()
+
+    for what in (STORE, *(key.id for key in seen.keys)):
+        seen = eyes.look_up(seen, what)
+
+    assert calls.operations == ["DescribeSecret", "GetAccessKeyLastUsed", "GetAccessKeyLastUsed"]
+    assert seen == look(clients)
+
+
+def test_a_look_before_acting_reads_the_tags_anew(account: Account, clients: Clients) -> None:
+    account.add_user("carol")
+    eyes = observer(clients, "carol")
+    account.tag("carol", exempt="2027-01-31 migration")
+
+    assert eyes.glance("carol").tags == {}
+    assert eyes.look("carol").tags == {"access-key-rotation:exempt": "2027-01-31 migration"}
+
+
+def test_whoever_is_not_in_the_listing_is_looked_at(account: Account, calls: Calls, clients: Clients) -> None:
+    account.add_user("carol", path="/apps/")
+    eyes = observer(clients, "dan", path_prefix="/apps/")
+    calls.clear()
+
+    assert eyes.glance("carol").unread == ()
+    assert calls.operations == ["GetUser", "ListAccessKeys"]
+
+
+def test_the_listing_keeps_those_who_are_asked_for_and_are_below_the_path(
+    account: Account, clients: Clients
+) -> None:
+    for name, path in (("in", "/apps/"), ("out", "/"), ("other", "/apps/")):
+        account.add_user(name, path=path)
+
+    assert set(listed_profiles(clients.iam, path_prefix="/apps/", names=("in", "out"))) == {"in"}
+
+
+@pytest.mark.parametrize("operation", ["GetAccessKeyLastUsed", "DescribeSecret"])
+def test_a_fact_that_cannot_be_looked_up_leaves_nothing_to_be_used(
+    account: Account, calls: Calls, clients: Clients, operation: str
+) -> None:
+    _, key_id = account.add_carol()
+    eyes = observer(clients, "carol")
+    seen = eyes.glance("carol")
+    calls.refuse(operation, "AccessDenied")
+
+    found = eyes.look_up(seen, STORE if operation == "DescribeSecret" else key_id)
+
+    assert found.keys == ()
+    assert [operation in told for told in found.unread] == [True]

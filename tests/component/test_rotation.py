@@ -16,7 +16,7 @@ from keyrotation.order import Order
 from keyrotation.plan import plan_user
 from keyrotation.policy import Policy
 from keyrotation.report import Severity
-from keyrotation.rotation import Run, rotate
+from keyrotation.rotation import Complete, Run, rotate
 from keyrotation.settings import Mode, Notify, RotatorSettings
 
 from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
@@ -52,10 +52,10 @@ class Rotation:
     ) -> Run:
         applier = self.clients.applier()
 
-        def look(name: str) -> User:
+        def see(name: str) -> User:
             self.looked.append(name)
             self.left -= self.look_takes
-            return observe(name, iam=self.clients.iam, secrets=self.clients.secrets)
+            return observe(name, iam=self.clients.iam, secrets=self.clients.secrets, path_prefix="/")
 
         def act(plan: Plan) -> Outcome:
             self.tried.append(plan.user.name)
@@ -70,12 +70,13 @@ class Rotation:
                 root_has_keys=False,
                 user_names=names,
             ),
-            look=look,
+            eyes=Complete(see=see),
             act=act if mode is Mode.ENFORCE else None,
             policy=Policy(max_users_per_run=cap),
             occasion=occasion,
             seconds_left=lambda: self.left,
-            workers=workers,
+            lookers=workers,
+            actors=workers,
         )
 
 

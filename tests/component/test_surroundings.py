@@ -172,7 +172,7 @@ WRITES = (
     "TagUser",
     "UpdateSecretVersionStage",
 )
-READ = ("DescribeSecret", "GetAccessKeyLastUsed", "GetCallerIdentity", "GetResourcePolicy", "GetUser")
+READ = ("DescribeSecret", "GetCallerIdentity", "GetResourcePolicy", "GetUser", "ListAccessKeys")
 
 
 @pytest.mark.parametrize("operation", [*WRITES, *READ])
@@ -184,6 +184,28 @@ def test_a_call_that_is_denied_for_good_costs_nothing_leaves_no_key_and_is_told_
     assert lived.violations == []
     assert told_every_day(lived, operation)
     assert len(_statuses()) == 1
+
+
+def test_a_last_use_that_may_never_be_read_is_told_every_day_where_something_hangs_on_it(
+    stage: Stage,
+) -> None:
+    operation = "GetAccessKeyLastUsed"
+    aged = next(world for world in WORLDS if world.name == "a due user whose slot an inactive key takes")
+
+    lived = stage.live(aged, days=DAYS, around=denying(operation))
+
+    assert lived.violations == []
+    assert told_every_day(lived, operation)
+    assert sorted(_statuses().values()) == ["Active", "Inactive"]
+
+
+def test_a_last_use_that_may_never_be_read_keeps_nobody_from_a_replacement_that_was_asked_for(
+    stage: Stage,
+) -> None:
+    lived = stage.live(DUE, days=DAYS, around=denying("GetAccessKeyLastUsed"))
+
+    assert lived.violations == []
+    assert list(_statuses().values()) == ["Active", "Active"]
 
 
 def test_a_tag_that_may_never_be_removed_is_told_every_day_and_makes_no_second_key(stage: Stage) -> None:

@@ -95,14 +95,8 @@ def test_the_next_run_on_the_same_day_changes_nothing_more(stack: Deployed) -> N
         stack.account.forget()
         run_day(stack.account, stack.outputs)
         calls = {call.action for call in stack.account.calls(principal=stack.outputs["RotatorRoleArn"])}
-        assert calls == {
-            "sqs:ChangeMessageVisibility",
-            "iam:GetUser",
-            "iam:ListAccessKeys",
-            "iam:GetAccessKeyLastUsed",
-            "secretsmanager:DescribeSecret",
-            "sns:GetTopicAttributes",
-        }
+        # The scanner sees from the dates that nothing is due in the first days of an overlap.
+        assert calls == {"sqs:ChangeMessageVisibility", "sns:GetTopicAttributes"}
         assert (
             stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"] == after_first
         )
@@ -162,7 +156,9 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
         assert statuses(stack.account, "off-anyway") == ["Inactive", "Active"]
 
 
-def test_250_users_in_pages_of_100_are_all_examined_and_each_page_is_fetched_once(stack: Deployed) -> None:
+def test_250_users_in_pages_of_100_are_all_examined_and_each_function_fetches_each_page_once(
+    stack: Deployed,
+) -> None:
     account, action, iam = stack.account, "GetAccountAuthorizationDetails", stack.account.client("iam")
     crowd = [f"crowd-{number:03}" for number in range(249)]
     for name in crowd:
@@ -178,9 +174,9 @@ def test_250_users_in_pages_of_100_are_all_examined_and_each_page_is_fetched_onc
             iam.delete_user(UserName=name)
     fetched = account.pages()
     assert {page.start: times for page, times in fetched.items() if page.action == action} == {
-        0: 1,
-        100: 1,
-        200: 1,
+        0: 2,
+        100: 2,
+        200: 2,
     }
     looked_at = {page.user_name: times for page, times in fetched.items() if page.action == "ListAccessKeys"}
     assert {name: looked_at[name] for name in crowd} == dict.fromkeys(crowd, 1)
@@ -204,8 +200,10 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
         finally:
             account.update({"Mode": "Enforce", "Notify": "Changes"})
         assert mail.subject.startswith("AUDIT: would replace 1 access key (")
-        # LookupEvents is for held keys, and there is none here.
-        assert calls == granted - {"cloudtrail:LookupEvents"}
+        # LookupEvents is for held keys, and there is none here; DescribeSecret for users with two keys; GetUser for who is
+        # acted upon, or could not be listed.
+        elsewhere = {"cloudtrail:LookupEvents", "secretsmanager:DescribeSecret", "iam:GetUser"}
+        assert calls == granted - elsewhere
         assert policies
         assert not any(action in policies for action in WRITES)
         assert statuses(account, "audited") == ["Active"]
@@ -267,7 +265,7 @@ def test_a_replacement_in_flight_when_the_mode_goes_to_audit_waits_and_is_told_u
         tags = {tag["Key"] for tag in iam.get_user(UserName="in-flight")["User"].get("Tags", [])}
         assert f"{PREFIX}pending" not in tags
         stages = secrets.describe_secret(SecretId=secret_of("in-flight"))["VersionIdsToStages"]
-        assert stages[f"{new}-access-key-rotation"] == ["AWSCURRENT"]
+        assert "AWSCURRENT" in stages[f"{new}-access-key-rotation"]
 
 
 def test_a_rotator_invoked_directly_refuses(stack: Deployed) -> None:

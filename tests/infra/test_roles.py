@@ -29,6 +29,7 @@ ROTATOR_ALWAYS_MAY = {
     "sqs:DeleteMessage": "${Orders/Queue.Arn}",
     "sqs:ChangeMessageVisibility": "${Orders/Queue.Arn}",
     "sqs:GetQueueAttributes": "${Orders/Queue.Arn}",
+    "iam:GetAccountAuthorizationDetails": "*",
     "iam:GetUser": USERS,
     "iam:ListAccessKeys": USERS,
     "iam:GetAccessKeyLastUsed": USERS,

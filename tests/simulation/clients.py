@@ -61,6 +61,9 @@ class Iam:
             "GetAccountSummary", Kind.READ, ACCOUNT, lambda: {"SummaryMap": {"AccountAccessKeysPresent": 0}}
         )
 
+    def list_account_aliases(self) -> Any:
+        return self.line.call("ListAccountAliases", Kind.READ, ACCOUNT, lambda: {"AccountAliases": []})
+
     def get_paginator(self, operation: str) -> "_Paginator":
         if operation == "list_access_keys":
             return _Paginator(self._pages_of_keys)
@@ -147,6 +150,7 @@ class Iam:
                         {
                             "UserName": name,
                             "Path": "/",
+                            "Arn": self.account.iam.user(name).arn,
                             "Tags": [
                                 {"Key": k, "Value": v} for k, v in self.account.iam.user(name).tags.items()
                             ],
@@ -194,9 +198,11 @@ class SecretsManager:
 
         return self.line.call("DescribeSecret", Kind.READ, _owner(_name(SecretId)), effect)
 
-    def create_secret(self, *, Name: str, Description: str, SecretString: str) -> Any:
+    def create_secret(
+        self, *, Name: str, Description: str, SecretString: str, ClientRequestToken: str | None = None
+    ) -> Any:
         assert Description
-        token = self._token()
+        token = ClientRequestToken or self._token()
 
         def effect() -> Any:
             self.account.secrets.create(Name, token=token, value=SecretString)
@@ -234,16 +240,16 @@ class SecretsManager:
         SecretString: str,
         ClientRequestToken: str | None = None,
         VersionStages: list[str] | None = None,
-    ) -> None:
+    ) -> Any:
         token = ClientRequestToken or self._token()
         assert 32 <= len(token) <= 64
         stages = tuple(VersionStages or ["AWSCURRENT"])
-        self.line.call(
-            "PutSecretValue",
-            Kind.WRITE,
-            _owner(_name(SecretId)),
-            lambda: self.account.secrets.put(_name(SecretId), token=token, value=SecretString, stages=stages),
-        )
+
+        def effect() -> Any:
+            self.account.secrets.put(_name(SecretId), token=token, value=SecretString, stages=stages)
+            return {"VersionId": token}
+
+        return self.line.call("PutSecretValue", Kind.WRITE, _owner(_name(SecretId)), effect)
 
     def update_secret_version_stage(
         self,

@@ -29,12 +29,13 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class KeyRecord:
-    """One access key with its secret half, which is made up."""
+    """One access key with its secret half, which is made up. `works_from`: when IAM knows it everywhere."""
 
     id: str
     secret: str
     status: str
     created: datetime
+    works_from: datetime
     last_use: LastUse | None = None
 
     @property
@@ -60,6 +61,7 @@ class Iam:
     """The operations that the product and people use; each raises Refused as IAM would."""
 
     users: dict[str, UserRecord] = field(default_factory=dict)
+    settles_in: timedelta = SETTLES_IN
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
     _owners: dict[str, UserRecord] = field(default_factory=dict)
 
@@ -81,7 +83,11 @@ class Iam:
         key_id = f"AKIA{number * 7919 % 1000003:06d}{number:010d}"
         # IAM dates in whole seconds.
         key = KeyRecord(
-            id=key_id, secret=f"made up {number}", status=ACTIVE, created=created.replace(microsecond=0)
+            id=key_id,
+            secret=f"made up {number}",
+            status=ACTIVE,
+            created=created.replace(microsecond=0),
+            works_from=created + self.settles_in,
         )
         user.keys[key.id] = key
         self._owners[key.id] = user
@@ -124,7 +130,7 @@ class Iam:
         if user is None:
             raise Refused("InvalidClientTokenId", 403)
         key = user.keys[key_id]
-        if not key.active or at < key.created + SETTLES_IN:
+        if not key.active or at < key.works_from:
             raise Refused("InvalidClientTokenId", 403)
         key.last_use = LastUse(at=at, service=service, region=region)
         return user

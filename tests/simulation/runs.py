@@ -11,13 +11,13 @@ from keyrotation.causes import CALL_ERRORS
 from keyrotation.digest import digest_of
 from keyrotation.inventory import root_has_keys, scan
 from keyrotation.model import Occasion, User
-from keyrotation.observe import observe
+from keyrotation.observe import Observer, listed_profiles, observe
 from keyrotation.order import Order
 from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
 from keyrotation.publish import confirmed_listeners, publish
 from keyrotation.replacement import Issuer
-from keyrotation.rotation import Run, Told, finish, rotate
+from keyrotation.rotation import Complete, Eyes, Run, Told, finish, rotate
 from keyrotation.secret_store import SecretStore
 from keyrotation.settings import Mode, Notify, RotatorSettings
 
@@ -73,7 +73,7 @@ class Product:
             found = scan(
                 iam,
                 path_prefix="/",
-                may_concern=lambda keys, tags: may_concern(keys, tags, self.policy, now.date()),
+                may_concern=lambda user: may_concern(user, self.policy, now),
                 workers=1,
             )
         except CALL_ERRORS:
@@ -126,20 +126,36 @@ class Product:
             sts_for=self.clients.sts_for,
             sleep=self.account.sleep,
         )
-        applier = Applier(iam=self.clients.iam, issuer=issuer, occasion=occasion, run_id=order.run_id)
+        applier = Applier(
+            iam=self.clients.iam,
+            issuer=issuer,
+            occasion=occasion,
+            run_id=order.run_id,
+            announce=lambda _user, _done: None,
+        )
         attempt.run = rotate(
             order,
-            look=partial(observe, iam=self.clients.iam, secrets=secrets, path_prefix="/"),
+            eyes=self._eyes(order, secrets, redelivered=attempt.receive > 1),
             act=self._witnessed(applier.apply, attempt, now),
             policy=self.policy,
             occasion=occasion,
             seconds_left=lambda: 660.0,
-            workers=1,
+            lookers=1,
+            actors=1,
         )
         told = self._tell(attempt.run, redelivered=attempt.receive > 1)
         finished = finish(told, act=applier.finish, workers=1)
         if [each.failure for each in finished.outcomes] != [each.failure for each in attempt.run.outcomes]:
             self._tell(finished, redelivered=attempt.receive > 1)
+
+    def _eyes(self, order: Order, secrets: SecretStore, *, redelivered: bool) -> Eyes:
+        if redelivered:
+            return Complete(see=partial(observe, iam=self.clients.iam, secrets=secrets, path_prefix="/"))
+        try:
+            listed = listed_profiles(self.clients.iam, path_prefix="/", names=order.user_names)
+        except CALL_ERRORS:
+            listed = {}
+        return Observer(iam=self.clients.iam, secrets=secrets, path_prefix="/", listed=listed)
 
     def _tell(self, run: Run, *, redelivered: bool) -> Told:
         settings = self._settings()

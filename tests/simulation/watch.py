@@ -155,7 +155,7 @@ class Watch:
                     self.noticed.setdefault(done.action.old_key_id, run.today)
 
     def _acted(self, acted: Acted, today: date, *, hit: bool) -> None:
-        user, plan = acted.plan.user, acted.plan
+        user, plan = acted.before, acted.plan
         told = [done.action for done in acted.outcome.done] if acted.outcome is not None else []
         did = [action for action in plan.actions if action in told or _landed(action, acted)]
         for action in did:
@@ -281,7 +281,7 @@ class Watch:
     def _keys(self, user: User, today: date, held: set[str], current: str | None) -> None:
         """Nothing is lost: neither the last key that somebody can use, nor a key that nobody can."""
         active = {key.id for key in user.keys if key.active}
-        deleted = user.secret is not None and user.secret.deleted
+        deleted = user.the_secret is not None and user.the_secret.deleted
         if current is not None:
             self.handed_over.add(current)
             if current not in active and not deleted and user.name not in self.secret_is_dead:
@@ -366,5 +366,5 @@ def _landed(action: Action, acted: Acted) -> bool:
 
 
 def _current(user: User) -> str | None:
-    stages = user.secret.stages if user.secret is not None else {}
+    stages = user.the_secret.stages if user.the_secret is not None else {}
     return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)

@@ -17,7 +17,7 @@ from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
 from keyrotation.replacement import Issued
 from keyrotation.report import Reason, Report, report_of
-from keyrotation.rotation import Told, finish, rotate
+from keyrotation.rotation import Complete, Told, finish, rotate
 from keyrotation.settings import Mode, Notify, RotatorSettings
 
 from tests.unit.effects import applied
@@ -86,10 +86,7 @@ def year(*, together: bool) -> list[Report]:
 
 
 def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
-    today = now.date()
-    named = tuple(
-        name for name, each in programs.items() if may_concern(each.user.keys, each.user.tags, POLICY, today)
-    )
+    named = tuple(name for name, each in programs.items() if may_concern(each.user, POLICY, now))
 
     def act(plan: Plan) -> Outcome:
         program = programs[plan.user.name]
@@ -115,12 +112,13 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
 
     run = rotate(
         Order(run_id=run_id, total=USERS, with_keys=USERS, root_has_keys=False, user_names=named),
-        look=lambda name: programs[name].user,
+        eyes=Complete(see=lambda name: programs[name].user),
         act=act,
         policy=POLICY,
         occasion=Occasion(now=now, region="eu-west-1", function_timeout=timedelta(minutes=15), listeners=1),
         seconds_left=lambda: 600,
-        workers=1,
+        lookers=1,
+        actors=1,
     )
     report = report_of(run, SETTINGS, redelivered=False)
     if report.worth_sending:

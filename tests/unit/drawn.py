@@ -103,15 +103,15 @@ def interrupted(dice: Dice) -> Case:
     assert since is not None
     made = since.since + timedelta(seconds=dice.pick((-901, -900, 0, 5, 900, 901)))
     keys = tuple(
-        replace(key, created=made, last_use=dice.pick((None, None, key.last_use))) if key.id == NEW else key
+        replace(key, created=made, last_use=dice.pick((None, None, key.use))) if key.id == NEW else key
         for key in case.user.keys
     )
     stage = dice.pick((None, "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"))
-    stages = dict(case.user.secret.stages) if case.user.secret else {}
+    stages = dict(case.user.the_secret.stages) if case.user.the_secret else {}
     stages.pop(f"{NEW}-access-key-rotation", None)
     if stage is not None:
         stages[f"{NEW}-access-key-rotation"] = frozenset({stage})
-    secret = replace(case.user.secret, stages=stages) if case.user.secret else None
+    secret = replace(case.user.the_secret, stages=stages) if case.user.the_secret else None
     return replace(case, user=replace(case.user, keys=keys, tags=tags, secret=secret))
 
 
@@ -234,7 +234,7 @@ def _memory(dice: Dice, keys: list[Key], old_age: int, new_age: int, policy: Pol
         marked = not dice.once_in(5) if key.status == INACTIVE else dice.once_in(10)
         if marked:
             # On the day of the successor's last use, and on its neighbours, too.
-            last = [] if keys[-1].last_use is None else [(TODAY - keys[-1].last_use.at.date()).days]
+            last = [] if keys[-1].use is None else [(TODAY - keys[-1].use.at.date()).days]
             day = _one_of(dice, [*boundaries(p), *[n + by for n in last for by in (-1, 0, 1) if n + by >= 0]])
             tags[f"{PREFIX}inactive-since:{key.id}"] = str(days_ago(day))
         if dice.once_in(2):

@@ -84,7 +84,7 @@ def _untagged(user: User, tag_keys: tuple[str, ...]) -> User:
 
 
 def _promoted(user: User, key_id: str) -> User:
-    stages = dict(user.secret.stages) if user.secret else {}
+    stages = dict(user.the_secret.stages) if user.the_secret else {}
     stages = {version: labels - {CURRENT_STAGE, PENDING_STAGE} for version, labels in stages.items()}
     stages = {version: labels for version, labels in stages.items() if labels}
     stages[version_id(key_id)] = frozenset({CURRENT_STAGE})

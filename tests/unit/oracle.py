@@ -19,11 +19,11 @@ DAY = timedelta(days=1)
 
 def used_on(key: Key) -> date | None:
     """Section 3: a last use through sts within an hour of creation is our own proof."""
-    if key.last_use is None:
+    if key.use is None:
         return None
-    if key.last_use.service == "sts" and key.last_use.at <= key.created + timedelta(hours=1):
+    if key.use.service == "sts" and key.use.at <= key.created + timedelta(hours=1):
         return None
-    return key.last_use.at.date()
+    return key.use.at.date()
 
 
 def tags_of(user: User, today: date) -> Tags:
@@ -101,7 +101,7 @@ class Facts:
         return self.active[1] if len(self.active) == 2 else None
 
     def in_secret(self, key: Key) -> bool:
-        secret = self.user.secret
+        secret = self.user.the_secret
         if secret is None or secret.deleted:
             return False
         return "AWSCURRENT" in secret.stages.get(f"{key.id}-access-key-rotation", frozenset())

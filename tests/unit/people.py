@@ -1,20 +1,27 @@
 """Builders for observations: a fixed day, and one-line keys and users told by their ages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from keyrotation.actions import Plan
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
     INACTIVE,
     PENDING_STAGE,
+    STORE,
+    UNASKED,
     Key,
     LastUse,
+    NotLookedUp,
     Occasion,
     Secret,
     User,
     version_id,
 )
+from keyrotation.plan import plan_user
+from keyrotation.policy import Policy
 
 TODAY = date(2026, 11, 22)
 OLD, NEW, THIRD = "AKIAOLDOLDOLDOLDOLD1", "AKIANEWNEWNEWNEWNEW1", "AKIATHIRDTHIRDTHIRD1"
@@ -68,3 +75,25 @@ def user(
         tags=tags or {},
         secret=Secret(stages=stages, deleted=False) if stages else None,
     )
+
+
+def listed(user: User) -> User:
+    """As the scanner sees them: of their keys no last use is known, nor what the secret holds."""
+    return replace(user, keys=tuple(replace(key, last_use=UNASKED) for key in user.keys), secret=UNASKED)
+
+
+def asked_for(user: User, policy: Policy) -> tuple[Plan, list[str]]:
+    """The plan of somebody of whom only that is looked up which the rules ask for, and what that was, in order."""
+    seen = listed(user)
+    asked: list[str] = []
+    while True:
+        try:
+            return plan_user(seen, policy, OCCASION), asked
+        except NotLookedUp as missing:
+            asked.append(missing.what)
+            if missing.what == STORE:
+                seen = replace(seen, secret=user.secret)
+            else:
+                facts = {key.id: key for key in user.keys}
+                keys = (facts[key.id] if key.id == missing.what else key for key in seen.keys)
+                seen = replace(seen, keys=tuple(keys))

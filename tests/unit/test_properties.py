@@ -26,7 +26,7 @@ from keyrotation.actions import (
     Promote,
     Replace,
 )
-from keyrotation.model import Key, LastUse, Occasion, Secret, User
+from keyrotation.model import UNASKED, Key, LastUse, Occasion, Secret, User
 from keyrotation.plan import may_concern, plan_user
 from keyrotation.policy import Policy
 from keyrotation.tags import HoldReason
@@ -36,7 +36,7 @@ from tests.unit.drawn import Case, Dice, Quick, anyone, drawn, interrupted, ordi
 from tests.unit.drawn import policy as roll_policy
 from tests.unit.effects import applied
 from tests.unit.oracle import DAY, Facts, exempt, table, understood, used_on
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, at, days_ago, off, user
+from tests.unit.people import NEW, OCCASION, OLD, TODAY, asked_for, at, days_ago, listed, off, user
 
 thorough = settings(
     max_examples=100,
@@ -137,8 +137,8 @@ def test_never_delete_an_active_key_but_an_orphan_that_no_one_can_hold(case: Cas
         if isinstance(action, Delete):
             assert observed[action.key_id].status == "Inactive"
         if isinstance(action, DeleteOrphan):
-            assert observed[action.key_id].last_use is None
-            stages = case.user.secret.stages if case.user.secret else {}
+            assert observed[action.key_id].use is None
+            stages = case.user.the_secret.stages if case.user.the_secret else {}
             assert f"{action.key_id}-access-key-rotation" not in stages
 
 
@@ -303,9 +303,14 @@ def test_key_order_does_not_matter(case: Case, order: list[int]) -> None:
 
 @holds_for(anyone)
 def test_whoever_has_an_action_or_something_to_report_today_is_in_the_order(case: Case) -> None:
-    seen = [replace(key, last_use=None) for key in case.user.keys]
-    if not case.user.unread and not may_concern(seen, list(case.user.tags), case.policy, TODAY):
+    if not case.user.unread and not may_concern(listed(case.user), case.policy, OCCASION.now):
         assert plan_of(case).steps == ()
+
+
+@holds_for(anyone)
+def test_a_plan_that_asks_for_facts_as_it_needs_them_is_the_plan_of_who_knows_them_all(case: Case) -> None:
+    plan, _ = asked_for(case.user, case.policy)
+    assert plan.steps == plan_of(case).steps
 
 
 @thorough
@@ -317,9 +322,10 @@ def test_a_young_only_key_without_tags_is_in_the_order_from_its_first_notice_on(
     if policy.unused_days:
         first = min(first, policy.unused_days - policy.warn_days)
     age = first + data.draw(st.integers(-2, 2))
-    key = Key(id=OLD, status="Active", created=at(TODAY - age * DAY))
-    assert may_concern([key], ["Team"], policy, TODAY) == (age >= first)
-    assert not may_concern([], [], policy, TODAY)
+    key = Key(id=OLD, status="Active", created=at(TODAY - age * DAY), last_use=UNASKED)
+    ann = User(name="ann", keys=(key,), tags={"Team": "data"}, secret=UNASKED)
+    assert may_concern(ann, policy, OCCASION.now) == (age >= first)
+    assert not may_concern(replace(ann, keys=()), policy, OCCASION.now)
 
 
 # Rule 2.
@@ -337,7 +343,7 @@ def test_an_interrupted_replacement_is_finished_or_undone_as_section_5_says(case
     for key in case.user.keys:
         if key.id in pending.key_ids:
             continue
-        stages = case.user.secret.stages if case.user.secret else {}
+        stages = case.user.the_secret.stages if case.user.the_secret else {}
         labels = stages.get(f"{key.id}-access-key-rotation", frozenset())
         near = abs(key.created - pending.since) <= OCCASION.function_timeout
         # Beyond the words of section 5: an old `pending` may be forged, and then nothing is deleted for it.
@@ -347,12 +353,13 @@ def test_an_interrupted_replacement_is_finished_or_undone_as_section_5_says(case
             told.add(key.id)  # Beyond the words of section 5: nobody was told of this key yet.
         elif "AWSPENDING" in labels and key.status == "Active":
             promoted.add(key.id)
-        elif "AWSPENDING" not in labels and "AWSPREVIOUS" not in labels and near and key.last_use is None:
+        elif "AWSPENDING" not in labels and "AWSPREVIOUS" not in labels and near and key.use is None:
             orphaned.add(key.id)
         elif "AWSPREVIOUS" not in labels:
             told.add(key.id)
     if any(
-        "AWSPREVIOUS" in labels for labels in (case.user.secret.stages if case.user.secret else {}).values()
+        "AWSPREVIOUS" in labels
+        for labels in (case.user.the_secret.stages if case.user.the_secret else {}).values()
     ):
         return  # Stored, and superseded since: section 5 has no word for it, see the test below.
     assert {a.key_id for a in plan.actions if isinstance(a, Promote)} == promoted
@@ -364,7 +371,7 @@ def test_an_interrupted_replacement_is_finished_or_undone_as_section_5_says(case
 
 @holds_for(interrupted)
 def test_a_key_that_any_stored_version_holds_is_nobodys_orphan(case: Case) -> None:
-    stages = case.user.secret.stages if case.user.secret else {}
+    stages = case.user.the_secret.stages if case.user.the_secret else {}
     for action in plan_of(case).actions:
         if isinstance(action, DeleteOrphan):
             assert f"{action.key_id}-access-key-rotation" not in stages

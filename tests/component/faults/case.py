@@ -121,7 +121,9 @@ class Stage:
                 for module in (self.scanner, self.rotator):
                     self._patch.setattr(module, "datetime", self.clock.datetime())
                     # One call after the other, in an order that is the same every time.
-                    self._patch.setattr(module, "WORKERS", 1)
+                    for number in ("WORKERS", "LOOKERS", "ACTORS"):
+                        if hasattr(module, number):
+                            self._patch.setattr(module, number, 1)
                 retries.keep()
                 self._retries = retries
                 yield self
