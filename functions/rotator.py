@@ -127,10 +127,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     )
 
     def act(plan: Plan) -> Outcome:
-        return logged(applier.apply(plan))
+        return logged(applier.apply(plan), run_id=order.run_id)
 
     def act_once_told(outcome: Outcome) -> Outcome:
-        return logged(applier.finish(outcome))
+        return logged(applier.finish(outcome), run_id=order.run_id)
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
@@ -230,11 +230,12 @@ def failures(run: Run) -> int:
     return sum(outcome.failure is not None for outcome in run.outcomes)
 
 
-def logged(outcome: Outcome) -> Outcome:
+def logged(outcome: Outcome, *, run_id: str) -> Outcome:
     """As it happens: an attempt that dies leaves its log, and nothing else that tells all that it did."""
     logger.info(
         "applied",
         extra={
+            "run_id": run_id,
             "user": outcome.plan.user.name,
             "done": [repr(done) for done in outcome.done],
             "once_told": [repr(action) for action in outcome.once_told],
