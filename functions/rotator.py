@@ -29,6 +29,7 @@ from keyrotation.replacement import Issuer
 from keyrotation.rotation import Complete, Eyes, Run, Told, finish, rotate
 from keyrotation.secret_store import NewKey, SecretStore
 from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.turns import Turns
 from keyrotation.usage import keys_in_question, who_uses
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_sts import STSClient
 
-# Who looks asks IAM without a pause; who acts mostly waits for a new key to work, and lets others go on.
+# So many ask IAM at once. Of those who act there are more: most wait for a new key to work, and let others go on.
 LOOKERS, ACTORS = 10, 40
 # No user is started with less time left than one may take: the proof of a new key, and retries around it.
 RESERVE_SECONDS = 240
@@ -48,6 +49,8 @@ CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
 )
+# A page of a thousand users, with everybody's policies, takes its time.
+LISTING = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=30)
 # More patience with the one call whose lost answer leaves a user waiting for the next run.
 ONCE = Config(
     retries={"total_max_attempts": 1}, max_pool_connections=ACTORS, connect_timeout=5, read_timeout=30
@@ -71,6 +74,7 @@ session = boto3.session.Session()
 making_clients = Lock()
 iam = session.client("iam", config=CONFIG)
 iam_once = session.client("iam", config=ONCE)
+iam_listing = session.client("iam", config=LISTING)
 sns = session.client("sns", config=CONFIG)
 sqs = session.client("sqs", config=CONFIG)
 bus = session.client("events", config=BEST_EFFORT)
@@ -118,9 +122,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
                 "event not sent", extra={"run_id": order.run_id, "user": user.name, "cause": cause}
             )
 
+    turns = Turns(LOOKERS, sleep=time.sleep)
     applier = Applier(
         iam=iam,
-        issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=time.sleep),
+        issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=turns.wait),
         occasion=occasion,
         run_id=order.run_id,
         announce=announce,
@@ -144,6 +149,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         seconds_left=seconds_left,
         lookers=LOOKERS,
         actors=ACTORS,
+        turns=turns,
     )
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
@@ -166,8 +172,11 @@ def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
         return Complete(see=partial(observe, iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix))
     listed: dict[str, Profile] = {}
     try:
-        if order.user_names:
-            listed = listed_profiles(iam, path_prefix=settings.user_path_prefix, names=order.user_names)
+        # A page has a thousand users: for fewer names than pages, each is read for itself.
+        if len(order.user_names) > 1 + order.total // 1000:
+            listed = listed_profiles(
+                iam_listing, path_prefix=settings.user_path_prefix, names=order.user_names
+            )
     except CALL_ERRORS as error:
         # Each is then read for itself.
         logger.warning("users could not be listed", extra={"run_id": order.run_id, "cause": cause_of(error)})

@@ -113,7 +113,7 @@ MUTANTS = (
     mutant(
         "an elder is deleted while it may be needed back",
         "plan",
-        " or state.today < _protected_until(state, key)",
+        "    if state.today < _protected_until(state, key):\n        return\n",
         "",
     ),
     mutant(
@@ -162,7 +162,7 @@ MUTANTS = (
     mutant(
         "a person's key taken for an orphan",
         "plan",
-        "of_that_run and recent and key.last_use is None",
+        "of_that_run and recent and key.use is None",
         "of_that_run and recent",
     ),
     mutant("an orphan of any age", "plan", "return of_that_run and recent", "return of_that_run"),
@@ -185,21 +185,49 @@ MUTANTS = (
         "rank = 2 if kinds & {Deactivate, Hold} else 1 if",
     ),
     mutant(
-        "the scanner forgets keys that are never used",
+        "the scanner passes over what hangs on a fact",
         "plan",
-        "policy.unused_days or policy.issue_age) - policy.warn_days",
-        "policy.issue_age) - policy.warn_days",
+        "except NotLookedUp:\n        return True",
+        "except NotLookedUp:\n        return False",
     ),
     mutant(
-        "the scanner forgets to announce", "plan", "- policy.warn_days\n    return any", "\n    return any"
-    ),
-    mutant("the scanner forgets inactive keys", "plan", "not key.active or (today", "(today"),
-    mutant(
-        "the scanner forgets tags",
+        "the scanner leaves keys over the threshold to the plan",
         "plan",
-        "if any(tag.concerns_us(each) for each in tag_keys) or len",
-        "if len",
+        "if newest is not None and over_threshold(",
+        "if newest is None and over_threshold(",
     ),
+    mutant("what nobody asked for is none", "model", "raise NotLookedUp(what)", "return None"),
+    mutant(
+        "the end of an overlap comes near on its day",
+        "plan",
+        "state.today >= day - timedelta(days=state.policy.warn_days)",
+        "state.today >= day",
+    ),
+    mutant(
+        "a horizon a day short",
+        "plan",
+        "horizon = state.today + timedelta(days=state.policy.warn_days)",
+        "horizon = state.today + timedelta(days=state.policy.warn_days - 1)",
+    ),
+    mutant(
+        "a deletion for its slot never comes near",
+        "plan",
+        "yield max(_due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))",
+        "yield date.max",
+    ),
+    mutant(
+        "unused only at the threshold",
+        "plan",
+        "if not long_enough and not too_old:",
+        "if not too_old:",
+    ),
+    mutant(
+        "used in a month is not in use",
+        "state",
+        "not self.within(self.policy.quiet_days_before_first_use, elder.used_on)",
+        "not self.within(self.policy.quiet_days, elder.used_on)",
+    ),
+    mutant("nobody looks for a secret that goes", "plan", "days > 0 and days % 3 == 0", "days < 0"),
     mutant(
         "exempt without a day",
         "tags",

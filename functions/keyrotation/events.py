@@ -1,8 +1,8 @@
 """One EventBridge event per change of a key, for whoever carries new keys to where they are used.
 
 Sent to the account's default bus as soon as the change is there, before anything else is done to the user. An event says
-which key and where to fetch it, and never holds a secret. At most once: a run that dies in between sends none, and the mail
-tells the change all the same.
+which key and where to fetch it, and never holds a secret. Once as a rule: a lost answer may have it sent twice, and a run
+that dies in between sends none; the mail tells the change all the same.
 """
 
 import json

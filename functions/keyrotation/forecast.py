@@ -6,6 +6,7 @@ key is replaced leaves the forecast: when the owner moves to the new key is not 
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -74,7 +75,8 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
         seen = {
             name: _still_used(user, policy, occasion.today, days=ahead)
             for name, user in fleet.items()
-            if may_concern(user, policy, that_day.now) and (ahead == 0 or not user.unread)
+            # As the scanner sees them: whatever the uses of that day are.
+            if may_concern(user.listed, policy, that_day.now) and (ahead == 0 or not user.unread)
         }
         run = rotate(
             Order(
@@ -87,6 +89,7 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
             seconds_left=lambda: 1.0,
             lookers=1,
             actors=1,
+            turns=nullcontext(),
         )
         if ahead == 0:
             plans = {plan.user.name: plan for plan in run.plans}

@@ -2,6 +2,7 @@
 
 from keyrotation.actions import Deactivate, Delete, Kind, Plan, Promote, Replace
 from keyrotation.model import Key
+from keyrotation.plan import over_threshold
 from keyrotation.policy import Policy
 from keyrotation.rotation import Run
 
@@ -12,16 +13,15 @@ def measures(run: Run, policy: Policy) -> dict[str, int]:
     """By the metric's name; of a run when all of it is done.
 
     `KeysUnexplained`: active keys over the threshold of which this run says nothing at all: no act, no item, no
-    exemption, no replacement whose overlap goes on. Only of users in the order: of the others the plan was empty
-    whatever there is to know, and the scanner counts the keys that are over. `Held`: keys kept on past their off
-    date today.
+    exemption, no replacement whose overlap goes on. Whoever has one is in the order, also where the plan is empty by
+    mistake; the scanner counts the keys that are over. `Held`: keys kept on past their off date today.
     """
     done = [each.action for outcome in run.outcomes for each in outcome.done]
     off = {action.key_id for action in done if isinstance(action, Deactivate)}
     unreadable = sum(bool(plan.user.unread) for plan in run.plans)
     return {
         "KeysUnexplained": sum(
-            _over(key, policy, run) and key.id not in off and not _explained(plan, key)
+            over_threshold(key, policy, run.today) and key.id not in off and not _explained(plan, key)
             for plan in run.plans
             for key in plan.user.keys
         ),
@@ -34,10 +34,6 @@ def measures(run: Run, policy: Policy) -> dict[str, int]:
         "Unreadable": unreadable,
         "UsersExamined": run.order.total - unreadable - len(run.deferred),
     }
-
-
-def _over(key: Key, policy: Policy, run: Run) -> bool:
-    return key.active and (run.today - key.created_on).days >= policy.max_key_age_days
 
 
 def _explained(plan: Plan, key: Key) -> bool:

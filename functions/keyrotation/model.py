@@ -1,7 +1,7 @@
 """What is known of one IAM user on one day, in IAM's own words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Final, TypeVar
@@ -179,6 +179,12 @@ class User:
     tags: Mapping[str, str] = field(default_factory=dict)
     secret: Secret | Unasked | None = None
     unread: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> "User":
+        """As the scanner sees them: keys and tags, and nothing else."""
+        keys = tuple(replace(key, last_use=UNASKED) for key in self.keys)
+        return replace(self, keys=keys, secret=UNASKED)
 
     @property
     def the_secret(self) -> Secret | None:

@@ -102,8 +102,12 @@ def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tup
 def may_concern(user: User, policy: Policy, now: datetime) -> bool:
     """The scanner's test: the plan itself, for a user of whom keys and tags are known and nothing else.
 
-    False only where it is empty whatever the last uses are and the secret holds.
+    False only where it is empty whatever the last uses are and the secret holds. A key over the threshold is not left to
+    the plan: what that overlooks is what the alarm on unexplained keys is there to find (`measures`).
     """
+    newest = max((key for key in user.keys if key.active), key=lambda key: key.seniority, default=None)
+    if newest is not None and over_threshold(newest, policy, now.astimezone(UTC).date()):
+        return True
     # What is said of an interrupted replacement differs by Region and timeout; that something is said does not.
     occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1)
     try:
@@ -112,6 +116,11 @@ def may_concern(user: User, policy: Policy, now: datetime) -> bool:
         return True
     except Exception:  # noqa: BLE001  # what people wrote into one user's tags: the rotator looks again, and tells
         return True
+
+
+def over_threshold(key: Key, policy: Policy, today: date) -> bool:
+    """An active key that has reached `MaxKeyAgeDays`."""
+    return key.active and (today - key.created_on).days >= policy.max_key_age_days
 
 
 def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:
@@ -277,9 +286,9 @@ def tags_to_mend(state: State) -> Iterator[Item]:
 def secret_goes(state: State) -> Iterator[Item]:
     """Somebody scheduled the secret for deletion that hands the successor to its owner: it can be restored.
 
-    Told from the day on which the old key's end is announced; Secrets Manager waits 7 days at least.
+    Secrets Manager waits 7 days at least: looked for so often that one missed run lets none go unseen.
     """
-    if state.pair is None or not _end_of_overlap_near(state):
+    if state.pair is None or not (_end_of_overlap_near(state) or _every_third_day(state)):
         return
     secret, name, successor = state.user.the_secret, state.user.name, state.pair[1]
     if secret is None or not secret.deleted:
@@ -614,7 +623,19 @@ def upcoming(state: State) -> Iterator[Item]:
             continue
         for day, kind, then in _next_days(state, key):
             if _is_near(state, day):
-                yield Item(level=Level.UPCOMING, kind=kind, text="", key_id=key.id, by=day, then=then)
+                yield Item(
+                    level=Level.UPCOMING,
+                    kind=kind,
+                    text=_so_far(state, key),
+                    key_id=key.id,
+                    by=day,
+                    then=then,
+                )
+
+
+def _so_far(state: State, key: Key) -> str:
+    """Of a key that is off, since when: that costs no call, as its last use would."""
+    return "" if key.active else f"inactive since {state.inactive_since.get(key.id, state.today)}"
 
 
 def _earliest_days(state: State, key: Key) -> Iterator[date]:
@@ -717,6 +738,12 @@ def _past_off_date(state: State, key: Key) -> bool:
     if state.overlapped_on is None or state.today < state.overlapped_on:
         return False
     return state.off_on is not None and state.today >= state.off_on
+
+
+def _every_third_day(state: State) -> bool:
+    """Of an overlap, from the day on which the successor was made."""
+    days = state.age(state.pair[1]) if state.pair else 0
+    return days > 0 and days % 3 == 0
 
 
 def _end_of_overlap_near(state: State) -> bool:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from keyrotation.causes import CALL_ERRORS
+from keyrotation.causes import CALL_ERRORS, is_code
 from keyrotation.inventory import list_users, root_has_keys
 from keyrotation.model import Occasion, User
 from keyrotation.observe import read
@@ -84,9 +85,10 @@ def look(
     def observed(name: str) -> User | None:
         try:
             return read(name, iam=iam, secrets=secrets, path_prefix=path_prefix)
-        except iam.exceptions.NoSuchEntityException:
-            # Deleted since it was listed.
-            return None
+        except ClientError as error:
+            if is_code(error, "NoSuchEntity"):
+                return None  # deleted since it was listed
+            raise
 
     users: dict[str, User] = {}
     with ThreadPoolExecutor(WORKERS) as pool:

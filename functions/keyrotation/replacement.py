@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
-PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 10, 10, 10)
+PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
 # IAM's word for a key or a user that is not there.

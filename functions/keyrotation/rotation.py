@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Protocol
@@ -71,12 +72,12 @@ def rotate(
     seconds_left: Callable[[], float],
     lookers: int,
     actors: int,
+    turns: AbstractContextManager[object],
 ) -> Run:
     """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told.
 
     `seconds_left` until no user may be started any more. Looking may take half of them: a run that only
-    looked would be the same run again tomorrow. `lookers` look at once, and `actors` act at once: more, since who
-    acts mostly waits for a new key.
+    looked would be the same run again tomorrow. `lookers` look at once, and `actors` act at once, each in its turn.
     """
     half = seconds_left() / 2
 
@@ -105,11 +106,12 @@ def rotate(
 
     def carry_out(planned: Plan) -> Outcome | None:
         """Observe and plan once more: while others were looked at, a person may have changed this user."""
-        if act is None or seconds_left() <= 0:
-            return None
-        name = planned.user.name
-        anew = plan(eyes.look, name)
-        return act(anew.preceded_by(settled[name]) if name in settled else anew)
+        with turns:
+            if act is None or seconds_left() <= 0:
+                return None
+            name = planned.user.name
+            anew = plan(eyes.look, name)
+            return act(anew.preceded_by(settled[name]) if name in settled else anew)
 
     names = _from_another_place_each_day(order.user_names, occasion.today)
     with ThreadPoolExecutor(lookers) as looking, ThreadPoolExecutor(actors) as acting:
@@ -201,4 +203,8 @@ def _planned(user: User, eyes: Eyes, policy: Policy, occasion: Occasion) -> Plan
         return _planned(eyes.look_up(user, missing.what), eyes, policy, occasion)
     told = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
     unasked = next((key.id for key in user.keys if key.id in told and not key.asked), None)
-    return plan if unasked is None else _planned(eyes.look_up(user, unasked), eyes, policy, occasion)
+    if unasked is None:
+        return plan
+    seen = eyes.look_up(user, unasked)
+    # Nothing hangs on it: a mail does without.
+    return plan if seen.unread else _planned(seen, eyes, policy, occasion)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from botocore.exceptions import ClientError
+
+from keyrotation.causes import is_code
 from keyrotation.model import CURRENT_STAGE, PENDING_STAGE, Secret, User, secret_name, version_id
 from keyrotation.secret_policy import same_policy, secret_policy
 
@@ -65,9 +68,8 @@ class SecretStore:
 
     def describe(self, secret_id: str) -> Secret | None:
         """By its name or its ARN. None: there is no such secret."""
-        try:
-            found = self.client.describe_secret(SecretId=secret_id)
-        except self.client.exceptions.ResourceNotFoundException:
+        found = self._described(secret_id)
+        if found is None:
             return None
         stages = found.get("VersionIdsToStages", {})
         return Secret(
@@ -103,11 +105,19 @@ class SecretStore:
             current = put["VersionId"]
         return ReadySecret(arn=arn, current=current)
 
+    def _described(self, secret_id: str) -> "DescribeSecretResponseTypeDef | None":
+        try:
+            return self.client.describe_secret(SecretId=secret_id)
+        except ClientError as error:
+            # By its code: the client makes its classes of exceptions when they are first asked for, without a lock.
+            if is_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+
     def _found(self, name: str) -> str | None:
         """The ARN of one that is there and is as this system makes them; None: there is none."""
-        try:
-            found = self.client.describe_secret(SecretId=name)
-        except self.client.exceptions.ResourceNotFoundException:
+        found = self._described(name)
+        if found is None:
             return None
         self._refuse_surprises(found)
         if "DeletedDate" in found:
@@ -147,8 +157,8 @@ class SecretStore:
                 SecretString=_placeholder(user),
                 **key,
             )
-        except self.client.exceptions.ResourceExistsException:
-            if (arn := self._found(name)) is None:
+        except ClientError as error:
+            if not is_code(error, "ResourceExistsException") or (arn := self._found(name)) is None:
                 raise
             return arn
         return made["ARN"]

@@ -92,11 +92,6 @@ def lookalike(tag_key: str) -> str | None:
     return PREFIX if tag_key.lower().startswith(PREFIX) else None
 
 
-def concerns_us(tag_key: str) -> bool:
-    """True for a tag of this system and for one that somebody may take for it."""
-    return tag_key.startswith(PREFIX) or lookalike(tag_key) is not None
-
-
 def parse(tags: Mapping[str, str], *, today: date) -> Tags:
     """Understand a user's tags; never raises: what is not understood is said in `malformed`."""
     malformed: list[str] = []

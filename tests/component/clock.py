@@ -54,6 +54,30 @@ class VirtualClock:
             # Rounded up: by a wait that is too small to be added to `now`, nothing would ever change.
             self.sleep(max(wait, 0.01))
 
+    def semaphore(self, number: int) -> Any:
+        """Whoever waits for it neither works nor sleeps, so that the clock may jump for those who hold it."""
+        clock, free = self, number
+
+        class Semaphore:
+            def acquire(self) -> None:
+                nonlocal free
+                with clock._changed:
+                    clock._working -= 1
+                    while not free:
+                        if clock._wakes:
+                            clock._jump()
+                        clock._changed.wait()
+                    clock._working += 1
+                    free -= 1
+
+            def release(self) -> None:
+                nonlocal free
+                with clock._changed:
+                    free += 1
+                    clock._changed.notify_all()
+
+        return Semaphore()
+
     def pool(self, workers: int) -> ThreadPoolExecutor:
         clock = self
 

@@ -1,6 +1,6 @@
 """What the run after an interrupted replacement does, more closely than tests/component/faults looks."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
@@ -53,6 +53,7 @@ def run_later(clients: Clients, calls: Calls, *, cap: int = 100, names: tuple[st
         seconds_left=lambda: 900.0,
         lookers=1,
         actors=1,
+        turns=nullcontext(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -462,13 +463,16 @@ def test_near_the_time_limit_users_are_deferred_by_name(
 def test_users_who_cannot_be_listed_are_each_read_for_themselves(
     account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, old = account.add_carol()
+    ids = {}
+    for name in ("ann", "bob"):
+        account.add_user(name)
+        ids[name] = account.add_key(name, age=80, used=1)
     calls.refuse("GetAccountAuthorizationDetails", "AccessDenied")
 
-    deployment.rotate(deployment.order("carol"))
+    deployment.rotate(deployment.order("ann", "bob"))
 
-    assert account.new_key("carol", old)
-    assert calls.operations.count("GetUser") == 2
+    assert all(account.new_key(name, old) for name, old in ids.items())
+    assert calls.operations.count("GetUser") == 4
     assert "users could not be listed" in capsys.readouterr().out
 
 
@@ -482,28 +486,25 @@ def test_a_replacement_takes_sixteen_calls_beside_the_proof(
     account: Account, calls: Calls, deployment: Deployment
 ) -> None:
     """docs/benchmark.md says what each is for."""
-    account.add_carol()
+    for name in ("ann", "bob"):
+        account.add_user(name)
+        account.add_key(name, age=80, used=1)
 
-    deployment.rotate(deployment.order("carol"))
+    deployment.rotate(deployment.order("ann", "bob"))
 
-    once_a_run = {
-        *("ChangeMessageVisibility", "GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"),
-    }
-    made = [each for each in calls.operations if each not in {*once_a_run, "GetCallerIdentity"}]
-    assert made == [
-        *("ListAccessKeys", "GetAccessKeyLastUsed"),
-        *("GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"),
-        *("DescribeSecret", "CreateSecret", "PutResourcePolicy", "GetResourcePolicy", "DescribeSecret"),
-        *(
-            "TagUser",
-            "CreateAccessKey",
-            "PutSecretValue",
-            "UpdateSecretVersionStage",
-            "PutEvents",
+    aside = {"ChangeMessageVisibility", "GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"}
+    made = Counter(each for each in calls.operations if each not in {*aside, "GetCallerIdentity"})
+    of_one = Counter(
+        [
+            *("ListAccessKeys", "GetAccessKeyLastUsed"),
+            *("GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"),
+            *("DescribeSecret", "CreateSecret", "PutResourcePolicy", "GetResourcePolicy", "DescribeSecret"),
+            *("TagUser", "CreateAccessKey", "PutSecretValue", "UpdateSecretVersionStage", "PutEvents"),
             "UntagUser",
-        ),
-    ]
-    assert len(made) == 16
+        ]
+    )
+    assert of_one.total() == 16
+    assert made == Counter({operation: 2 * times for operation, times in of_one.items()})
 
 
 def test_the_next_days_work_follows_from_what_a_run_left(account: Account, deployment: Deployment) -> None:
@@ -705,3 +706,53 @@ def test_the_number_of_confirmed_subscribers_is_a_metric_also_when_the_run_fails
 
     metrics = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
     assert [line["ConfirmedSubscribers"] for line in metrics] == [[3.0]]
+
+
+def test_a_tag_that_comes_after_the_listing_counts_before_anything_is_done(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    """The listing is a while old when it comes to acting."""
+    for name in ("ann", "bob"):
+        account.add_user(name)
+        account.add_key(name, age=80, used=1)
+
+    def exempt(call: Call) -> None:
+        if call.operation == "ListAccessKeys" and call.params["UserName"] == "bob":
+            account.tag("bob", exempt="2027-01-31 migration")
+
+    calls.meet(exempt)
+
+    deployment.rotate(deployment.order("ann", "bob"))
+
+    assert "GetAccountAuthorizationDetails" in calls.operations
+    assert (len(account.keys("ann")), len(account.keys("bob"))) == (2, 1)
+    (mail,) = deployment.mails()
+    assert "EXEMPT * bob" in mail.text
+
+
+def test_one_user_of_a_large_account_is_read_without_listing_all(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_carol()
+
+    deployment.rotate(deployment.order("carol", total=5000))
+
+    assert "GetAccountAuthorizationDetails" not in calls.operations
+    assert calls.operations.count("GetUser") == 2
+
+
+def test_a_last_use_that_only_a_mail_wants_stops_nothing_when_it_cannot_be_had(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    """A person switched a key on again that is to be replaced: the replacement hangs on no last use."""
+    account.add_user("carol", tags={f"{PREFIX}replace": "leaked"})
+    old = account.add_key("carol", age=30, used=1)
+    account.mark("carol", "inactive-since", old, "2026-11-20")
+    calls.refuse("GetAccessKeyLastUsed", "AccessDenied")
+
+    deployment.rotate(deployment.order("carol"))
+
+    assert account.new_key("carol", old)
+    (mail,) = deployment.mails()
+    assert f"{old}, 30 days old It was replaced" in mail.text
+    assert "never used" not in mail.text

@@ -1,6 +1,7 @@
 """A run over many users: the fleet is finished whatever one user does, under the cap and within the time."""
 
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,7 @@ class Rotation:
             seconds_left=lambda: self.left,
             lookers=workers,
             actors=workers,
+            turns=nullcontext(),
         )
 
 

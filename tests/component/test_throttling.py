@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keyrotation.rotation
+import keyrotation.turns
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
@@ -64,6 +65,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     acquire = lambda tokens: clock.acquire(tokens)  # noqa: E731, PLW0108  # what is bound already gets no bucket
     monkeypatch.setattr(bucket.TokenBucket, "acquire", acquire)
     monkeypatch.setattr(keyrotation.rotation, "ThreadPoolExecutor", clock.pool)
+    monkeypatch.setattr(keyrotation.turns, "BoundedSemaphore", clock.semaphore)
     return clock
 
 

@@ -1,6 +1,7 @@
 """A day's run of the product: the real scan, and the real rotation with the real calls, as the two handlers wire them."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -142,6 +143,7 @@ class Product:
             seconds_left=lambda: 660.0,
             lookers=1,
             actors=1,
+            turns=nullcontext(),
         )
         told = self._tell(attempt.run, redelivered=attempt.receive > 1)
         finished = finish(told, act=applier.finish, workers=1)

@@ -6,6 +6,7 @@
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -119,6 +120,7 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
         seconds_left=lambda: 600,
         lookers=1,
         actors=1,
+        turns=nullcontext(),
     )
     report = report_of(run, SETTINGS, redelivered=False)
     if report.worth_sending:

@@ -11,7 +11,6 @@ from keyrotation.model import (
     INACTIVE,
     PENDING_STAGE,
     STORE,
-    UNASKED,
     Key,
     LastUse,
     NotLookedUp,
@@ -77,14 +76,9 @@ def user(
     )
 
 
-def listed(user: User) -> User:
-    """As the scanner sees them: of their keys no last use is known, nor what the secret holds."""
-    return replace(user, keys=tuple(replace(key, last_use=UNASKED) for key in user.keys), secret=UNASKED)
-
-
 def asked_for(user: User, policy: Policy) -> tuple[Plan, list[str]]:
     """The plan of somebody of whom only that is looked up which the rules ask for, and what that was, in order."""
-    seen = listed(user)
+    seen = user.listed
     asked: list[str] = []
     while True:
         try:

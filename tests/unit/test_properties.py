@@ -36,7 +36,7 @@ from tests.unit.drawn import Case, Dice, Quick, anyone, drawn, interrupted, ordi
 from tests.unit.drawn import policy as roll_policy
 from tests.unit.effects import applied
 from tests.unit.oracle import DAY, Facts, exempt, table, understood, used_on
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, asked_for, at, days_ago, listed, off, user
+from tests.unit.people import NEW, OCCASION, OLD, TODAY, asked_for, at, days_ago, off, user
 
 thorough = settings(
     max_examples=100,
@@ -303,7 +303,7 @@ def test_key_order_does_not_matter(case: Case, order: list[int]) -> None:
 
 @holds_for(anyone)
 def test_whoever_has_an_action_or_something_to_report_today_is_in_the_order(case: Case) -> None:
-    if not case.user.unread and not may_concern(listed(case.user), case.policy, OCCASION.now):
+    if not case.user.unread and not may_concern(case.user.listed, case.policy, OCCASION.now):
         assert plan_of(case).steps == ()
 
 

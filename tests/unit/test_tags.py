@@ -79,13 +79,11 @@ def test_a_lookalike_is_pointed_out_and_has_no_effect(key: str) -> None:
     assert read.exempt is None
     (told,) = read.lookalikes
     assert f"the tag {key} has no effect; {PREFIX}" in told
-    assert tags.concerns_us(key)
 
 
 @pytest.mark.parametrize("key", ["Team", "Name", "AKIAIOSFODNN7EXAMPLE", "owner", "replace", "age"])
 def test_other_tags_are_none_of_our_business(key: str) -> None:
     assert tags.parse({key: "x"}, today=TODAY).lookalikes == ()
-    assert not tags.concerns_us(key)
 
 
 def test_what_the_system_writes_is_read_back_and_fits_a_tag_value() -> None:
