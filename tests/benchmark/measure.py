@@ -205,7 +205,10 @@ def _measured(
         assert process.stdout is not None
         process.stdin.write(f"{json.dumps(event)}\n")
         process.stdin.flush()
-        *log, told = process.stdout.read().splitlines()
+        lines = process.stdout.read().splitlines()
+        if process.wait() != 0:
+            raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
+    *log, told = lines
     answered_then, throttled_then = aws.counts()
     return Invocation(
         **json.loads(told),
