@@ -31,7 +31,7 @@ class Dashboard(Construct):
             self._says(f"# Are we compliant?\nNo active key reaches MaxKeyAgeDays = {max_key_age_days}."),
             self._numbers("Oldest active key, days", [_said("scanner", "OldestActiveKeyDays")]),
             self._numbers(
-                "Keys over the threshold",
+                "Keys over the threshold, before the run, and those that nothing explains after it",
                 [_said("scanner", "KeysOverThreshold"), _said("rotator", "KeysUnexplained")],
             ),
         )

@@ -65,6 +65,8 @@ def of_time(timed: Timed) -> Iterator[Limit]:
     yield Limit(what=f"any day: more memory than for {fewer:,} users", found=max(growths), most=20, unit="MB")
     yield from _throttled(timed.throttled)
     yield from _replacing(timed.replacing)
+    what = f"{REPLACEMENTS} replacements at {RATE:.0f} requests a second: not made"
+    yield Limit(what=what, found=undone(timed.both), most=0)
 
 
 def of_bundle(zipped_bytes: int) -> Limit:

@@ -100,7 +100,7 @@ def of_calls(days: Days) -> Iterator[str]:
 
 
 def of_hardships(timed: Timed) -> Iterator[str]:
-    """The two runs in which AWS makes it hard."""
+    """The runs in which AWS makes it hard."""
     run = timed.throttled
     yield (
         f"- IAM answers {RATE:.0f} requests a second ({BURST} at once), a quiet day of {run.conditions.users:,} users: "
@@ -111,6 +111,11 @@ def of_hardships(timed: Timed) -> Iterator[str]:
     yield (
         f"- {REPLACEMENTS} replacements, and each new key works after {PROPAGATION_SECONDS:.0f} s: {run.seconds:.1f} s, "
         f"{rotator.total() - rotator[PROOF]:,} calls of the rotator and {rotator[PROOF]:,} tries of the new keys."
+    )
+    run = timed.both
+    yield (
+        f"- Both at once: {run.seconds:.1f} s, {run.calls_of('iam'):,} calls of IAM answered and {run.throttled.total():,} "
+        "refused and asked again."
     )
 
 

@@ -39,12 +39,16 @@ class Days:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """What only a full benchmark has. `repeats`: the quiet day for the second most users, several times."""
+    """What only a full benchmark has. `repeats`: the quiet day for the second most users, several times.
+
+    `both`: keys that work late, while IAM answers no more than it does in `throttled`.
+    """
 
     days: Days
     repeats: tuple[Measured, ...]
     throttled: Measured
     replacing: Measured
+    both: Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +86,12 @@ def timed(users: tuple[int, ...], *, functions: Path) -> Timed:
     )
     measured = days(users, delay_seconds=DELAY_SECONDS, functions=functions)
     repeats = tuple(_told(again, functions) for _ in range(REPEATS))
-    # Side by side: the one waits for IAM's limit, the other for new keys, and neither has much to do meanwhile.
+    both = replace(replacing, rate=RATE, burst=BURST)
+    # Side by side: they wait for IAM's limit or for new keys, and none has much to do meanwhile.
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(_told, each, functions) for each in (throttled, replacing)]
-        of_throttled, of_replacing = (each.result() for each in waiting)
-    return Timed(days=measured, repeats=repeats, throttled=of_throttled, replacing=of_replacing)
+        waiting = [pool.submit(_told, each, functions) for each in (throttled, replacing, both)]
+        of_throttled, of_replacing, of_both = (each.result() for each in waiting)
+    return Timed(days=measured, repeats=repeats, throttled=of_throttled, replacing=of_replacing, both=of_both)
 
 
 def _conditions(day: str, users: int, delay_seconds: float) -> Conditions:
