@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keyrotation.mail import MOST_PER_SECTION, body_of, subject_of
+from keyrotation.headline import subject_of
+from keyrotation.mail import MOST_PER_SECTION, body_of
 from keyrotation.report import Report, Severity, report_of
 from keyrotation.report_json import data_of
 from keyrotation.rotation import Run

@@ -3,7 +3,7 @@
 from typing import Any
 
 from keyrotation.entries import Entry, KeyFacts
-from keyrotation.mail import subject_of
+from keyrotation.headline import subject_of
 from keyrotation.report import Report
 
 VERSION = 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from keyrotation.digest import Digest, digest_of
-from keyrotation.mail import subject_of
+from keyrotation.headline import subject_of
 from keyrotation.report import Severity, report_of
 from keyrotation.rotation import Run
 from keyrotation.settings import RotatorSettings
