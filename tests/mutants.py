@@ -22,7 +22,7 @@ class Mutant:
 
 
 def without_rule(rule: str) -> Mutant:
-    return Mutant(name=f"no rule {rule}", module="plan.py", old=f"\n    {rule},\n", new="\n")
+    return Mutant(name=f"no rule {rule}", module="rules.py", old=f"\n    {rule},\n", new="\n")
 
 
 def mutant(name: str, module: str, old: str, new: str) -> Mutant:
@@ -31,13 +31,13 @@ def mutant(name: str, module: str, old: str, new: str) -> Mutant:
 
 MUTANTS = (
     mutant(
-        "no rule not_understood", "plan", "(not_understood, interrupted, exempt)", "(interrupted, exempt)"
+        "no rule not_understood", "rules", "(not_understood, interrupted, exempt)", "(interrupted, exempt)"
     ),
     mutant(
-        "no rule interrupted", "plan", "(not_understood, interrupted, exempt)", "(not_understood, exempt)"
+        "no rule interrupted", "rules", "(not_understood, interrupted, exempt)", "(not_understood, exempt)"
     ),
     mutant(
-        "no rule exempt", "plan", "(not_understood, interrupted, exempt)", "(not_understood, interrupted)"
+        "no rule exempt", "rules", "(not_understood, interrupted, exempt)", "(not_understood, interrupted)"
     ),
     *map(
         without_rule,
@@ -68,7 +68,7 @@ MUTANTS = (
         "off at the threshold", "policy", "return self.max_key_age_days - 2", "return self.max_key_age_days"
     ),
     mutant("quiet a day early", "state", "timedelta(days=days + 1)", "timedelta(days=days)"),
-    mutant("off a day late", "plan", "state.today >= state.off_on", "state.today > state.off_on"),
+    mutant("off a day late", "conditions", "state.today >= state.off_on", "state.today > state.off_on"),
     mutant(
         "a monthly job has a week",
         "state",
@@ -83,9 +83,11 @@ MUTANTS = (
         "return CURRENT_STAGE",
     ),
     mutant(
-        "a day's exemption less", "plan", "exemption.until < state.today", "exemption.until <= state.today"
+        "a day's exemption less", "rules", "exemption.until < state.today", "exemption.until <= state.today"
     ),
-    mutant("a day's hold less", "plan", "until is not None and until <= state.today", "until is not None"),
+    mutant(
+        "a day's hold less", "conditions", "until is not None and until <= state.today", "until is not None"
+    ),
     mutant(
         "a hold of another successor counts",
         "state",
@@ -94,43 +96,43 @@ MUTANTS = (
     ),
     mutant(
         "forced off without a chance to change over",
-        "plan",
-        "    if not _used_since_successor(state, key):\n        return False\n",
+        "conditions",
+        "    if not used_since_successor(state, key):\n        return False\n",
         "",
     ),
     mutant(
         "by hand off though nobody holds the newer key",
-        "plan",
-        "if _someone_holds_successor(state) and announced",
+        "rules",
+        "if someone_holds_successor(state) and announced",
         "if announced",
     ),
     mutant(
         "by hand off unannounced",
-        "plan",
+        "rules",
         "and announced is not None and announced <= state.today",
         "",
     ),
     mutant(
         "an elder is deleted while it may be needed back",
-        "plan",
-        "    if state.today < _protected_until(state, key):\n        return\n",
+        "rules",
+        "    if state.today < protected_until(state, key):\n        return\n",
         "",
     ),
     mutant(
         "deleted a day late",
-        "plan",
+        "rules",
         "0 < state.policy.delete_after_days <= off",
         "0 < state.policy.delete_after_days < off",
     ),
     mutant(
         "a slot freed a day early",
-        "plan",
+        "rules",
         "off >= state.policy.quiet_days and",
         "off >= state.policy.quiet_days - 1 and",
     ),
     mutant(
         "DeleteAfterDays 0 deletes at once",
-        "plan",
+        "rules",
         "if 0 < state.policy.delete_after_days <= off",
         "if state.policy.delete_after_days <= off",
     ),
@@ -143,15 +145,15 @@ MUTANTS = (
     mutant("a third key", "state", "return len(self.keys) < 2", "return len(self.keys) < 3"),
     mutant(
         "an asked-for key is retired",
-        "plan",
+        "conditions",
         "policy.unused_days == 0 or state.tags.replace_asked or not key.active",
         "policy.unused_days == 0 or not key.active",
     ),
     mutant(
         "a successor retired with its elder",
-        "plan",
-        "if (elder := _elder_of_late(state, key)) is None:",
-        "if (elder := _elder_of_late(state, key)) is None or elder:",
+        "rules",
+        "if (elder := elder_of_late(state, key)) is None:",
+        "if (elder := elder_of_late(state, key)) is None or elder:",
     ),
     mutant(
         "a looser threshold of one's own",
@@ -161,20 +163,20 @@ MUTANTS = (
     ),
     mutant(
         "a person's key taken for an orphan",
-        "plan",
+        "rules",
         "of_that_run and recent and key.use is None",
         "of_that_run and recent",
     ),
-    mutant("an orphan of any age", "plan", "return of_that_run and recent", "return of_that_run"),
+    mutant("an orphan of any age", "rules", "return of_that_run and recent", "return of_that_run"),
     mutant(
         "another Region's replacement settled",
-        "plan",
+        "rules",
         "if pending.region != state.occasion.region:",
         "if not pending.region:",
     ),
     mutant(
         "a running replacement settled",
-        "plan",
+        "rules",
         "pending.since < state.occasion.function_timeout:",
         "pending.since < state.occasion.function_timeout * 0:",
     ),
@@ -199,25 +201,25 @@ MUTANTS = (
     mutant("what nobody asked for is none", "model", "raise NotLookedUp(what)", "return None"),
     mutant(
         "the end of an overlap comes near on its day",
-        "plan",
+        "conditions",
         "state.today >= day - timedelta(days=state.policy.warn_days)",
         "state.today >= day",
     ),
     mutant(
         "a horizon a day short",
-        "plan",
+        "rules",
         "horizon = state.today + timedelta(days=state.policy.warn_days)",
         "horizon = state.today + timedelta(days=state.policy.warn_days - 1)",
     ),
     mutant(
         "a deletion for its slot never comes near",
-        "plan",
-        "yield max(_due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))",
+        "rules",
+        "yield max(due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))",
         "yield date.max",
     ),
     mutant(
         "unused only at the threshold",
-        "plan",
+        "conditions",
         "if not long_enough and not too_old:",
         "if not too_old:",
     ),
@@ -227,7 +229,7 @@ MUTANTS = (
         "not self.within(self.policy.quiet_days_before_first_use, elder.used_on)",
         "not self.within(self.policy.quiet_days, elder.used_on)",
     ),
-    mutant("nobody looks for a secret that goes", "plan", "days > 0 and days % 3 == 0", "days < 0"),
+    mutant("nobody looks for a secret that goes", "conditions", "days > 0 and days % 3 == 0", "days < 0"),
     mutant(
         "exempt without a day",
         "tags",

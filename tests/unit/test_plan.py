@@ -19,8 +19,9 @@ from keyrotation.actions import (
     Replace,
 )
 from keyrotation.model import CURRENT_STAGE, Secret, User, version_id
-from keyrotation.plan import RULES, may_concern, plan_user, urgency
+from keyrotation.plan import may_concern, plan_user, urgency
 from keyrotation.policy import Policy
+from keyrotation.rules import RULES
 
 from tests.unit.people import NEW, OCCASION, OLD, THIRD, TODAY, at, days_ago, key, off, user
 
