@@ -215,7 +215,7 @@ class Stage:
 
     def _ends_well(self, handler: Callable[[dict[str, Any]], object], event: dict[str, Any]) -> bool:
         self._invocation += 1
-        self._function = handler.__module__
+        self._function = handler.__name__
         self.oracle.start_function()
         self.clock.start_function()
         try:
@@ -333,7 +333,7 @@ def _untold(lived: Lived) -> Iterator[str]:
     for failed in lived.failed:
         surfaced = failed.invocation in lived.raised or "could not be read" in told
         # The rotator then reads each user for itself.
-        made_good = (failed.function, failed.call.operation) == ("rotator", "GetAccountAuthorizationDetails")
+        made_good = (failed.function, failed.call.operation) == ("_rotate", "GetAccountAuthorizationDetails")
         may_fail = made_good or failed.call.operation in _MAY_FAIL
         if failed.user is None and not surfaced and not may_fail:
             yield f"{failed.call.operation} failed ({failed.error}): no alarm and no mail"
