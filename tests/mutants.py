@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
+# It sees that the text which is broken here is there: it would notice every mutant, and no mistake.
+_NOT_OF_THE_CODE = ("--ignore=tests/unit/test_safeguards.py",)
 CORE = Path("functions/keyrotation")
 
 
@@ -43,6 +45,7 @@ MUTANTS = (
         without_rule,
         (
             "tags_to_mend",
+            "secret_goes",
             "marks_of_gone_keys",
             "holds_too_long",
             "first_seen_inactive",
@@ -253,7 +256,7 @@ def survives(each: Mutant, checkout: Path) -> bool:
         return all(
             _passes(checkout, tests)
             for tests in (
-                ("tests/unit", "--ignore=tests/unit/test_properties.py"),
+                ("tests/unit", "--ignore=tests/unit/test_properties.py", *_NOT_OF_THE_CODE),
                 ("tests/unit/test_properties.py",),
             )
         )
@@ -270,11 +273,10 @@ def main() -> int:
     """Exit status 1 when a mutant survives, or when the tests fail without one."""
     with TemporaryDirectory() as name:
         checkout = Path(name)
-        for part in ("functions", "tests/unit"):
+        for part in ("functions", "tests", "docs"):
             shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("pyproject.toml", "tests/__init__.py"):
-            shutil.copy(ROOT / part, checkout / part)
-        if not _passes(checkout, ("tests/unit",)):
+        shutil.copy(ROOT / "pyproject.toml", checkout / "pyproject.toml")
+        if not _passes(checkout, ("tests/unit", *_NOT_OF_THE_CODE)):
             print("the tests fail without a mutant")
             return 1
         survivors = []
