@@ -100,8 +100,8 @@ class Alarms(Construct):
                 period=five_minutes,
                 statistic="Minimum",
             ),
-            "Nobody has confirmed a subscription to the topic: runs go on, but no key is switched off or deleted "
-            "while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail, or "
+            "Nobody is known to have confirmed a subscription to the topic (nobody has, or it could not be read): runs go on, "
+            "but no key is switched off or deleted while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail, or "
             "subscribe somebody to the topic; the next run then goes on by itself.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
@@ -110,8 +110,8 @@ class Alarms(Construct):
         )
 
         # Completed runs, counted by SQS: an order is deleted only when the rotator finished it without an error.
-        # The mapping polls the queue all the time, so SQS reports zeros from the deployment on: 26 of them in a
-        # row are 26 hours without a completed run, also when the very first run never comes. A metric of our own
+        # The mapping polls the queue all the time, so the queue is active and zeros are reported from the deployment on: 26
+        # of them in a row are 26 hours without a completed run, also when the very first run never comes. A metric of our own
         # would not exist before the first run; its missing data would have to breach, and that pages at deployment.
         # Here missing data must not breach, since a fresh queue has no past. When the mapping is disabled the
         # zeros stop after a while; then orders wait, and OldestOrder says so.

@@ -4,6 +4,7 @@ With the words of the functions, whose own policy judges. A parameter that is no
 with the value of the stack that is deployed, otherwise with the template's default.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -34,10 +35,14 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
     return []
 
 
-def in_force() -> dict[str, str]:
+def in_force(environment: Mapping[str, str]) -> dict[str, str]:
     """The parameters of the deployed stack; none before the first deployment. Raises what botocore raises."""
+    # The CDK CLI deploys to AWS_REGION, of which botocore knows nothing.
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     try:
-        [stack] = boto3.client("cloudformation").describe_stacks(StackName="AccessKeyRotation")["Stacks"]
+        [stack] = boto3.client("cloudformation", region_name=region).describe_stacks(
+            StackName="AccessKeyRotation"
+        )["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
             return {}
@@ -46,12 +51,14 @@ def in_force() -> dict[str, str]:
 
 
 def main(parameters: Sequence[str]) -> int:
-    """Returns the exit code. What cannot be looked at is no reason to refuse: the functions judge once more."""
+    """Returns the exit code. Where the stack cannot be looked at, what is named is judged beside the defaults."""
     try:
-        deployed = in_force()
+        deployed = in_force(os.environ)  # noqa: TID251  # a command of its own
     except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"the deployed parameters could not be read ({type(error).__name__}): not checked\n")
-        return 0
+        sys.stderr.write(
+            f"the deployed parameters could not be read ({type(error).__name__}): judged by the defaults\n"
+        )
+        deployed = {}
     refused = problems(parameters, deployed=deployed)
     sys.stderr.writelines(f"refused: {problem}\n" for problem in refused)
     return 1 if refused else 0

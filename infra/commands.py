@@ -24,7 +24,9 @@ class Commands:
     def run(self, *, scanner_name: str) -> str:
         """A run of now. Each has an id of its own: the queue drops an order whose id it knows."""
         return (
-            f"aws lambda invoke {self._region} --function-name {scanner_name} --cli-binary-format raw-in-base64-out "
+            # The scan of a large account takes longer than the CLI waits, and a CLI that tries again starts another.
+            f"AWS_MAX_ATTEMPTS=1 aws lambda invoke {self._region} --cli-read-timeout 900 --function-name {scanner_name} "
+            "--cli-binary-format raw-in-base64-out "
             '--payload "{\\"run_id\\": \\"by-hand-$(date +%s)-$RANDOM\\"}" /dev/stdout'
         )
 

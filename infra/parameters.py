@@ -111,9 +111,10 @@ class Parameters:
             stack,
             "UserPathPrefix",
             default="/",
-            allowed_pattern=f"^/$|^/{IN_PATH}{{1,510}}/$",
+            # Narrower than IAM's: it also stands in commands that people copy.
+            allowed_pattern="^/$|^/[A-Za-z0-9_+=,.@/-]{1,510}/$",
             description="Only IAM users below this path are looked at, and no other user's keys can be touched.",
-            constraint_description="UserPathPrefix must be an IAM path, such as / or /apps/, without * ? and $.",
+            constraint_description="UserPathPrefix must be an IAM path, such as / or /apps/, of letters, digits and _+=,.@-.",
         )
         self.secret_reader_arns = cdk.CfnParameter(
             stack,
@@ -124,8 +125,8 @@ class Parameters:
             allowed_pattern=(
                 rf"^$|^arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}$"
             ),
-            description="ARNs of users and roles that may read the new keys besides their owners, from each user's next "
-            "replacement on.",
+            description="ARNs of users and roles, 20 at most, that may read the new keys besides their owners, from each "
+            "user's next replacement on.",
             constraint_description="SecretReaderArns must be ARNs of IAM users or roles, each by its full name, with commas "
             "between them; or empty.",
         )

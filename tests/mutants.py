@@ -198,8 +198,8 @@ MUTANTS = (
     mutant(
         "the scanner leaves keys over the threshold to the plan",
         "plan",
-        "if newest is not None and over_threshold(",
-        "if newest is None and over_threshold(",
+        "if over_threshold(user.keys, policy, now",
+        "if not user.name and over_threshold(user.keys, policy, now",
     ),
     mutant("what nobody asked for is none", "model", "raise NotLookedUp(what)", "return None"),
     mutant(

@@ -79,9 +79,14 @@ class Replace:
 
 @dataclass(frozen=True, kw_only=True)
 class Promote:
-    """Finish an interrupted replacement: its key is stored and works, and only AWSCURRENT is missing."""
+    """Finish an interrupted replacement: its key is stored and works, and only AWSCURRENT is missing.
+
+    `old_key_id`: the only other active key, if there is one.
+    """
 
     key_id: str
+    old_key_id: str | None
+    old_key_off_on: date | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,13 @@ from keyrotation.actions import Deactivate, Delete, DeleteOrphan, Hold, Promote,
 from keyrotation.apply import Done
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.model import User
-from keyrotation.replacement import Issued
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE = "access-key-rotation"
 _VERSION = 1
-_REPLACED, _DELETED = "Access Key Replaced", "Access Key Deleted"
+_DELETED = "Access Key Deleted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class Events:
 
         Never raises: what was changed stays changed, and whoever listens here only hears of it sooner than by mail.
         """
-        change = _change(user, done)
+        change = _change(done)
         if change is None:
             return None
         kind, facts = change
@@ -54,15 +53,18 @@ class Events:
         return f"PutEvents: {', '.join(refused)}" if refused else None
 
 
-def _change(user: User, done: Done) -> tuple[str, dict[str, str | None]] | None:
+def _change(done: Done) -> tuple[str, dict[str, str | None]] | None:
     """Detail-type and facts of what was done to a key."""
     match done.action:
-        case Replace(old_key_id=old, old_key_off_on=off_on) if done.issued is not None:
-            return _REPLACED, {**_new_key(done.issued, old), "oldKeyOffDate": str(off_on) if off_on else None}
-        case Promote(key_id=key_id) if done.issued is not None:
-            # A replacement that an earlier run began; when the old key goes off, the next plan says.
-            others = [key.id for key in user.keys if key.id != key_id and key.active]
-            return _REPLACED, _new_key(done.issued, others[0] if len(others) == 1 else None)
+        case Replace() | Promote() if done.issued is not None:
+            off_on = done.action.old_key_off_on
+            return "Access Key Replaced", {
+                "newKeyId": done.issued.key_id,
+                "oldKeyId": done.action.old_key_id,
+                "oldKeyOffDate": str(off_on) if off_on else None,
+                "secretName": done.issued.secret_name,
+                "secretArn": done.issued.secret_arn,
+            }
         case Deactivate(key_id=key_id, reason=reason, on=on):
             return "Access Key Deactivated", {"keyId": key_id, "reason": reason, "offDate": str(on)}
         case Delete(key_id=key_id):
@@ -73,12 +75,3 @@ def _change(user: User, done: Done) -> tuple[str, dict[str, str | None]] | None:
             return "Access Key Held", {"keyId": key_id, "reason": held_for, "offDate": str(until)}
         case _:
             return None
-
-
-def _new_key(issued: Issued, old_key_id: str | None) -> dict[str, str | None]:
-    return {
-        "newKeyId": issued.key_id,
-        "oldKeyId": old_key_id,
-        "secretName": issued.secret_name,
-        "secretArn": issued.secret_arn,
-    }

@@ -85,8 +85,7 @@ def may_concern(user: User, policy: Policy, now: datetime) -> bool:
     False only where it is empty whatever the last uses are and the secret holds. A key over the threshold is not left to
     the plan: what that overlooks is what the alarm on unexplained keys is there to find (`measures`).
     """
-    newest = max((key for key in user.keys if key.active), key=lambda key: key.seniority, default=None)
-    if newest is not None and over_threshold(newest, policy, now.astimezone(UTC).date()):
+    if over_threshold(user.keys, policy, now.astimezone(UTC).date()):
         return True
     # What is said of an interrupted replacement differs by Region and timeout; that something is said does not.
     occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1)
@@ -98,9 +97,20 @@ def may_concern(user: User, policy: Policy, now: datetime) -> bool:
         return True
 
 
-def over_threshold(key: Key, policy: Policy, today: date) -> bool:
-    """An active key that has reached `MaxKeyAgeDays`."""
-    return key.active and (today - key.created_on).days >= policy.max_key_age_days
+def over_threshold(keys: Iterable[Key], policy: Policy, today: date) -> tuple[Key, ...]:
+    """Active keys that have reached `MaxKeyAgeDays`, and are not the old ones of an overlap that goes on."""
+    active = [key for key in keys if key.active]
+    in_overlap = [
+        key
+        for key in active
+        for newer in active
+        if newer.seniority > key.seniority and (today - newer.created_on).days < policy.overlap_days
+    ]
+    return tuple(
+        key
+        for key in active
+        if (today - key.created_on).days >= policy.max_key_age_days and key not in in_overlap
+    )
 
 
 def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:

@@ -5,6 +5,7 @@ A composition root, as the two handlers are: here the clock is read and the clie
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str], *, now: datetime, stdout: TextIO, stderr: Tex
     except PolicyError as refused:
         return _fail(stderr, f"this policy is refused: {'; '.join(str(refused).splitlines())}", code=2)
     try:
-        session = boto3.session.Session(profile_name=options.profile, region_name=options.region)
+        session = boto3.session.Session(profile_name=options.profile, region_name=options.region or _region())
         found = look(
             session,
             path_prefix=options.user_path_prefix,
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str], *, now: datetime, stdout: TextIO, stderr: Tex
             now=now,
             progress=_progress(stderr),
         )
-    except CALL_ERRORS as error:
+    except (*CALL_ERRORS, OSError, ValueError) as error:
         return _fail(stderr, why_failed(error), code=1)
     {"table": table, "csv": comma_separated, "json": as_json}[options.format](found, stdout)
     return 0
@@ -80,7 +81,10 @@ def look(
     occasion = Occasion(
         now=now, region=session.region_name, function_timeout=timedelta(minutes=15), listeners=1
     )
-    listed = _everybody(iam, path_prefix, progress)
+    try:
+        listed = _everybody(iam, path_prefix, progress)
+    finally:
+        progress("")
 
     def observed(name: str) -> User | None:
         try:
@@ -105,6 +109,11 @@ def look(
             progress("")
     root = root_has_keys(iam)
     return previewed(listed, users, policy, occasion, root_keys=root)
+
+
+def _region() -> str | None:
+    """As the CDK CLI reads it: of AWS_REGION botocore knows nothing. None: the profile's."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
 def _everybody(iam: "IAMClient", path_prefix: str, progress: Callable[[str], None]) -> dict[str, Listed]:

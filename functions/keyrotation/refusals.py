@@ -17,6 +17,8 @@ _UNREACHABLE = (
     failure.ConnectionClosedError,
     failure.ProxyConnectionError,
 )
+# A `credential_process` that is not there or fails, a login that needs more than is installed here.
+_NO_CREDENTIALS = (failure.CredentialRetrievalError, failure.MissingDependencyException, OSError)
 _LOGIN_ENDED = (failure.UnauthorizedSSOTokenError, failure.SSOTokenLoadError, failure.TokenRetrievalError)
 
 
@@ -42,6 +44,11 @@ def why_failed(error: Exception) -> str:
         return "TLS failed: the endpoint's certificate is not trusted (behind a proxy, set AWS_CA_BUNDLE)"
     if isinstance(error, _UNREACHABLE):
         return "AWS cannot be reached: look at the network, the proxy and AWS_ENDPOINT_URL"
+    # Only now: what fails on the way to AWS is an OSError too.
+    if isinstance(error, _NO_CREDENTIALS):
+        return f"the AWS credentials could not be had ({type(error).__name__}): see that `aws sts get-caller-identity` works"
+    if isinstance(error, ValueError):
+        return "AWS_ENDPOINT_URL is no URL: unset it, or begin it with https://"
     return f"AWS could not be asked ({cause_of(error)})"
 
 

@@ -133,7 +133,14 @@ def interrupted(state: State) -> Iterator[Action | Item]:
             )
         elif PENDING_STAGE in stages and key.active:
             finished = True
-            yield Promote(key_id=key.id)
+            old = [other for other in state.keys if other is not key and other.active]
+            yield Promote(
+                key_id=key.id,
+                old_key_id=old[0].id if len(old) == 1 else None,
+                old_key_off_on=key.created_on + timedelta(days=state.policy.overlap_days)
+                if len(old) == 1
+                else None,
+            )
         elif PENDING_STAGE in stages:
             yield told("somebody switched off the new key of an interrupted replacement", key=key)
         elif not stages and _nobody_can_hold(state, key, pending):

@@ -12,10 +12,13 @@ from keyrotation.policy import Policy, PolicyError, parameter_name
 _OF_THE_STACK = ("user_path_prefix", "secret_reader_arns", "secrets_kms_key_arn")
 # The printable characters of IAM's paths but `*`, `?` and `$`: in a policy's ARN they would be more than themselves.
 _IN_PATH = r"[!-#%-)+->@-~]"
-_PATH = re.compile(rf"/|/{_IN_PATH}{{1,510}}/")
+# Narrower than IAM's: it also stands in commands that people copy.
+_PATH = re.compile(r"/|/[A-Za-z0-9_+=,.@/-]{1,510}/")
 _PRINCIPAL = re.compile(
     rf"arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({_IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}"
 )
+# Of Lambda's 4 KB of environment: an ARN has about a hundred characters at the most.
+_MOST_READERS = 20
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
 
@@ -161,12 +164,16 @@ def _arn(text: str) -> str:
 
 def _path(text: str) -> str:
     if not _PATH.fullmatch(text):
-        raise ValueError("not an IAM path: it begins and ends with a slash, and has no * ? $ in it")
+        raise ValueError(
+            "not an IAM path: it begins and ends with a slash, between letters, digits and _+=,.@-"
+        )
     return text
 
 
 def _principals(text: str) -> tuple[str, ...]:
     arns = tuple(text.split(",")) if text else ()
+    if len(arns) > _MOST_READERS:
+        raise ValueError(f"more than {_MOST_READERS}: a function's environment holds no more")
     for arn in arns:
         if not _PRINCIPAL.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the ARN of one IAM user or role")

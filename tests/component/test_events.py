@@ -1,6 +1,7 @@
 """What other programs hear of a run: an event for each change of a key, and nothing that could stop the run."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_replacement_that_an_earlier_run_began_is_told_when_it_is_finished(
 
     [(kind, detail)] = entries(calls)
     assert (kind, detail["newKeyId"], detail["oldKeyId"]) == ("Access Key Replaced", new, old)
+    assert detail["oldKeyOffDate"] == str(NOW.date() + timedelta(days=13)), "the key was made yesterday"
     assert detail["secretArn"].startswith(
         f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:access-keys/carol/"
     )

@@ -272,6 +272,12 @@ LOCAL = {
     "no credentials": (failure.NoCredentialsError(), "there are no AWS credentials"),
     "an ended login": (failure.UnauthorizedSSOTokenError(), "the AWS credentials have expired"),
     "a silent endpoint": (failure.ConnectTimeoutError(endpoint_url="x"), "AWS cannot be reached"),
+    "no credential process": (FileNotFoundError("x"), "the AWS credentials could not be had"),
+    "a failed credential process": (
+        failure.CredentialRetrievalError(provider="x", error_msg="x"),
+        "the AWS credentials could not be had",
+    ),
+    "an endpoint that is no URL": (ValueError("Invalid endpoint: x"), "AWS_ENDPOINT_URL is no URL"),
 }
 
 

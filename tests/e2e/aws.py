@@ -14,7 +14,7 @@ import boto3
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 
-OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "region"}
+OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "cli-read-timeout", "region"}
 # Where the CLI has another word than the API: `--endpoint` would be taken for its own `--endpoint-url`.
 RENAMED = {("sns", "subscribe", "Endpoint"): "notification-endpoint"}
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,64 +16,72 @@ from sandbox.day import run_day
 from sandbox.launch import CHECKOUT
 from tests.e2e.conftest import Deployed
 from tests.e2e.people import DUE, QUIET_ELDER, inhabited, secret_of
+from tests.e2e.runbook import Shell, commands
+from tests.e2e.test_emulator import new_function
 
 
-def pattern_of_the_readme() -> str:
-    """What stands after --event-pattern, between the quotes."""
+def commands_of_the_readme() -> str:
+    """Those of the chapter on events, as they stand there."""
     readme = Path(CHECKOUT, "README.md").read_text()
-    return readme.partition("--event-pattern \\\n")[2].partition("'")[2].partition("'")[0]
+    return commands(readme.partition("### Events, for programs")[2].partition("\n## ")[0])
 
 
-@pytest.fixture
-def delivered(stack: Deployed) -> Iterator[str]:
-    """The URL of a queue to which the README's rule brings its events."""
-    name = f"events-{uuid4().hex[:8]}"
-    sqs, bus = stack.account.client("sqs"), stack.account.client("events")
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    bus.put_rule(Name=name, EventPattern=pattern_of_the_readme())
-    bus.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    yield url
-    bus.remove_targets(Rule=name, Ids=["queue"])
-    bus.delete_rule(Name=name)
-    sqs.delete_queue(QueueUrl=url)
+# Says what it is invoked with.
+PIPELINE = """
+import json
+def handler(event, context):
+    print(json.dumps(event))
+"""
 
 
-def received(account: EmulatedAccount, url: str, *, within_seconds: float = 30) -> list[dict[str, Any]]:
-    """What is there once something came. Raises TimeoutError."""
-    sqs, found = account.client("sqs"), []
+def received(
+    account: EmulatedAccount, function_name: str, *, within_seconds: float = 60
+) -> list[dict[str, Any]]:
+    """The events that the function has said, once there are any. Raises TimeoutError."""
     deadline = time.monotonic() + within_seconds
     while True:
-        batch = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        found += [json.loads(message["Body"]) for message in batch]
-        if found and not batch:
-            return found
+        said = [line for line in account.logs(function_name) if line.startswith('{"version"')]
+        if said:
+            return [json.loads(line) for line in said]
         if time.monotonic() > deadline:
             raise TimeoutError(f"no event came within {within_seconds:.0f} seconds")
         time.sleep(0.2)
 
 
 def test_the_rule_of_the_readme_brings_the_replaced_keys_and_no_other_event(
-    stack: Deployed, delivered: str
+    stack: Deployed, tmp_path: Path
 ) -> None:
+    account = stack.account
+    pipeline = new_function(account, PIPELINE)
+    shell = Shell(account, binaries=tmp_path)
+    found = account.client("lambda").get_function_configuration(FunctionName=pipeline)
+    shell.environment["PIPELINE"] = found["FunctionArn"]
+    shell.run(commands_of_the_readme())
     people = (
         Person(name="ev-due", story="due", keys=DUE),
         Person(name="ev-quiet", story="elder past its off date", keys=QUIET_ELDER),
     )
     with inhabited(stack, *people) as keys:
-        run_id = run_day(stack.account, stack.outputs)
-        (event,) = received(stack.account, delivered)
+        run_id = run_day(account, stack.outputs)
+        (event,) = received(account, pipeline)
 
         assert (event["source"], event["detail-type"]) == ("access-key-rotation", "Access Key Replaced")
         detail = event["detail"]
         assert (detail["user"], detail["runId"]) == ("ev-due", run_id)
         assert detail["oldKeyId"] == keys["ev-due"][0].key_id
         # The owner fetches by the ARN of the event what the event names.
-        owner = stack.account.client("secretsmanager", key=keys["ev-due"][0])
+        owner = account.client("secretsmanager", key=keys["ev-due"][0])
         value = json.loads(owner.get_secret_value(SecretId=detail["secretArn"])["SecretString"])
         assert value["AccessKeyId"] == detail["newKeyId"]
         assert detail["secretName"] == secret_of("ev-due")
         assert value["SecretAccessKey"] not in json.dumps(event)
+
+    policy = json.loads(account.client("lambda").get_policy(FunctionName=pipeline)["Policy"])
+    (allowed,) = policy["Statement"]
+    rule = account.client("events").describe_rule(Name="new-access-keys")["Arn"]
+    assert rule in json.dumps(allowed["Condition"])
+    account.client("events").remove_targets(Rule="new-access-keys", Ids=["pipeline"])
+    account.client("events").delete_rule(Name="new-access-keys")
 
 
 def test_a_principal_with_the_rotators_grant_cannot_speak_for_another_source(stack: Deployed) -> None:

@@ -68,7 +68,6 @@ def environment(account: EmulatedAccount, key: Key | None, **changes: str | None
         "AWS_ENDPOINT_URL": account.emulator.endpoint,
         "AWS_CA_BUNDLE": str(account.emulator.ca),
         "AWS_REGION": account.region,
-        "AWS_DEFAULT_REGION": account.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ACCESS_KEY_ID": key.key_id if key else None,
         "AWS_SECRET_ACCESS_KEY": key.secret if key else None,

@@ -68,7 +68,13 @@ def test_the_deployed_stack_is_asked_and_before_the_first_deployment_there_is_no
 ) -> None:
     no_settings_of_this_machine(monkeypatch)
     client = boto3.client("cloudformation")
-    monkeypatch.setattr(boto3, "client", lambda _: client)
+    asked: list[str | None] = []
+
+    def made(_: str, *, region_name: str | None) -> object:
+        asked.append(region_name)
+        return client
+
+    monkeypatch.setattr(boto3, "client", made)
     parameters = [{"ParameterKey": "MaxKeyAgeDays", "ParameterValue": "365"}]
     stack = {
         "StackName": NAME,
@@ -81,14 +87,20 @@ def test_the_deployed_stack_is_asked_and_before_the_first_deployment_there_is_no
             cloudformation.add_client_error(
                 "describe_stacks", "ValidationError", f"Stack with id {NAME} does not exist"
             )
-        assert in_force() == {}
+        assert in_force({}) == {}
         assert main(["OverlapDays=60"]) == 1
         for _ in range(2):
             cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
-        assert in_force() == {"MaxKeyAgeDays": "365"}
+        assert in_force({"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "us-east-1"}) == {
+            "MaxKeyAgeDays": "365"
+        }
+        assert asked[-1] == "eu-west-3", "where the CDK CLI deploys to"
         assert main(["OverlapDays=60"]) == 0
-        cloudformation.add_client_error("describe_stacks", "AccessDenied", "no")
-        assert main(["OverlapDays=60"]) == 0
+        # What cannot be looked at is judged by the template's defaults.
+        for _ in range(2):
+            cloudformation.add_client_error("describe_stacks", "AccessDenied", "no")
+        assert main(["OverlapDays=60"]) == 1
+        assert main(["OverlapDays=20"]) == 0
     client.close()
 
 

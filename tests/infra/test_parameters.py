@@ -60,8 +60,21 @@ def test_the_mode_is_audit_or_enforce_and_nothing_else(template: Template) -> No
     [
         (
             "UserPathPrefix",
-            ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h!/"],
-            ["", "apps/", "/apps", "apps", "/a*/", "/a?/", "/${aws:username}/", "/a b/", "/é/"],
+            ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h/"],
+            [
+                "",
+                "apps/",
+                "/apps",
+                "apps",
+                "/a*/",
+                "/a?/",
+                "/${aws:username}/",
+                "/x;id;/",
+                "/a'b/",
+                "/team(a)/",
+                "/a b/",
+                "/é/",
+            ],
         ),
         (
             # Each member of the list.

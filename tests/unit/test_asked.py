@@ -116,6 +116,7 @@ def test_a_key_over_the_threshold_is_named_though_the_plan_should_overlook_it(
     assert named(user(key(400), off(20, id=NEW), tags={f"{MARK[:-20]}{NEW}": str(days_ago(3))}))
     assert not named(user(key(89, used=0)))
     assert not named(user(key(400, used=0), key(5, id=NEW))), "an overlap explains it"
+    assert named(user(key(400, used=0), key(60, id=NEW))), "one that is over does not"
 
 
 def test_a_run_that_comes_after_midnight_of_another_zone_goes_by_the_utc_day() -> None:

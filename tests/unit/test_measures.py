@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from keyrotation.actions import Plan
 from keyrotation.apply import Done, Outcome
 from keyrotation.measures import measures
@@ -70,10 +71,23 @@ def test_a_key_over_the_threshold_of_which_nothing_is_said_is_unexplained() -> N
     assert measures(run(silent), POLICY)["KeysUnexplained"] == 1
 
 
-def test_an_overlap_explains_the_elder_and_not_the_successor() -> None:
-    overlap = replace(plan("ann", 200, 95), steps=())
+@pytest.mark.parametrize(
+    ("ages", "unexplained"), [((200, 13), 0), ((200, 14), 1), ((300, 60), 1), ((200, 95), 2), ((89, 60), 0)]
+)
+def test_an_overlap_explains_the_old_key_as_long_as_it_goes_on(
+    ages: tuple[int, int], unexplained: int
+) -> None:
+    overlap = replace(plan("ann", *ages), steps=())
 
-    assert measures(run(overlap), POLICY)["KeysUnexplained"] == 1
+    assert measures(run(overlap), POLICY)["KeysUnexplained"] == unexplained
+
+
+def test_held_are_keys_past_their_off_date_and_no_pair_by_hand_whose_day_is_ahead() -> None:
+    """A pair that people made is announced seven days before."""
+    by_hand = plan("ann", 81, 7)
+    assert by_hand.steps
+
+    assert measures(run(by_hand), POLICY)["Held"] == 0
 
 
 def test_failures_and_those_not_reached_and_not_read_are_counted() -> None:

@@ -164,7 +164,11 @@ def test_changing_the_threshold_never_moves_the_off_date_of_a_replacement_alread
     use = LastUse(at=OCCASION.now, service="s3", region="eu-west-1") if successor_used else None
     old = Key(id=OLD, status="Active", created=at(TODAY - (policy.issue_age + age) * DAY))
     new = Key(id=NEW, status="Active", created=at(TODAY - age * DAY), last_use=use)
-    user = applied(User(name="carol", keys=(old, new)), [Promote(key_id=NEW)], OCCASION.now)
+    user = applied(
+        User(name="carol", keys=(old, new)),
+        [Promote(key_id=NEW, old_key_id=OLD, old_key_off_on=None)],
+        OCCASION.now,
+    )
     off = [isinstance(action, Deactivate) for action in plan_user(user, changed, OCCASION).actions]
     assert any(off) == (age >= policy.overlap_days)
 

@@ -105,7 +105,7 @@ def test_a_path_that_iam_does_not_know_or_that_means_more_than_itself_is_refused
         ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix})
 
 
-@pytest.mark.parametrize("prefix", ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h!/", "/" + "x" * 510 + "/"])
+@pytest.mark.parametrize("prefix", ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h/", "/" + "x" * 510 + "/"])
 def test_a_path_of_iam_is_taken(prefix: str) -> None:
     assert ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
     assert RotatorSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
@@ -161,3 +161,10 @@ def test_every_problem_is_told_at_once() -> None:
 
 def test_a_number_as_cloudformation_may_hand_it_on_is_taken() -> None:
     assert ScannerSettings.parse({**ENVIRONMENT, "WARN_DAYS": "7.0"}).policy.warn_days == 7
+
+
+def test_no_more_readers_are_taken_than_an_environment_holds() -> None:
+    readers = [f"arn:aws:iam::123456789012:role/reader-{number}" for number in range(21)]
+    RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers[:20])})
+    with pytest.raises(SettingsError, match="more than 20"):
+        RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
