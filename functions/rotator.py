@@ -50,7 +50,7 @@ CONFIG = Config(
     read_timeout=10,
 )
 # A page of a thousand users, with everybody's policies, takes its time.
-LISTING = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=30)
+LISTING = Config(retries={"mode": "adaptive", "total_max_attempts": 3}, connect_timeout=3, read_timeout=30)
 # More patience with the one call whose lost answer leaves a user waiting for the next run.
 ONCE = Config(
     retries={"total_max_attempts": 1}, max_pool_connections=ACTORS, connect_timeout=5, read_timeout=30
