@@ -60,7 +60,7 @@ simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.0
 	  --faults $(or $(FAULTS),0)
 
 bench: $(READY) ## calls, time and memory for 5,000 users, into docs/benchmark.md; fails when a limit is not kept; 15 minutes
-	.venv/bin/python -m tests.benchmark
+	.venv/bin/python -m tests.benchmark $(ARGS)
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet

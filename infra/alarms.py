@@ -83,7 +83,7 @@ class Alarms(Construct):
             "UnexplainedKeys",
             "KeysUnexplained",
             "An active key is over MaxKeyAgeDays, and nothing explains it: no exemption, no hold, no replacement under "
-            "way, and no mail asked for anything. This should never be. First: find the key with make preview.",
+            "way, and no mail asked for anything. This should never be. First: find the key with the command in the output Preview.",
         )
 
         # An alarm to a topic that nobody listens to reaches nobody: this one is there for its state, which dashboards

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.policy import Policy, PolicyError, parameter_name
-from keyrotation.settings import whole_number
+from keyrotation.settings import principals, whole_number
 
 from infra.parameters import POLICY
 
@@ -26,6 +26,10 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
             numbers[name] = whole_number(given[name])
         except ValueError as refused:
             told.append(f"{name} is {given[name]!r}: {refused}")
+    try:
+        principals(given.get("SecretReaderArns", ""))
+    except ValueError as refused:
+        told.append(f"SecretReaderArns: {refused}")
     if told:
         return sorted(told)
     try:

@@ -76,8 +76,8 @@ class Function(Construct):
         cdk.Validations.of(self.function).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-L1",
-                reason="Python 3.13 is supported by Lambda until June 2029, and it is the version on which the tests and "
-                "the demo run this very bundle; the next one is taken when they run on it.",
+                reason="Python 3.13 is supported by Lambda until June 2029, and the tests and the demo run this very bundle "
+                "on it where the machine has it; the next one is taken when they run on it.",
             )
         )
 

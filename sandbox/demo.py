@@ -45,7 +45,7 @@ class Snapshot:
 def main() -> int:
     """Exit status 0 when every check passed."""
     began = time.monotonic()
-    say("Starting an emulated AWS account on this machine (TLS, IAM enforced; nothing leaves it)")
+    say("Starting an emulated AWS account on this machine (TLS, IAM enforced; nothing goes to AWS)")
     with EmulatedAccount.start() as account:
         say("Deploying the stack with the CDK CLI, Mode=Enforce")
         outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ADDRESS})

@@ -27,7 +27,7 @@ from keyrotation.policy import Policy, PolicyError, parameter_name
 from keyrotation.refusals import TRIES, why_failed
 from keyrotation.renderings import as_json, comma_separated, table
 from keyrotation.secret_store import SecretStore
-from keyrotation.settings import whole_number
+from keyrotation.settings import iam_path, whole_number
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -151,7 +151,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=["table", "csv", "json"], default="table")
     parser.add_argument("--profile", help="of ~/.aws/config; without it the usual credentials are taken")
     parser.add_argument("--region", help="the one of the stack, where the secrets are")
-    parser.add_argument("--user-path-prefix", default="/", help="only users below this path (default: /)")
+    parser.add_argument(
+        "--user-path-prefix", type=iam_path, default="/", help="only users below this path (default: /)"
+    )
     for each in fields(Policy):
         option = f"--{each.name.replace('_', '-')}"
         told = f"the parameter {parameter_name(each.name)} (default: {each.default})"

@@ -52,7 +52,7 @@ class ScannerSettings:
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "ScannerSettings":
         """Raises SettingsError."""
-        return cls(**_read(environment, {"user_path_prefix": _path, "orders_queue_url": _text}))
+        return cls(**_read(environment, {"user_path_prefix": iam_path, "orders_queue_url": _text}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +99,8 @@ class RotatorSettings:
             "notify": _one_of(Notify),
             "runbook_url": _text,
             "log_group_name": _text,
-            "user_path_prefix": _path,
-            "secret_reader_arns": _principals,
+            "user_path_prefix": iam_path,
+            "secret_reader_arns": principals,
             "secrets_kms_key_arn": _kms_key,
             "aws_region": _text,
             "orders_queue_url": _text,
@@ -162,7 +162,8 @@ def _arn(text: str) -> str:
     return text
 
 
-def _path(text: str) -> str:
+def iam_path(text: str) -> str:
+    """UserPathPrefix. Raises ValueError."""
     if not _PATH.fullmatch(text):
         raise ValueError(
             "not an IAM path: it begins and ends with a slash, between letters, digits and _+=,.@-"
@@ -170,7 +171,8 @@ def _path(text: str) -> str:
     return text
 
 
-def _principals(text: str) -> tuple[str, ...]:
+def principals(text: str) -> tuple[str, ...]:
+    """SecretReaderArns. Raises ValueError."""
     arns = tuple(text.split(",")) if text else ()
     if len(arns) > _MOST_READERS:
         raise ValueError(f"more than {_MOST_READERS}: a function's environment holds no more")

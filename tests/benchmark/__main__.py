@@ -25,6 +25,10 @@ def main() -> int:
         "--quick", action="store_true", help="calls only, without delay; up to 1000 users; writes nothing"
     )
     asked = parser.parse_args()
+    if asked.users is not None and len(set(asked.users)) < 2:
+        parser.error(
+            "--users wants two numbers at least: the limits hold for the larger one, growth for both"
+        )
     users = tuple(sorted(asked.users or ([100, 1000] if asked.quick else [100, 1000, 5000])))
     with TemporaryDirectory() as work:
         made = Bundle.made_in(Path(work))
@@ -45,7 +49,7 @@ def main() -> int:
 def _lines(judged: list[Limit], fast: Days, slow: Timed | None) -> Iterator[str]:
     runs = list(fast.measured.values())
     if slow is not None:
-        runs += [*slow.days.measured.values(), *slow.repeats, slow.throttled, slow.replacing]
+        runs += [*slow.days.measured.values(), *slow.repeats, slow.throttled, slow.replacing, slow.both]
     yield report.where()
     yield ""
     yield from report.of_limits(judged)

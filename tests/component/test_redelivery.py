@@ -22,9 +22,12 @@ class Died(BaseException):
     """The function is no more: its time-out, its memory, a host of AWS."""
 
 
-def die_after(calls: Calls, operation: str, *, times: int) -> None:
-    """The process is gone once AWS has done this so many times: no thread of it calls anything any more."""
-    lock, done = threading.Lock(), 0
+def die_after(calls: Calls, operation: str, *, times: int) -> Counter[str]:
+    """The process is gone once AWS has done this so many times: no thread of it calls anything any more.
+
+    How often AWS has changed each user's keys until then: a call that a thread was about to make never got there.
+    """
+    lock, done, changed = threading.Lock(), 0, Counter[str]()
 
     def before(_call: Call) -> None:
         if done >= times:
@@ -34,10 +37,13 @@ def die_after(calls: Calls, operation: str, *, times: int) -> None:
         nonlocal done
         with lock:
             done += call.operation == operation
+            if call.operation in CHANGES:
+                changed[call.params["UserName"]] += 1
         before(call)
 
     calls.meet(before)
     calls.meet(after, lost=True)
+    return changed
 
 
 def changes(calls: Calls) -> Counter[str]:
@@ -63,10 +69,9 @@ def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done
         account.store(name, account.add_key(name, age=16, used=1))
     order = deployment.order(*DUE, *QUIET)
 
-    die_after(calls, operation, times=times)
+    first = die_after(calls, operation, times=times)
     with pytest.raises(Died):
         deployment.rotate(order)
-    first = changes(calls)
     assert deployment.mails() == []
     off = {name for name in QUIET if account.keys(name)[old[name]] == "Inactive"}
     marked = {name for name in off if account.tags(name)}

@@ -114,3 +114,10 @@ def test_make_asks_before_it_deploys() -> None:
     ).stdout
     assert "infra.before_deploy 'QuietDays=20'" in said
     assert said.index("infra.before_deploy") < said.index("cdk deploy")
+
+
+def test_more_readers_than_a_function_takes_are_refused() -> None:
+    readers = ",".join(f"arn:aws:iam::123456789012:role/reader-{number}" for number in range(21))
+    (problem,) = problems([f"SecretReaderArns={readers}"], deployed={})
+    assert problem.startswith("SecretReaderArns: more than 20")
+    assert problems([f"SecretReaderArns={readers.rpartition(',')[0]}"], deployed={}) == []
