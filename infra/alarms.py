@@ -101,8 +101,8 @@ class Alarms(Construct):
                 statistic="Minimum",
             ),
             "Nobody is known to have confirmed a subscription to the topic (nobody has, or it could not be read): runs go on, "
-            "but no key is switched off or deleted while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail, or "
-            "subscribe somebody to the topic; the next run then goes on by itself.",
+            "but no key is switched off or deleted while nobody would hear of it. First: confirm the subscription that SNS "
+            "mailed to AlertEmail, or subscribe somebody to the topic; the next run then goes on by itself.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=1,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.policy import Policy, PolicyError, parameter_name
-from keyrotation.settings import principals, whole_number
+from keyrotation.settings import principals, region_of, whole_number
 
 from infra.parameters import POLICY
 
@@ -41,12 +41,9 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
 
 def in_force(environment: Mapping[str, str]) -> dict[str, str]:
     """The parameters of the deployed stack; none before the first deployment. Raises what botocore raises."""
-    # The CDK CLI deploys to AWS_REGION, of which botocore knows nothing.
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    cloudformation = boto3.client("cloudformation", region_name=region_of(environment))
     try:
-        [stack] = boto3.client("cloudformation", region_name=region).describe_stacks(
-            StackName="AccessKeyRotation"
-        )["Stacks"]
+        [stack] = cloudformation.describe_stacks(StackName="AccessKeyRotation")["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
             return {}

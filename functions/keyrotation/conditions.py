@@ -2,9 +2,7 @@
 
 from datetime import date, timedelta
 
-from keyrotation.model import (
-    Key,
-)
+from keyrotation.model import Key
 from keyrotation.state import State
 from keyrotation.tags import HoldReason
 

@@ -44,7 +44,6 @@ class _Looked:
     user_name: str
     gone: bool = False
     named: bool = True
-    has_keys: bool = True
     cause: str | None = None
     active_since: tuple[datetime, ...] = ()
 
@@ -72,7 +71,6 @@ def scan(
         return _Looked(
             user_name=name,
             named=may_concern(User(name=name, keys=keys, tags=listed.tags, secret=UNASKED)),
-            has_keys=bool(active_since),
             active_since=active_since,
         )
 
@@ -84,7 +82,7 @@ def scan(
     looked = found.values()
     return Scan(
         total=len(looked),
-        with_keys=sum(each.has_keys for each in looked),
+        with_keys=sum(bool(each.active_since) or each.cause is not None for each in looked),
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
         active_since=tuple(since for each in looked for since in each.active_since),

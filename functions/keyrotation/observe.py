@@ -30,25 +30,18 @@ class Observer:
     def glance(self, user_name: str) -> User:
         """With the tags that the listing had: good for telling, and for who is to be looked at before acting."""
         listed = self.listed.get(user_name)
-        return self.look(user_name) if listed is None else self._caught(user_name, lambda: self._of(listed))
+        return self.look(user_name) if listed is None else _caught(user_name, lambda: self._of(listed))
 
     def look(self, user_name: str) -> User:
         """Keys and tags as they are now."""
-        return self._caught(user_name, lambda: self._of(_profile(self.iam, user_name)))
+        return _caught(user_name, lambda: self._of(_profile(self.iam, user_name)))
 
     def look_up(self, user: User, what: str) -> User:
         """With one fact more: the last use of the key of this id, or STORE."""
-        return self._caught(user.name, lambda: _with(user, what, iam=self.iam, secrets=self.secrets))
+        return _caught(user.name, lambda: _with(user, what, iam=self.iam, secrets=self.secrets))
 
     def _of(self, profile: Profile) -> User:
         return _seen(profile, iam=self.iam, path_prefix=self.path_prefix)
-
-    @staticmethod
-    def _caught(user_name: str, read: Callable[[], User]) -> User:
-        try:
-            return read()
-        except CALL_ERRORS as error:
-            return User(name=user_name, unread=(f"it could not be read ({cause_of(error)})",))
 
 
 def listed_profiles(iam: "IAMClient", *, path_prefix: str, names: Iterable[str]) -> dict[str, Profile]:
@@ -63,10 +56,7 @@ def listed_profiles(iam: "IAMClient", *, path_prefix: str, names: Iterable[str])
 
 def observe(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_prefix: str) -> User:
     """All that there is to know, at once; otherwise as Observer."""
-    try:
-        return read(user_name, iam=iam, secrets=secrets, path_prefix=path_prefix)
-    except CALL_ERRORS as error:
-        return User(name=user_name, unread=(f"it could not be read ({cause_of(error)})",))
+    return _caught(user_name, lambda: read(user_name, iam=iam, secrets=secrets, path_prefix=path_prefix))
 
 
 def read(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_prefix: str) -> User:
@@ -77,6 +67,13 @@ def read(user_name: str, *, iam: "IAMClient", secrets: SecretStore, path_prefix:
     for what in (*(key.id for key in user.keys), STORE):
         user = _with(user, what, iam=iam, secrets=secrets)
     return user
+
+
+def _caught(user_name: str, reading: Callable[[], User]) -> User:
+    try:
+        return reading()
+    except CALL_ERRORS as error:
+        return User(name=user_name, unread=(f"it could not be read ({cause_of(error)})",))
 
 
 def _profile(iam: "IAMClient", user_name: str) -> Profile:

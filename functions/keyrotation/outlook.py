@@ -1,12 +1,13 @@
 """What the rotation would do to an account's keys and when: a row for each key, made of the system's own plans and runs."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import assert_never
 
-from keyrotation.actions import Deactivate, Delete, DeleteOrphan, Level, Promote, Replace
-from keyrotation.forecast import Change, Forecast, forecast
+from keyrotation.actions import Deactivate, Delete, DeleteOrphan, Level, Plan, Promote, Replace
+from keyrotation.forecast import Change, forecast
 from keyrotation.model import Key, Occasion, User
 from keyrotation.order import Order
 from keyrotation.plan import account_items
@@ -64,6 +65,9 @@ def previewed(
     """What the system makes of these users: its own plans and its own runs, and no policy beside them."""
     seen = {name: users[name] for name in sorted(users)}
     foreseen = forecast(seen, policy, occasion)
+    changes: defaultdict[str, list[Change]] = defaultdict(list)
+    for change in foreseen.changes:
+        changes[change.user_name].append(change)
     order = Order(
         run_id="preview",
         total=len(seen),
@@ -77,16 +81,19 @@ def previewed(
         today=occasion.today,
         policy=policy,
         rows=tuple(
-            row for name, user in seen.items() for row in _rows(listed[name], user, foreseen, occasion.today)
+            row
+            for name, user in seen.items()
+            for row in _rows(listed[name], user, changes[name], foreseen.plans.get(name), occasion.today)
         ),
         days=tuple((day, replaced[day], foreseen.waiting[day]) for day in days),
         account=tuple(item.text for item in account_items(order, policy, listeners=occasion.listeners)),
     )
 
 
-def _rows(listed: Listed, user: User, foreseen: Forecast, today: date) -> Iterator[Row]:
-    changes = [each for each in foreseen.changes if each.user_name == user.name]
-    plan = foreseen.plans.get(user.name)
+def _rows(
+    listed: Listed, user: User, changes: Sequence[Change], plan: Plan | None, today: date
+) -> Iterator[Row]:
+    """`changes` of this user, and what is planned for today; None: nothing."""
     items = [item for item in plan.items if item.level is not Level.UPCOMING] if plan else []
     keys: list[Key | None] = [*sorted(user.keys, key=lambda key: key.seniority)]
     if not keys:

@@ -20,12 +20,7 @@ from keyrotation.actions import (
     Replace,
     Step,
 )
-from keyrotation.model import (
-    Key,
-    NotLookedUp,
-    Occasion,
-    User,
-)
+from keyrotation.model import Key, NotLookedUp, Occasion, User
 from keyrotation.order import Order
 from keyrotation.policy import Policy
 from keyrotation.rules import RULES, WHOLE_USER_RULES, attention
@@ -100,17 +95,13 @@ def may_concern(user: User, policy: Policy, now: datetime) -> bool:
 def over_threshold(keys: Iterable[Key], policy: Policy, today: date) -> tuple[Key, ...]:
     """Active keys that have reached `MaxKeyAgeDays`, and are not the old ones of an overlap that goes on."""
     active = [key for key in keys if key.active]
-    in_overlap = [
-        key
-        for key in active
-        for newer in active
-        if newer.seniority > key.seniority and (today - newer.created_on).days < policy.overlap_days
-    ]
-    return tuple(
-        key
-        for key in active
-        if (today - key.created_on).days >= policy.max_key_age_days and key not in in_overlap
-    )
+
+    def in_overlap(key: Key) -> bool:
+        newer = (other for other in active if other.seniority > key.seniority)
+        return any((today - other.created_on).days < policy.overlap_days for other in newer)
+
+    over = (key for key in active if (today - key.created_on).days >= policy.max_key_age_days)
+    return tuple(key for key in over if not in_overlap(key))
 
 
 def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:

@@ -27,7 +27,7 @@ from keyrotation.policy import Policy, PolicyError, parameter_name
 from keyrotation.refusals import TRIES, why_failed
 from keyrotation.renderings import as_json, comma_separated, table
 from keyrotation.secret_store import SecretStore
-from keyrotation.settings import iam_path, whole_number
+from keyrotation.settings import iam_path, region_of, whole_number
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str], *, now: datetime, stdout: TextIO, stderr: Tex
     except PolicyError as refused:
         return _fail(stderr, f"this policy is refused: {'; '.join(str(refused).splitlines())}", code=2)
     try:
-        session = boto3.session.Session(profile_name=options.profile, region_name=options.region or _region())
+        session = boto3.session.Session(
+            profile_name=options.profile, region_name=options.region or region_of(os.environ)
+        )
         found = look(
             session,
             path_prefix=options.user_path_prefix,
@@ -109,11 +111,6 @@ def look(
             progress("")
     root = root_has_keys(iam)
     return previewed(listed, users, policy, occasion, root_keys=root)
-
-
-def _region() -> str | None:
-    """As the CDK CLI reads it: of AWS_REGION botocore knows nothing. None: the profile's."""
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
 def _everybody(iam: "IAMClient", path_prefix: str, progress: Callable[[str], None]) -> dict[str, Listed]:

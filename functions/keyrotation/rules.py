@@ -133,13 +133,13 @@ def interrupted(state: State) -> Iterator[Action | Item]:
             )
         elif PENDING_STAGE in stages and key.active:
             finished = True
-            old = [other for other in state.keys if other is not key and other.active]
+            # Of more than two keys rule 1 has stopped.
+            old = next((other for other in state.keys if other is not key and other.active), None)
+            off_on = key.created_on + timedelta(days=state.policy.overlap_days)
             yield Promote(
                 key_id=key.id,
-                old_key_id=old[0].id if len(old) == 1 else None,
-                old_key_off_on=key.created_on + timedelta(days=state.policy.overlap_days)
-                if len(old) == 1
-                else None,
+                old_key_id=old.id if old else None,
+                old_key_off_on=off_on if old else None,
             )
         elif PENDING_STAGE in stages:
             yield told("somebody switched off the new key of an interrupted replacement", key=key)

@@ -135,6 +135,11 @@ def _read(environment: Mapping[str, str], parsers: Mapping[str, Callable[[str], 
     return {**values, "policy": policy}
 
 
+def region_of(environment: Mapping[str, str]) -> str | None:
+    """Where a person's commands go, as the CDK CLI reads it: of AWS_REGION botocore knows nothing. None: the profile's."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+
+
 def whole_number(text: str) -> int:
     """Of a parameter. Raises ValueError."""
     # CloudFormation hands a Number on as it was typed: 90 may come as 90.0.

@@ -119,12 +119,12 @@ class Stage:
                 self.rotator = self.deployment.load("rotator", POWERTOOLS_LOG_LEVEL="DEBUG")
                 # `load` lets nobody sleep at all.
                 self._patch.setattr("time.sleep", self.clock.sleep)
-                for module in (self.scanner, self.rotator):
+                one_at_a_time = {self.scanner: ("WORKERS",), self.rotator: ("LOOKERS", "ACTORS")}
+                for module, numbers in one_at_a_time.items():
                     self._patch.setattr(module, "datetime", self.clock.datetime())
                     # One call after the other, in an order that is the same every time.
-                    for number in ("WORKERS", "LOOKERS", "ACTORS"):
-                        if hasattr(module, number):
-                            self._patch.setattr(module, number, 1)
+                    for number in numbers:
+                        self._patch.setattr(module, number, 1)
                 retries.keep()
                 self._retries = retries
                 yield self
