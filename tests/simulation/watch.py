@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import assert_never
 
-from keyrotation import tags as tag
-from keyrotation.actions import (
+from keyrotation.decide import tags as tag
+from keyrotation.decide.actions import (
     Action,
     Deactivate,
     Delete,
@@ -23,10 +23,10 @@ from keyrotation.actions import (
     Promote,
     Replace,
 )
+from keyrotation.decide.tags import Held
 from keyrotation.model import Key, User, version_id
 from keyrotation.policy import Policy
-from keyrotation.rotation import Run
-from keyrotation.tags import Held
+from keyrotation.run.record import Run
 
 from tests.simulation.consumers import Consumer
 from tests.simulation.runs import Acted, Attempt
@@ -312,7 +312,7 @@ class Watch:
         elder, named = facts.elder, {item.key_id for item in told}
         if elder is not None and facts.past_off_date(elder) and elder.id not in named:
             self._broken(facts.today, facts.user.name, f"{elder.id} is past its off date and nobody is told")
-        if facts.wanted and not any(item.kind in (Kind.BLOCKED, Kind.WITHHELD) for item in told):
+        if facts.wanted and not any(item.kind in (Kind.BLOCKED, Kind.BLOCKED_BY_PAIR, Kind.WITHHELD) for item in told):
             self._broken(facts.today, facts.user.name, "a replacement is blocked and nobody is told")
 
     def _compliant(self, facts: Facts, key: Key) -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from keyrotation import tags as tag
-from keyrotation.actions import (
+from keyrotation.decide import tags as tag
+from keyrotation.decide.actions import (
     Action,
     Deactivate,
     Delete,
