@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Final, TypeVar
 
+from keyrotation.memory import Memory
+
 ACTIVE: Final = "Active"
 INACTIVE: Final = "Inactive"
 CURRENT_STAGE = "AWSCURRENT"
@@ -21,12 +23,13 @@ class Unasked(Enum):
 
 
 UNASKED: Final = Unasked.UNASKED
-# What is missing when it is the secret; a key's last use is missing by the key's id.
+# What is missing when it is the secret, or the policies attached to the user; a key's last use is missing by the key's id.
 STORE: Final = "the secret"
+ATTACHED: Final = "the attached policies"
 
 
 class NotLookedUp(Exception):
-    """A decision hangs on a fact that nobody has asked for yet: `what` is a key id, for its last use, or STORE."""
+    """A decision hangs on a fact that nobody has asked for yet: `what` is a key id, for its last use, or STORE, or ATTACHED."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was not looked up")
@@ -48,13 +51,14 @@ class Occasion:
     """When and where a run looks, and who hears of it.
 
     `function_timeout`: longer than that no run of the rotator can take. `listeners`: confirmed subscriptions to
-    the digest; None: they could not be read.
+    the digest; None: they could not be read. `enforce` False: Mode is Audit.
     """
 
     now: datetime
     region: str
     function_timeout: timedelta
     listeners: int | None
+    enforce: bool = True
 
     @property
     def today(self) -> date:
@@ -170,19 +174,24 @@ class Secret:
 class User:
     """One user as observed. `unread` says, fit to print, what could not be read: then nothing may be done.
 
-    `secret` None: there is none. `the_secret` raises NotLookedUp when Secrets Manager was not asked.
+    `id` is IAM's unique id. `secret`: the one that memory knows, by its ARN; None: there is none. `quarantine`: the policy
+    that AWS attached because it found a key of the user exposed; None: there is none. `the_secret` and `exposed` raise
+    NotLookedUp when AWS was not asked.
     """
 
     name: str
+    id: str = ""
     arn: str = ""
     keys: tuple[Key, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     secret: Secret | Unasked | None = None
+    quarantine: str | Unasked | None = None
+    memory: Memory = field(default_factory=lambda: Memory(user_id=""))
     unread: tuple[str, ...] = ()
 
     @property
     def listed(self) -> "User":
-        """As the scanner sees them: keys and tags, and nothing else."""
+        """As the scanner sees them: no last use and no secret."""
         keys = tuple(replace(key, last_use=UNASKED) for key in self.keys)
         return replace(self, keys=keys, secret=UNASKED)
 
@@ -190,3 +199,8 @@ class User:
     def the_secret(self) -> Secret | None:
         """As Secrets Manager describes it."""
         return _known(self.secret, STORE)
+
+    @property
+    def exposed(self) -> str | None:
+        """The quarantine policy, when AWS has attached one."""
+        return _known(self.quarantine, ATTACHED)

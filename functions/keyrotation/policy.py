@@ -50,20 +50,20 @@ class Policy:
             "QuietDays must be 2 or more": self.quiet_days < 2,
             "MaxUsersPerRun must be from 1 to 5000": not 1 <= self.max_users_per_run <= 5000,
             "OverlapDays must be more than QuietDays": self.overlap_days <= self.quiet_days,
+            "OverlapDays must be WarnDays or more": self.warn_days > self.overlap_days,
+            "InUseExtensionDays must be WarnDays or more": self.in_use_extension_days < self.warn_days,
             "QuietDaysBeforeFirstUse must be QuietDays or more": self.quiet_days_before_first_use
             < self.quiet_days,
-            "MaxKeyAgeDays must be 2 x OverlapDays + QuietDays + 2 or more": 2 * self.overlap_days
-            + self.quiet_days
+            # A slot is announced WarnDays before it is freed, and an elder that went off may be needed back for
+            # QuietDaysBeforeFirstUse days: both have to fit before the successor comes due.
+            "MaxKeyAgeDays must be 2 x OverlapDays + 2 or more above QuietDaysBeforeFirstUse and WarnDays": 2
+            * self.overlap_days
+            + max(self.quiet_days_before_first_use, self.warn_days)
             + 2
             > self.max_key_age_days,
-            "MaxKeyAgeDays must be more than OverlapDays + InUseExtensionDays + 2": self.overlap_days
-            + self.in_use_extension_days
-            + 2
-            >= self.max_key_age_days,
-            "UnusedDays must be 0, or more than OverlapDays + InUseExtensionDays and than "
-            "QuietDaysBeforeFirstUse": 0
+            "UnusedDays must be 0, or more than QuietDaysBeforeFirstUse and than WarnDays": 0
             < self.unused_days
-            <= max(self.overlap_days + self.in_use_extension_days, self.quiet_days_before_first_use),
+            <= max(self.quiet_days_before_first_use, self.warn_days),
         }
 
     def _values(self, rule: str) -> str:

@@ -1,10 +1,64 @@
 """What the rules ask of a state: whether a condition holds, and from which day on it would if nobody does anything."""
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
+from keyrotation.decide.actions import Deactivate, OffReason
 from keyrotation.decide.state import State
-from keyrotation.decide.tags import HoldReason
-from keyrotation.model import Key
+from keyrotation.memory import Why
+from keyrotation.model import Key, LastUse
+
+# A deletion for the sake of a slot is noticed WarnDays before its day; this many days earlier it is looked for, so that one
+# missed run, and a midnight in between, cost nothing.
+_EARLY = 2
+
+
+def overlap_ends(state: State) -> date | None:
+    """The day on which an elder with an issued successor may go off (rule 9); None: there is no such pair."""
+    if state.pair is None:
+        return None
+    issued_on = state.remembered(state.pair[1]).issued_on
+    return issued_on + timedelta(days=state.policy.overlap_days) if issued_on is not None else None
+
+
+def by_hand_day(state: State, elder: Key) -> date:
+    """The day of rule 9b: shortly before the elder's threshold, and not before an overlap is over."""
+    threshold = elder.created_on + timedelta(days=state.policy.last_safe_age)
+    made_on = state.pair[1].created_on if state.pair else state.today
+    return max(threshold, made_on + timedelta(days=state.policy.overlap_days))
+
+
+def used_since_successor(state: State, elder: Key) -> bool:
+    """Used on a day after the successor was made: its owner has had the chance to change over."""
+    return state.pair is not None and elder.used_on is not None and elder.used_on > state.pair[1].created_on
+
+
+def successor_took_over(state: State, elder: Key) -> bool:
+    """The elder is quiet, and the successor was used on a later day than the elder."""
+    if state.pair is None or state.in_use(elder):
+        return False
+    used_on = state.pair[1].used_on
+    return used_on is not None and (elder.used_on is None or used_on > elder.used_on)
+
+
+def due_on(state: State) -> date | None:
+    """The day on which the newest key comes due; today, if a person asked; None: there is no active key."""
+    if state.tags.replace_asked:
+        return state.today
+    return state.newest.created_on + timedelta(days=state.policy.issue_age) if state.newest else None
+
+
+def may_be_needed_back(state: State, key: Key) -> bool:
+    """The key before the newest, off for a short while, while nobody has used the newest since.
+
+    Its owner may be a monthly job, and switch it on again. "Since" is a later day, not the same one: a use on the day it
+    went off may have been before that.
+    """
+    off_since = state.off_since(key)
+    newest = state.keys[-1]
+    if newest is key or (state.today - off_since).days >= state.policy.quiet_days_before_first_use:
+        return False
+    return newest.used_on is None or newest.used_on <= off_since
 
 
 def protected_until(state: State, key: Key) -> date:
@@ -14,156 +68,121 @@ def protected_until(state: State, key: Key) -> date:
     """
     wait = timedelta(days=state.policy.quiet_days_before_first_use)
     days = [
-        state.inactive_since.get(other.id, state.today) + wait
+        state.off_since(other) + wait
         for other in state.keys
         if not other.active and other.seniority <= key.seniority and may_be_needed_back(state, other)
     ]
-    return max(days, default=state.inactive_since.get(key.id, state.today))
+    return max(days, default=state.off_since(key))
 
 
-def off_days(state: State, key: Key) -> int:
-    return (state.today - state.inactive_since.get(key.id, state.today)).days
+def slot_needed_on(state: State, key: Key) -> date | None:
+    """The day on which rule 12 will want the slot of this inactive key, and may have it; None: it will not want it.
 
-
-def may_be_needed_back(state: State, key: Key) -> bool:
-    """An elder whose successor nobody has used since: its owner may be a monthly job, and switch it on again.
-
-    "Since" is a later day, not the same one: a use on the day it went off may have been before that.
+    The newest key's last use is asked for only when the day comes near, or when it is known anyway.
     """
-    off_on = state.inactive_since.get(key.id, state.today)
-    newer = [other for other in state.keys if other.seniority > key.seniority]
-    if not newer or off_days(state, key) >= state.policy.quiet_days_before_first_use:
-        return False
-    return newer[-1].used_on is None or newer[-1].used_on <= off_on
-
-
-def waits_for_slot(state: State) -> bool:
-    """Rule 11 wants the slot, and rule 10 would not take away the key that is to be replaced."""
-    if state.slot_free or state.replacement_wanted is None:
-        return False
-    return state.newest is None or reason_to_retire(state, state.newest) is None
-
-
-def due_on(state: State) -> date | None:
-    """The day on which the newest key came due; None: a person asked, and the tag does not say when."""
-    if state.tags.replace_asked or state.newest is None:
+    wanted_on, oldest = due_on(state), next(each for each in state.keys if not each.active)
+    if state.slot_free or key is not oldest or wanted_on is None:
         return None
-    return state.newest.created_on + timedelta(days=state.policy.issue_age)
+    day = max(wanted_on, state.off_since(key) + timedelta(days=state.policy.quiet_days))
+    newest = state.newest
+    if not state.tags.replace_asked:
+        if state.memory.vanished or newest is None:
+            return None
+        if not newest.asked and day > state.ahead(state.policy.warn_days + _EARLY):
+            return None
+        if not state.worth_replacing(newest, on=max(wanted_on, state.today)):
+            return None
+    return None if state.user.exposed is not None else day
 
 
 def deletion_day(state: State, key: Key) -> date | None:
-    """The first day on which rule 5 would delete this inactive key; None: it would not."""
-    policy, off_on = state.policy, state.inactive_since.get(key.id, state.today)
-    protected, newest, days = protected_until(state, key), state.newest, []
-    if policy.delete_after_days:
-        day = max(off_on + timedelta(days=policy.delete_after_days), protected)
-        if newest is not None and newest.seniority < key.seniority:
-            # An older key that rule 10 takes before that day may be needed back, and this one then protects it.
-            retired_on = retirement_day(state, newest)
-            if retired_on is not None and max(retired_on, state.today) < day:
-                retired_on = max(retired_on, state.today)
-                day = max(day, retired_on + timedelta(days=policy.quiet_days_before_first_use))
-        days.append(day)
-    if not state.slot_free and (state.tags.replace_asked or (newest is not None and state.replaceable)):
-        needed_on = due_on(state) or state.today
-        day = max(needed_on, off_on + timedelta(days=policy.quiet_days), protected)
-        # From that day on the newest key is not replaced any more: rule 10 takes it, or waits to take it.
-        taken_on = unused_on(state, newest) if newest is not None else None
-        if taken_on is None or day < taken_on:
-            days.append(day)
+    """Rule 7's day of an inactive key, whatever protects it; None: it has none."""
+    days = [state.off_since(key) + timedelta(days=state.policy.delete_after_days)] * bool(
+        state.policy.delete_after_days
+    )
+    if not days or days[0] > state.off_since(key) + timedelta(days=state.policy.quiet_days):
+        slot = slot_needed_on(state, key)
+        days += [slot] if slot is not None else []
     return min(days, default=None)
 
 
-def retirement_day(state: State, key: Key) -> date | None:
-    """The first day on which rule 10 would take this key if nobody uses it until then; None: it would not."""
-    elder, day = elder_of_late(state, key), unused_on(state, key)
-    if day is None or (elder is not None and elder.active):
+def clears_on(state: State, key: Key) -> date | None:
+    """The day on which an inactive key will have left its slot, as far as can be known; None: never by itself."""
+    notice = state.notice(key)
+    if notice is not None and notice.why is Why.INACTIVE:
+        return max(notice.day, protected_until(state, key), state.today)
+    day = deletion_day(state, key)
+    return None if day is None else max(day, protected_until(state, key), state.ahead(state.policy.warn_days))
+
+
+def pair_clears_on(state: State) -> date | None:
+    """The day on which the elder of a stored pair will have left its slot; a pair by hand has no such day.
+
+    Whoever uses the successor is taken to go on, also after the elder went off.
+    """
+    ends = overlap_ends(state)
+    if ends is None or state.pair is None or not state.stored:
         return None
-    if state.is_elder(key) and state.off_on is not None:
-        day = max(day, state.off_on)
-    if elder is not None:
-        elder_off_on = state.inactive_since.get(elder.id, state.today)
-        day = max(day, elder_off_on + timedelta(days=state.policy.quiet_days_before_first_use))
+    elder, successor = state.pair
+    notice = state.notice(elder)
+    on = max(notice.day if notice else ends, state.today)
+    off = Deactivate(
+        key_id=elder.id, on=on, reason=OffReason.QUIET, why="its overlap is over", in_secret=False
+    )
+    if successor.used_on is not None and state.within(state.policy.quiet_days, successor.used_on):
+        noon_after = datetime.combine(on + timedelta(days=1), time(12), tzinfo=UTC)
+        successor = replace(successor, last_use=LastUse(at=noon_after, service="-", region="-"))
+        state = replace(state, keys=tuple(successor if key.id == successor.id else key for key in state.keys))
+    then = state.after(off)
+    return clears_on(then, then.keys[0])
+
+
+def retirement_day(state: State, key: Key) -> date | None:
+    """Rule 11's day, if nobody uses the key until then; None: it has none."""
+    policy = state.policy
+    if policy.unused_days == 0 or state.tags.replace_asked or not key.active or state.left_alone_until(key):
+        return None
+    day = key.idle_since + timedelta(days=policy.unused_days)
+    safe = key.created_on + timedelta(days=policy.last_safe_age)
+    if key is state.newest and key.used_on is None:
+        day = min(day, safe)
+    if state.is_elder(key):
+        if state.issued and state.stored:
+            return None
+        day = max(day, safe)
+    if (elder := key_before(state, key)) is not None:
+        if elder.active:
+            return None
+        day = max(day, state.off_since(elder) + timedelta(days=policy.quiet_days_before_first_use))
     return day
 
 
-def unused_on(state: State, key: Key) -> date | None:
-    """The day from which on rule 10 has a reason to take this key if nobody uses it until then; None: it has none."""
-    policy = state.policy
-    if policy.unused_days == 0 or state.tags.replace_asked:
-        return None
-    day = key.idle_since + timedelta(days=policy.unused_days)
-    if key is state.newest and key.used_on is None:
-        day = min(day, key.created_on + timedelta(days=policy.last_safe_age))
-    left_alone_until = state.reactivated(key)
-    return day if left_alone_until is None else max(day, left_alone_until)
-
-
-def past_off_date(state: State, key: Key) -> bool:
-    """An elder from its off date on, not held because a person switched it back on."""
-    if not state.is_elder(key) or state.reactivated(key):
-        return False
-    if state.overlapped_on is None or state.today < state.overlapped_on:
-        return False
-    return state.off_on is not None and state.today >= state.off_on
-
-
-def every_third_day(state: State) -> bool:
-    """Of an overlap, from the day on which the successor was made."""
-    days = state.age(state.pair[1]) if state.pair else 0
-    return days > 0 and days % 3 == 0
-
-
-def end_of_overlap_near(state: State) -> bool:
-    """From the notice of the elder's off date on, if that is as early as it can be: before, nothing is said of it."""
-    day = state.overlapped_on
-    return day is not None and state.today >= day - timedelta(days=state.policy.warn_days)
-
-
-def someone_holds_successor(state: State) -> bool:
-    return state.pair is not None and state.within(state.policy.quiet_days, state.pair[1].used_on)
-
-
-def used_since_successor(state: State, elder: Key) -> bool:
-    """Used on a day after the successor was made: its owner has had the chance to change over."""
-    return state.pair is not None and elder.used_on is not None and elder.used_on > state.pair[1].created_on
-
-
-def forced_off(state: State, key: Key) -> bool:
-    """Rule 9's condition."""
-    if not past_off_date(state, key) or not state.stored or not state.in_use(key):
-        return False
-    if not used_since_successor(state, key):
-        return False
-    if state.policy.in_use_extension_days == 0:
-        return True
-    until = state.hold_of_this_off_date(key, HoldReason.IN_USE)
-    return until is not None and until <= state.today
-
-
-def reason_to_retire(state: State, key: Key) -> str | None:
-    """Rule 10's condition, fit to print."""
-    policy = state.policy
-    if policy.unused_days == 0 or state.tags.replace_asked or not key.active or state.reactivated(key):
-        return None
-    long_enough = state.age(key) >= policy.unused_days
-    too_old = key is state.newest and state.age(key) >= policy.last_safe_age
-    if not long_enough and not too_old:
-        return None
-    if state.is_elder(key) and not past_off_date(state, key):
-        return None
-    idle = (state.today - key.idle_since).days
-    if idle >= policy.unused_days:
-        return f"unused for {idle} days" if key.used_on else f"never used in {idle} days"
-    if too_old and key.used_on is None:
-        return f"never used, and {state.age(key)} days old"
-    return None
-
-
-def elder_of_late(state: State, key: Key) -> Key | None:
-    """The key before this one, if it is active or went off so lately that its owner may not have changed over."""
+def key_before(state: State, key: Key) -> Key | None:
+    """The older of two keys, whatever its state."""
     older = [other for other in state.keys if other.seniority < key.seniority]
-    if not older:
-        return None
-    late = off_days(state, older[-1]) < state.policy.quiet_days_before_first_use
-    return older[-1] if older[-1].active or late else None
+    return older[-1] if older else None
+
+
+def may_retire_soon(state: State, key: Key) -> bool:
+    """Rule 11 may have its day within `WarnDays`, whatever the key's last use is: only then it asks for that."""
+    if state.policy.unused_days == 0 or not key.active:
+        return False
+    horizon = state.ahead(state.policy.warn_days)
+    earliest = key.created_on + timedelta(days=state.policy.unused_days)
+    if key is state.newest:
+        earliest = min(earliest, key.created_on + timedelta(days=state.policy.last_safe_age))
+    return earliest <= horizon
+
+
+def looks_after_secret(state: State) -> bool:
+    """On these days of an overlap the secret is looked at: every third, and from three days before the notice's day on.
+
+    Secrets Manager waits 7 days before it deletes one: so one missed run lets none go unseen.
+    """
+    if not state.issued or state.pair is None:
+        return False
+    elder, successor = state.pair
+    days = state.age(successor)
+    notice, ends = state.notice(elder), overlap_ends(state)
+    end = notice.day if notice is not None else ends
+    return (days > 0 and days % 3 == 0) or (end is not None and state.today >= end - timedelta(days=3))

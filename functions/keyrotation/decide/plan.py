@@ -4,28 +4,23 @@
 tell. It reads no clock and makes no call. The rules themselves are in rules.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from keyrotation.decide.actions import (
     Deactivate,
     Delete,
-    ForgetMarks,
-    Hold,
+    GiveNotice,
     Item,
-    Kind,
-    Level,
-    MarkInactive,
+    MendPolicy,
     Plan,
-    Replace,
+    Remembered,
     Step,
 )
 from keyrotation.decide.rules import RULES, WHOLE_USER_RULES
 from keyrotation.decide.state import State
 from keyrotation.model import Key, NotLookedUp, Occasion, User
 from keyrotation.policy import Policy
-
-WAITS = "until somebody hears of it, nothing is switched off or deleted, and no hold begins"
 
 
 def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
@@ -36,19 +31,18 @@ def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
     state = State.of(user, policy, occasion)
     steps: list[Step] = []
     for rule in RULES:
+        before = len(steps)
         for decision in rule(state):
             steps.append(Step(rule=rule.__name__, decision=decision))
             if not isinstance(decision, Item):
                 state = state.after(decision)
-        if steps and rule in WHOLE_USER_RULES:
+        if len(steps) > before and rule in WHOLE_USER_RULES:
             break
-    if not occasion.heard:
-        steps = list(_withheld(steps, keys=len(user.keys)))
-    return Plan(user=user, owner=state.tags.owner, steps=tuple(steps))
+    return Plan(user=user, owner=state.tags.owner, steps=tuple(steps), enforce=occasion.enforce)
 
 
-def may_concern(user: User, policy: Policy, now: datetime) -> bool:
-    """The scanner's test: the plan itself, for a user of whom keys and tags are known and nothing else.
+def may_concern(user: User, policy: Policy, now: datetime, *, enforce: bool) -> bool:
+    """The scanner's test: the plan itself, for a user of whom keys, tags and memory are known and nothing else.
 
     False only where it is empty whatever the last uses are and the secret holds. A key over the threshold is not left to
     the plan: what that overlooks is what the alarm on unexplained keys is there to find (`measures`).
@@ -56,7 +50,7 @@ def may_concern(user: User, policy: Policy, now: datetime) -> bool:
     if over_threshold(user.keys, policy, now.astimezone(UTC).date()):
         return True
     # What is said of an interrupted replacement differs by Region and timeout; that something is said does not.
-    occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1)
+    occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1, enforce=enforce)
     try:
         return bool(plan_user(user, policy, occasion).steps)
     except NotLookedUp:
@@ -77,38 +71,13 @@ def over_threshold(keys: Iterable[Key], policy: Policy, today: date) -> tuple[Ke
     return tuple(key for key in over if not in_overlap(key))
 
 
-def _withheld(steps: Iterable[Step], *, keys: int) -> Iterator[Step]:
-    """The plan of a day on which nobody is known to hear of it: what people may have to undo waits.
-
-    Replacements go on, since both keys work after one; but not into the slot of a key whose deletion waits.
-    """
-    deletion_waits = False
-    for step in steps:
-        match step.decision:
-            case Deactivate(key_id=key_id):
-                what = "switching it off"
-            case Delete(key_id=key_id):
-                what, deletion_waits = "deleting it", True
-            case Hold(key_id=key_id):
-                what = "its hold"
-            case Replace(old_key_id=key_id) if deletion_waits and keys > 1:
-                what = "its replacement"
-            case _:
-                yield step
-                continue
-        text = f"{what} waits: {WAITS}"
-        waits = Item(level=Level.ATTENTION, kind=Kind.WITHHELD, text=text, key_id=key_id)
-        yield Step(rule=step.rule, decision=waits)
-
-
-def only_marks(plan: Plan) -> bool:
-    """It changes no key. Such a plan takes no place under the cap: a mark that waits is a date that is wrong."""
-    return all(isinstance(action, ForgetMarks | MarkInactive) for action in plan.actions)
+def only_remembers(plan: Plan) -> bool:
+    """It changes no key and no secret. Such a plan takes no place under the cap: a day that waits is a day that is wrong."""
+    return all(isinstance(action, Remembered | GiveNotice) for action in plan.actions)
 
 
 def urgency(plan: Plan) -> tuple[int, date, str]:
-    """The order under the cap: work in flight, then replacements by the oldest key, then deletions and marks."""
-    kinds = {type(action) for action in plan.actions}
-    rank = 0 if kinds & {Deactivate, Hold} else 1 if Replace in kinds else 2
+    """The order under the cap: work in flight, then replacements by the oldest key."""
+    in_flight = any(isinstance(action, Deactivate | Delete | MendPolicy) for action in plan.actions)
     oldest = min((key.created_on for key in plan.user.keys), default=date.max)
-    return rank, oldest, plan.user.name
+    return 0 if in_flight else 1, oldest, plan.user.name

@@ -1,13 +1,12 @@
-"""The rules of docs/design.md section 4, in the order in which they are written there: small functions, each with its reason.
+"""The rules of docs/design.md section 5, in the order in which they are written there: small functions, each with its reason.
 
 A rule takes what is known of one user, as the plan leaves it so far, and yields what to do and what to tell. Days are UTC
-dates throughout. The rules ask for dates and tags first, and for a last use or the secret only where something hangs on it:
+dates throughout. The rules ask for dates and memory first, and for a last use or the secret only where something hangs on it:
 what they ask for costs a call each, and a user about whom they ask nothing needs no look at all (`plan.may_concern`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from functools import wraps
 
 from keyrotation.decide import tags as tag
@@ -16,46 +15,50 @@ from keyrotation.decide.actions import (
     Deactivate,
     Delete,
     DeleteOrphan,
-    ForgetMarks,
-    Hold,
+    DropNotice,
+    ForgetKeys,
+    ForgetVanished,
+    GiveNotice,
     Item,
     Kind,
     Level,
-    MarkInactive,
+    MendPolicy,
     OffReason,
     Promote,
+    Recall,
+    RememberOff,
+    RememberOn,
     Replace,
+    SettlePending,
 )
 from keyrotation.decide.conditions import (
+    by_hand_day,
+    clears_on,
     deletion_day,
     due_on,
-    elder_of_late,
-    end_of_overlap_near,
-    every_third_day,
-    forced_off,
-    off_days,
-    past_off_date,
+    key_before,
+    looks_after_secret,
+    may_retire_soon,
+    overlap_ends,
+    pair_clears_on,
     protected_until,
-    reason_to_retire,
     retirement_day,
-    someone_holds_successor,
-    unused_on,
+    slot_needed_on,
+    successor_took_over,
     used_since_successor,
-    waits_for_slot,
 )
+from keyrotation.decide.notices import LAST_DAYS, Ripe, give, next_step, notice_of, to_be_told
 from keyrotation.decide.state import State
-from keyrotation.decide.tags import HoldReason
+from keyrotation.memory import Notice, Pending, Vanished, What, Why
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
     INACTIVE,
     PENDING_STAGE,
     Key,
-    LastUse,
-    secret_name,
 )
 
-_MOST_TAGS = 50
+_YEAR = timedelta(days=365)
 
 Rule = Callable[[State], Iterator[Action | Item]]
 
@@ -76,23 +79,23 @@ def _oldest_key_first(rule: Callable[[State, Key], Iterator[Action | Item]]) -> 
     return over_keys
 
 
+def audit(state: State) -> Iterator[DropNotice]:
+    """In Audit notices fall, of users who cannot be read too: the first day of Enforce keeps none of an earlier time."""
+    if not state.occasion.enforce:
+        yield from _drop_all(state, "Mode is Audit")
+
+
 # Rules 1 to 3: about the whole user; what one of them says is all that is said.
 
 
 def not_understood(state: State) -> Iterator[Item]:
     """Rule 1. Unknown is never a reason to act."""
     problems = [*state.user.unread, *state.tags.malformed]
-    if state.policy_problem is not None:
-        problems.append(state.policy_problem)
     problems += [
         f"{key.id} has the status {key.status}, which this system does not know"
         for key in state.keys
         if key.status not in (ACTIVE, INACTIVE)
     ]
-    if len(state.user.tags) >= _MOST_TAGS:
-        problems.append(
-            f"it has {_MOST_TAGS} tags, as many as IAM allows, and this system needs room for its own"
-        )
     if len(state.keys) > 2:
         problems.append(f"there are {len(state.keys)} keys, and IAM allows two")
     for problem in problems:
@@ -101,7 +104,7 @@ def not_understood(state: State) -> Iterator[Item]:
 
 def interrupted(state: State) -> Iterator[Action | Item]:
     """Rule 2: finish or undo a replacement that did not finish; the user is planned again after it."""
-    pending = state.tags.pending
+    pending = state.memory.pending
     if pending is None:
         return
     began, since = f"{pending.since:%Y-%m-%d %H:%M} UTC", pending.since.astimezone(UTC).date()
@@ -127,6 +130,7 @@ def interrupted(state: State) -> Iterator[Action | Item]:
         stages = secret.stages_of(key.id) if secret else frozenset()
         if CURRENT_STAGE in stages:
             finished = True
+            yield Recall(key_id=key.id)
             yield told(
                 "an interrupted replacement had put this key into the user's secret: install it", key=key
             )
@@ -134,421 +138,572 @@ def interrupted(state: State) -> Iterator[Action | Item]:
             finished = True
             # Of more than two keys rule 1 has stopped.
             old = next((other for other in state.keys if other is not key and other.active), None)
-            off_on = key.created_on + timedelta(days=state.policy.overlap_days)
-            yield Promote(
-                key_id=key.id,
-                old_key_id=old.id if old else None,
-                old_key_off_on=off_on if old else None,
-            )
+            yield Promote(key_id=key.id, old_key_id=old.id if old else None)
         elif PENDING_STAGE in stages:
             yield told("somebody switched off the new key of an interrupted replacement", key=key)
         elif not stages and _nobody_can_hold(state, key, pending):
             yield DeleteOrphan(key_id=key.id)
         else:
             yield told("somebody made this key while a replacement was interrupted", key=key)
-    replaced = (tag.REPLACE,) if finished and state.tags.replace_asked else ()
-    yield ForgetMarks(tag_keys=(tag.PENDING, *replaced))
+    yield SettlePending(asked=finished and state.tags.replace_asked)
 
 
-def _nobody_can_hold(state: State, key: Key, pending: tag.Pending) -> bool:
+def _nobody_can_hold(state: State, key: Key, pending: Pending) -> bool:
     """The interrupted run made it, and lost it before it could be handed over.
 
     By time, either way round: `pending` bears our clock and the key IAM's. And never used at all: our own proof
     comes after a key was stored, so one that was never stored and has a use, of whatever kind, is somebody's.
     """
     of_that_run = abs(key.created - pending.since) <= state.occasion.function_timeout
-    # Whoever may tag a user can forge `pending`; a run of this system would have settled its own long ago.
-    recent = state.occasion.now - pending.since <= timedelta(days=state.policy.quiet_days)
-    return of_that_run and recent and key.use is None
+    return of_that_run and key.use is None
 
 
-def exempt(state: State) -> Iterator[Item]:
-    """Rule 3."""
+def exempt(state: State) -> Iterator[Action | Item]:
+    """Rule 3: nothing is done, and notices fall; which keys there are, and which are off, is remembered all the same."""
     exemption = state.tags.exempt
     if exemption is None or exemption.until < state.today:
         return
+    yield from _drop_all(state, f"the user is exempt through {exemption.until}")
+    if gone := _gone(state):
+        yield ForgetKeys(key_ids=gone)
+    if state.memory.vanished is not None:
+        yield ForgetVanished()
+    yield from first_seen_inactive(state)
+    yield from (each for each in switched_back_on(state) if isinstance(each, RememberOn))
     until = exemption.until
     text = f"exempt through {until}: {exemption.reason or 'no reason given'}"
     yield Item(level=Level.EXEMPT, kind=Kind.EXEMPT, text=text, by=until)
-    if until > state.today + timedelta(days=365):
+    if until > state.today + _YEAR:
         yield attention(f"the exemption runs through {until}, more than a year ahead", kind=Kind.SETTING)
     if _is_near(state, until):
-        ends = "the exemption ends; the usual rules apply the day after"
-        yield Item(level=Level.UPCOMING, kind=Kind.EXEMPTION_ENDS, text=ends, by=until)
+        yield Item(
+            level=Level.UPCOMING, kind=Kind.EXEMPTION_ENDS, text=_after_exemption(state, until), by=until
+        )
 
 
-# What is said or tidied beside the rules of the table (docs/design.md section 3, the tags).
+def _after_exemption(state: State, until: date) -> str:
+    """What the usual rules will do first, the day after."""
+    day = until + timedelta(days=1)
+    ends = f"the exemption ends; from {day} on the usual rules apply"
+    due = due_on(state)
+    if state.newest is not None and due is not None and due <= day and state.slot_free:
+        return f"{ends}, and {state.newest.id} is due to be replaced (or switched off, if nobody uses it)"
+    return f"{ends}: no key is switched off or deleted before {day + timedelta(days=state.policy.warn_days)}"
+
+
+# What is said beside the rules of the table (docs/design.md section 3, the tags).
 
 
 def tags_to_mend(state: State) -> Iterator[Item]:
     """Tags that have no effect, though somebody meant them to."""
     asked, allowed = state.tags.max_age_days, state.policy.max_key_age_days
-    if asked is not None and asked > allowed:
+    if state.policy_problem is not None:
+        yield attention(state.policy_problem, kind=Kind.SETTING)
+    elif asked is not None and asked > allowed:
         text = f"the tag {tag.MAX_AGE_DAYS} is {asked}: it is ignored, MaxKeyAgeDays is {allowed}"
         yield attention(text, kind=Kind.SETTING)
     for lookalike in state.tags.lookalikes:
         yield attention(lookalike, kind=Kind.SETTING)
 
 
-def secret_goes(state: State) -> Iterator[Item]:
-    """Somebody scheduled the secret for deletion that hands the successor to its owner: it can be restored.
+def tags_of_version_0_1(state: State) -> Iterator[Item]:
+    """Memory is a table now: what the version before wrote into tags is ignored, and can go."""
+    if state.tags.old and Kind.OLD_TAGS not in state.memory.told:
+        text = f"tags of version 0.1 are ignored and can be removed: {', '.join(state.tags.old)}"
+        yield attention(text, kind=Kind.OLD_TAGS, once=Kind.OLD_TAGS)
 
-    Secrets Manager waits 7 days at least: looked for so often that one missed run lets none go unseen.
-    """
-    if state.pair is None or not (end_of_overlap_near(state) or every_third_day(state)):
-        return
-    secret, name, successor = state.user.the_secret, state.user.name, state.pair[1]
-    if secret is None or not secret.deleted:
-        return
-    if CURRENT_STAGE in secret.stages_of(successor.id):
+
+# Rules 4 and 5: the user's keys and secret are not what they should be.
+
+
+def exposed(state: State) -> Iterator[Item]:
+    """Rule 4: AWS found a key of this user in public. Who holds it could fetch a new one."""
+    if (policy := state.user.exposed) is not None:
         yield Item(
-            level=Level.ATTENTION,
+            level=Level.CRITICAL,
+            kind=Kind.EXPOSED,
+            text=f"AWS found an access key of this user exposed, and attached {policy}. No new key is made while that is "
+            "attached: whoever holds the exposed key could fetch it. Switch the exposed key off now, look in CloudTrail "
+            "for what it did, detach the policy, and then ask for a replacement",
+        )
+
+
+def moved(state: State) -> Iterator[Action]:
+    """Rule 5: the user was renamed or moved, so that the secret's policy lets nobody in.
+
+    The owner could not fetch a new key meanwhile: switch-offs are told anew.
+    """
+    memory, arn = state.memory, state.user.arn
+    if memory.secret_arn is None or memory.policy_arn is None or memory.policy_arn == arn:
+        return
+    secret = state.user.the_secret
+    if secret is None or secret.deleted:
+        return  # nothing takes a policy; `secret_lost` and rule 9b see to the pair
+    for key_id, key in memory.keys.items():
+        if key.notice is not None and key.notice.what is What.SWITCH_OFF:
+            yield DropNotice(
+                key_id=key_id, notice=key.notice, why="the user was renamed or moved to another path"
+            )
+    yield MendPolicy(secret_arn=memory.secret_arn, user_arn=arn)
+
+
+def secret_lost(state: State) -> Iterator[Item]:
+    """The secret that hands the successor to its owner is gone, goes, or holds something else: no key goes off over it."""
+    if state.pair is None or not looks_after_secret(state) or state.stored:
+        return
+    successor, secret = state.pair[1], state.user.the_secret
+    name = secret_name_of(state.memory.secret_arn)
+    if secret is not None and secret.deleted and CURRENT_STAGE in secret.stages_of(successor.id):
+        yield attention(
+            f"the secret that holds this new key, {name}, is scheduled for deletion: its owner cannot fetch it, and the old "
+            "key stays on",
+            key=successor,
             kind=Kind.TO_RESTORE,
-            text=f"the secret that holds this new key, {secret_name(name)}, is scheduled for deletion: its owner cannot "
-            "fetch it, and the pair counts as made by hand",
+        )
+    elif secret is None:
+        yield Item(
+            level=Level.CRITICAL,
+            kind=Kind.LOST,
+            text=f"the secret that this new key was put into, {name}, is gone or was made anew: nobody can fetch the key, and "
+            "the old key stays on. Find out who did that; then delete the new key and ask for another by tag",
             key_id=successor.id,
         )
 
 
-def marks_of_gone_keys(state: State) -> Iterator[ForgetMarks]:
-    """Marks of keys that are gone only fill the user's 50 tags."""
-    known = {key.id for key in state.keys}
-    marks = [tag.INACTIVE_SINCE + key_id for key_id in state.inactive_since if key_id not in known]
-    marks += [tag.HELD_UNTIL + key_id for key_id in state.held_until if key_id not in known]
-    if marks:
-        yield ForgetMarks(tag_keys=tuple(sorted(marks)))
+def secret_name_of(arn: str | None) -> str:
+    """The real name in a secret's ARN, which Secrets Manager ends in a hyphen and six characters of its own."""
+    return arn.split(":", 6)[6][:-7] if arn is not None else "of no name"
 
 
-@_oldest_key_first
-def holds_too_long(state: State, key: Key) -> Iterator[Hold]:
-    """Nobody, and no mistyped year, holds a key on for longer than the policy allows."""
-    held = state.held_until.get(key.id)
-    if held is None:
+# Memory and IAM: what was switched or deleted by somebody else.
+
+
+def gone_keys(state: State) -> Iterator[ForgetKeys]:
+    """Memory says nothing about keys that IAM does not have. And the first half of rule 14: which one vanished."""
+    gone = _gone(state)
+    if not gone:
         return
-    furthest = state.today + timedelta(days=state.longest_hold(held.reason))
-    if held.until > furthest:
-        yield Hold(key_id=key.id, until=furthest, reason=held.reason)
+    issued = {key_id: key for key_id in gone if (key := state.memory.key(key_id)).issued_on is not None}
+    newest = max(issued, key=lambda key_id: issued[key_id].issued_on or date.min, default=None)
+    vanished = None
+    if newest is not None and issued[newest].off_since is None:
+        made_on = issued[newest].issued_on or date.min
+        others = [key.created_on for key in state.keys] + [
+            known.issued_on
+            for key_id, known in state.memory.keys.items()
+            if known.issued_on and key_id != newest
+        ]
+        if all(other <= made_on for other in others):
+            vanished = Vanished(key_id=newest, on=state.today)
+    yield ForgetKeys(key_ids=gone, vanished=vanished)
 
 
-# Rules 4 to 10: key by key.
+def _gone(state: State) -> tuple[str, ...]:
+    known = {key.id for key in state.keys}
+    return tuple(sorted(key_id for key_id in state.memory.keys if key_id not in known))
 
 
 @_oldest_key_first
-def first_seen_inactive(state: State, key: Key) -> Iterator[MarkInactive]:
-    """Rule 4."""
-    if not key.active and key.id not in state.inactive_since:
-        yield MarkInactive(key_id=key.id, on=state.today)
+def first_seen_inactive(state: State, key: Key) -> Iterator[RememberOff]:
+    """Rule 6."""
+    if not key.active and state.remembered(key).off_since is None:
+        yield RememberOff(key_id=key.id, on=state.today)
+
+
+# Rules 7 to 11: key by key.
 
 
 @_oldest_key_first
-def inactive_long_enough(state: State, key: Key) -> Iterator[Delete]:
-    """Rule 5."""
+def inactive(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rule 7: an inactive key is deleted, on its day or when its slot is needed, and never while it may be needed back."""
     if key.active:
         return
-    off = off_days(state, key)
-    if 0 < state.policy.delete_after_days <= off:
-        why = f"inactive for {off} days"
-    elif off >= state.policy.quiet_days and waits_for_slot(state):
-        why = f"inactive for {off} days, and a replacement needs its place"
-    else:
+    notice = state.notice(key)
+    if notice is not None and state.today < notice.day:
+        if (sooner := _needed_sooner(state, key, notice)) is not None:
+            yield from _told_first(state, key, Why.INACTIVE, sooner)
         return
-    if state.today < protected_until(state, key):
+    day = deletion_day(state, key)
+    if day is None:
+        if notice is not None:
+            yield DropNotice(key_id=key.id, notice=notice, why="nothing asks for its deletion any more")
         return
-    yield Delete(key_id=key.id, why=why, tag_keys=_marks_of(state, key), since=deletion_day(state, key))
+    if notice is None:
+        yield from _told_first(state, key, Why.INACTIVE, day)
+        return
+    day = max(day, protected_until(state, key))
+    step = next_step(state, key, what=What.DELETE, why=Why.INACTIVE, day=day, because=_off_for(state, key))
+    if isinstance(step, Ripe):
+        yield Delete(key_id=key.id, why=_off_for(state, key))
+    elif step is not None:
+        yield step
 
 
-def _marks_of(state: State, key: Key) -> tuple[str, ...]:
-    marks = [tag.INACTIVE_SINCE + key.id] if key.id in state.inactive_since else []
-    return (*marks, tag.HELD_UNTIL + key.id) if key.id in state.held_until else tuple(marks)
+def _needed_sooner(state: State, key: Key, notice: Notice) -> date | None:
+    """A replacement will want the slot before the day that was told, and may really have it before."""
+    slot = slot_needed_on(state, key)
+    earliest = state.ahead(state.policy.warn_days)
+    if slot is None or max(slot, earliest) >= notice.day:
+        return None
+    day = max(slot, protected_until(state, key))
+    return day if max(day, earliest) < notice.day else None
+
+
+def _off_for(state: State, key: Key) -> str:
+    return f"inactive since {state.off_since(key)}"
 
 
 @_oldest_key_first
 def switched_back_on(state: State, key: Key) -> Iterator[Action | Item]:
-    """Rule 6: a person switched a key back on; somebody needs it, so it is left alone for a while."""
+    """Rule 8: a person switched a key back on; somebody needs it, so it is left alone for a while."""
     if not key.active:
         return
-    if key.id in state.inactive_since:
-        until = state.today + timedelta(days=state.longest_hold(HoldReason.REACTIVATED))
-        yield Hold(
-            key_id=key.id,
-            until=until,
-            reason=HoldReason.REACTIVATED,
-            instead_of=(tag.INACTIVE_SINCE + key.id,),
-        )
-    else:
-        until = state.reactivated(key) or state.today
-    if until > state.today:
+    if state.remembered(key).off_since is not None:
+        action = RememberOn(key_id=key.id, on=state.today)
+        yield action
+        state = state.after(action)
+    until = state.left_alone_until(key)
+    if until is not None:
         yield attention(
             f"somebody switched it back on (or a run was cut short while it switched it off); it is left alone until "
             f"{until}, then the usual rules apply",
             key=key,
             by=until,
             kind=Kind.BACK_ON,
-            since=until - timedelta(days=state.longest_hold(HoldReason.REACTIVATED)),
+            since=state.remembered(key).back_on,
         )
 
 
 @_oldest_key_first
-def quiet_elder(state: State, key: Key) -> Iterator[Deactivate]:
-    """Rule 7: the overlap is over and nobody uses the old key any more."""
-    if not past_off_date(state, key) or state.in_use(key):
+def fallen(state: State, key: Key) -> Iterator[DropNotice]:
+    """A notice of a switch-off falls when its reason is gone. Being used does not end an overlap notice, and being quiet does not
+    end an in-use notice: who uses both keys in turn would never be finished.
+    """
+    notice = state.notice(key)
+    if notice is None or notice.what is not What.SWITCH_OFF:
         return
-    since = f"unused since {key.used_on}" if key.used_on else "never used"
-    if state.stored:
-        why = f"its overlap is over and it is quiet ({since})"
-        yield _deactivate(state, key, OffReason.QUIET, why, since=_latest(state.off_on, state.quiet_on(key)))
-        return
-    announced = state.hold_of_this_off_date(key, HoldReason.BY_HAND)
-    if someone_holds_successor(state) and announced is not None and announced <= state.today:
-        why = f"a newer key made by hand is in use, this one is not ({since})"
-        yield _deactivate(state, key, OffReason.QUIET, why, since=announced)
+    if (why := _no_longer(state, key, notice)) is not None:
+        yield DropNotice(key_id=key.id, notice=notice, why=why)
+
+
+def _no_longer(state: State, key: Key, notice: Notice) -> str | None:
+    match notice.why:
+        case Why.OVERLAP | Why.IN_USE:
+            if not state.is_elder(key) or not state.issued:
+                return "there is no newer key any more that replaces it"
+            if looks_after_secret(state) and not state.stored:
+                return "its owner cannot fetch the new key"
+        case Why.BY_HAND:
+            if not state.is_elder(key):
+                return "there is no newer key any more"
+            if state.issued and state.stored:
+                return "the newer key is in the user's secret after all"
+            if not successor_took_over(state, key):
+                return "it was used again"
+        case Why.UNUSED:
+            day = retirement_day(state, key)
+            if day is None or day > max(notice.day, state.ahead(state.policy.warn_days)):
+                return "it was used, or is needed"
+            if _replaced_today(state, key):
+                return "it is replaced instead"
+        case _:
+            pass
+    return None
+
+
+def _replaced_today(state: State, key: Key) -> bool:
+    """Rule 12 takes the place of a notice by rule 11."""
+    return key is state.newest and state.slot_free and state.wanted is not None
 
 
 @_oldest_key_first
-def held_elder(state: State, key: Key) -> Iterator[Action | Item]:
-    """Rule 8: an elder past its off date that is not switched off, and why."""
-    if not state.is_elder(key) or not end_of_overlap_near(state):
+def overlap_over(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rules 9 and 10: the old key of a stored pair goes off on its day if it is quiet, and else once its extension is over."""
+    ends = overlap_ends(state)
+    if ends is None or not state.is_elder(key) or state.left_alone_until(key):
         return
-    if state.reactivated(key) or forced_off(state, key):
+    notice = state.notice(key)
+    if notice is not None and notice.why is Why.IN_USE:
+        yield from _extended(state, key, notice)
         return
-    if past_off_date(state, key) and reason_to_retire(state, key) is not None:
+    if (notice is not None and state.today < notice.day) or not state.stored:
         return
-    if not state.stored:
-        yield from _held_by_hand(state, key)
-    elif past_off_date(state, key) and state.in_use(key):
-        yield from _held_in_use(state, key)
-
-
-def _held_in_use(state: State, elder: Key) -> Iterator[Action | Item]:
-    until, since = state.hold_of_this_off_date(elder, HoldReason.IN_USE), state.off_on
-    extension = timedelta(days=state.policy.in_use_extension_days)
-    if until is not None:
-        since = until - extension
-    elif extension:
-        until = state.today + extension
-        yield Hold(key_id=elder.id, until=until, reason=HoldReason.IN_USE)
-    use = _last_use(elder)
-    if used_since_successor(state, elder) and until is not None:
-        yield attention(
-            f"past its off date {state.off_on} and still in use ({use})",
-            key=elder,
-            by=until,
-            kind=Kind.IN_USE,
-            then="switched off, in use or not",
-            since=since,
+    if notice is None or notice.why is not Why.OVERLAP:
+        yield from _told_first(state, key, Why.OVERLAP, ends)
+    elif not state.in_use(key):
+        yield from _kept(
+            state, key, Why.OVERLAP, OffReason.QUIET, f"its overlap is over and it is quiet ({_since(key)})"
         )
+    elif used_since_successor(state, key):
+        extension = max(state.policy.in_use_extension_days, state.policy.warn_days)
+        yield from _told_first(state, key, Why.IN_USE, state.ahead(extension))
+        yield _in_use(state, key, by=state.ahead(extension))
     else:
+        quiet_on = state.quiet_on(key)
+        yield from _told_first(state, key, Why.OVERLAP, quiet_on)
         yield attention(
-            f"past its off date {state.off_on}, last used before the new key was made ({use}); kept until it is quiet",
-            key=elder,
-            by=state.quiet_on(elder),
+            f"its overlap is over, and it was last used before the new key was made ({_last_use(key)}); it is kept until it "
+            "is quiet",
+            key=key,
+            by=quiet_on,
             kind=Kind.UNTIL_QUIET,
             then="switched off if it is not used until then",
-            since=since,
+            since=state.today,
         )
 
 
-def _held_by_hand(state: State, elder: Key) -> Iterator[Action | Item]:
-    notice = timedelta(days=state.policy.warn_days)
-    if state.off_on is None or state.today < state.off_on - notice:
-        return
-    since = state.off_on - notice
-    made_by_hand = "both keys are active and the newer one is not in the secret"
-    if state.in_use(elder):
-        yield attention(
-            f"{made_by_hand}; the older is in use ({_last_use(elder)}) and is kept: these may be two applications",
-            key=elder,
-            kind=Kind.BY_HAND,
-            since=since,
+def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]:
+    if state.today < notice.day:
+        yield _in_use(state, key, by=notice.day, notice=notice)
+    elif state.stored:
+        used = state.in_use(key)
+        reason = OffReason.FORCED if used else OffReason.QUIET
+        why = (
+            f"its extension is over, though it is in use ({_last_use(key)})"
+            if used
+            else "its extension is over"
         )
-    elif someone_holds_successor(state):
-        # Announced when it is decided, and not while the elder was in use: then nobody was told of a day.
-        announced = state.hold_of_this_off_date(elder, HoldReason.BY_HAND)
-        if announced is not None:
-            since = announced - notice
-        else:
-            since, announced = max(since, state.quiet_on(elder)), state.today + notice
-            yield Hold(key_id=elder.id, until=announced, reason=HoldReason.BY_HAND)
-        yield attention(
-            f"{made_by_hand}; the older is quiet",
-            key=elder,
-            by=max(announced, state.off_on, state.today + timedelta(days=1)),
-            kind=Kind.BY_HAND_QUIET,
-            then="switched off",
-            since=since,
-        )
-    else:
-        yield attention(
-            f"{made_by_hand}; nobody has used the newer one within {state.policy.quiet_days} days, so both are kept",
-            key=elder,
-            kind=Kind.BY_HAND,
-            since=since,
-        )
+        yield from _kept(state, key, Why.IN_USE, reason, why)
+
+
+def _in_use(state: State, key: Key, *, by: date, notice: Notice | None = None) -> Item:
+    since = state.today if notice is None else notice.day - timedelta(days=state.policy.in_use_extension_days)
+    used = f" ({_last_use(key)})" if key.asked or since == state.today else ""
+    return attention(
+        f"its overlap is over, and it was still in use{used}",
+        key=key,
+        by=by,
+        kind=Kind.IN_USE,
+        then="switched off, in use or not",
+        since=since,
+        notice=notice if notice is not None and notice.told < state.today else None,
+    )
 
 
 @_oldest_key_first
-def extension_over(state: State, key: Key) -> Iterator[Deactivate]:
-    """Rule 9: in use to the last; the digest tells of it as critical, with the way back."""
-    if forced_off(state, key):
-        why = f"its extension is over, though it is in use ({_last_use(key)})"
-        over = state.hold_of_this_off_date(key, HoldReason.IN_USE) or state.off_on
-        yield _deactivate(state, key, OffReason.FORCED, why, since=over)
+def made_by_hand(state: State, key: Key) -> Iterator[Action | Item]:
+    """Rule 9b: the old key of a pair whose newer one is not in the secret, whoever made it."""
+    if not state.is_elder(key) or state.left_alone_until(key):
+        return
+    day, warn = by_hand_day(state, key), timedelta(days=state.policy.warn_days)
+    near, notice = state.today >= day - warn, state.notice(key)
+    # Of a pair that this system made, memory alone tells; what the secret holds is asked for when it matters.
+    if state.issued and (not looks_after_secret(state) or state.stored):
+        return
+    if notice is not None and notice.why is Why.BY_HAND:
+        if state.today < notice.day:
+            yield _quiet_by_hand(key, notice, since=day - warn, today=state.today)
+        else:
+            why = f"a newer key made by hand is in use, this one is not ({_since(key)})"
+            yield from _kept(state, key, Why.BY_HAND, OffReason.QUIET, why, day=day)
+    elif near and successor_took_over(state, key):
+        for step in _told_first(state, key, Why.BY_HAND, day):
+            yield step
+            if isinstance(step, GiveNotice):
+                yield _quiet_by_hand(key, step.notice, since=state.today, today=state.today)
+    elif near:
+        yield _kept_by_hand(state, key, since=day - warn)
+
+
+def _quiet_by_hand(key: Key, notice: Notice, *, since: date, today: date) -> Item:
+    return attention(
+        "both keys are active and the newer one is not in the secret; the older is quiet",
+        key=key,
+        by=notice.day,
+        kind=Kind.BY_HAND_QUIET,
+        then="switched off",
+        since=since,
+        notice=notice if notice.told < today else None,
+    )
+
+
+def _kept_by_hand(state: State, key: Key, *, since: date) -> Item:
+    pair = "both keys are active and the newer one is not in the secret"
+    if state.issued and state.pair is not None:
+        name = secret_name_of(state.memory.secret_arn)
+        return attention(
+            f"the newer key {state.pair[1].id} was made by this system and is not in the secret {name} any more; both keys are "
+            "kept. Restore the secret, or delete the newer key and ask for another by tag",
+            key=key,
+            kind=Kind.NOT_STORED,
+            since=since,
+        )
+    if state.in_use(key):
+        used = f"the older is in use ({_last_use(key)}) and is kept: these may be two applications"
+    else:
+        used = "nobody has used the newer one since the older was last used, so both are kept"
+    return attention(f"{pair}; {used}", key=key, kind=Kind.BY_HAND, since=since)
 
 
 @_oldest_key_first
 def unused(state: State, key: Key) -> Iterator[Action | Item]:
-    """Rule 10: retire a key that nobody uses; nobody asked for a new one."""
-    reason = reason_to_retire(state, key)
-    if reason is None:
-        return
-    if (elder := elder_of_late(state, key)) is None:
-        yield _deactivate(state, key, OffReason.UNUSED, reason, since=retirement_day(state, key))
-        return
-    elders = "is still active" if elder.active else f"is off since {state.inactive_since.get(elder.id)} only"
-    yield attention(
-        f"{reason}; it is kept because the key before it, {elder.id}, {elders}",
-        key=key,
-        kind=Kind.UNUSED_KEPT,
-        since=unused_on(state, key),
-    )
+    """Rule 11: retire a key that nobody uses; nobody asked for a new one."""
+    notice = state.notice(key)
+    if notice is None or notice.why is not Why.UNUSED:
+        if notice is not None or not may_retire_soon(state, key) or _replaced_today(state, key):
+            return
+        yield from _unused_unnoticed(state, key)
+    elif state.today >= notice.day and (day := retirement_day(state, key)) is not None:
+        idle = (state.today - key.idle_since).days
+        why = f"unused for {idle} days" if key.used_on else f"never used, and {state.age(key)} days old"
+        yield from _kept(state, key, Why.UNUSED, OffReason.UNUSED, why, day=day)
 
 
-# Rules 11 to 13.
+def _unused_unnoticed(state: State, key: Key) -> Iterator[Action | Item]:
+    day = retirement_day(state, key)
+    if day is not None:
+        if day <= state.ahead(state.policy.warn_days):
+            yield from _told_first(state, key, Why.UNUSED, day)
+        return
+    before = key_before(state, key)
+    idle = (state.today - key.idle_since).days
+    if (
+        before is not None
+        and before.active
+        and not state.tags.replace_asked
+        and idle >= state.policy.unused_days
+    ):
+        yield attention(
+            f"unused for {idle} days; it is kept because the key before it, {before.id}, is still active",
+            key=key,
+            kind=Kind.UNUSED_KEPT,
+            since=key.idle_since + timedelta(days=state.policy.unused_days),
+        )
+
+
+# Rules 12 to 15.
 
 
 def replacement_due(state: State) -> Iterator[Replace]:
-    """Rule 11."""
-    if state.replacement_wanted is None or not state.slot_free:
+    """Rule 12. The mail that tells of the new key gives notice of the old one's switch-off."""
+    if not state.slot_free or (wanted := state.wanted) is None:
         return
-    newest = state.newest
+    newest, off_on = state.newest, state.ahead(state.policy.overlap_days)
+    heard = state.occasion.heard and newest is not None and not state.left_alone_until(newest)
     yield Replace(
-        why=state.replacement_wanted,
+        why=wanted,
         old_key_id=newest.id if newest else None,
-        old_key_off_on=state.today + timedelta(days=state.policy.overlap_days) if newest else None,
-        tag_keys_done=(tag.REPLACE,) if state.tags.replace_asked else (),
-        since=due_on(state),
+        asked=state.tags.replace_asked,
+        notice=notice_of(state, what=What.SWITCH_OFF, why=Why.OVERLAP, day=off_on) if heard else None,
+        since=None if state.tags.replace_asked else due_on(state),
     )
 
 
 def replacement_blocked(state: State) -> Iterator[Item]:
-    """Rule 12: IAM allows two keys, and neither may go yet."""
-    if state.replacement_wanted is None or state.slot_free:
+    """Rule 13: IAM allows two keys, and neither may go yet."""
+    if state.slot_free or (wanted := state.wanted) is None:
         return
     if state.pair is not None:
         oldest = state.keys[0]
-        clears, blocks = _pair_clears(state), "both keys are active"
+        clears, blocks = pair_clears_on(state), "both keys are active"
     else:
         oldest = next(key for key in state.keys if not key.active)
-        clears, blocks = deletion_day(state, oldest), f"the inactive key {oldest.id} may not go yet"
+        clears, blocks = clears_on(state, oldest), f"the inactive key {oldest.id} may not go yet"
     by_itself = f"clears by itself about {clears}" if clears else "does not clear by itself"
-    # The way back from "off" is one command; from "deleted" there is none. The slot follows by rule 5.
+    # The way back from "off" is one command; from "deleted" there is none. The slot follows by rule 7.
     kind, way = (Kind.BLOCKED_BY_PAIR, "switch it off") if oldest.active else (Kind.BLOCKED, "delete it")
     yield attention(
-        f"no new key could be made, though {state.replacement_wanted}: {blocks}; this {by_itself}. "
-        f"If nobody needs {oldest.id}, {way}",
+        f"no new key could be made, though {wanted}: {blocks}; this {by_itself}. If nobody needs {oldest.id}, {way}",
         key=oldest,
         by=clears,
         kind=kind,
-        since=due_on(state),
+        since=None if state.tags.replace_asked else due_on(state),
     )
 
 
-def _pair_clears(state: State) -> date | None:
-    """The day on which the elder of a stored pair will have left its slot; a pair by hand has no such day.
-
-    Whoever uses the successor is taken to go on, also after the elder went off.
-    """
-    if state.off_on is None or not state.stored or state.pair is None:
-        return None
-    elder, successor = state.pair
-    held = state.hold_of_this_off_date(elder, HoldReason.IN_USE) or state.off_on
-    off = _deactivate(state, elder, OffReason.QUIET, "its overlap is over")
-    off = replace(off, on=max(state.off_on, held, state.today))
-    if someone_holds_successor(state):
-        noon_after = datetime.combine(off.on + timedelta(days=1), time(12), tzinfo=UTC)
-        successor = replace(successor, last_use=LastUse(at=noon_after, service="-", region="-"))
-        state = replace(state, keys=(elder, successor))
-    then = state.after(off)
-    return deletion_day(then, then.keys[0])
+def vanished(state: State) -> Iterator[Item]:
+    """Rule 14: another tool manages this user's keys; two of them would undo each other's work."""
+    known = state.memory.vanished
+    if known is None or state.tags.replace_asked:
+        return
+    yield attention(
+        f"the key {known.key_id}, which this system issued, was deleted by somebody else: another tool may manage this user's "
+        "keys. No key is replaced until a person asks for it by tag, or exempts the user",
+        kind=Kind.VANISHED,
+        since=known.on,
+    )
 
 
 def upcoming(state: State) -> Iterator[Item]:
-    """Rule 13: what happens by itself within `WarnDays`."""
-    horizon = state.today + timedelta(days=state.policy.warn_days)
+    """Rule 15: what happens by itself within `WarnDays`; and every notice that is to be told again."""
     for key in state.keys:
-        if all(day > horizon for day in _earliest_days(state, key)):
+        notice = state.notice(key)
+        # What needs a person says it itself, every day.
+        if notice is None or notice.why in (Why.IN_USE, Why.BY_HAND):
             continue
-        for day, kind, then in _next_days(state, key):
-            if _is_near(state, day):
-                yield Item(
-                    level=Level.UPCOMING,
-                    kind=kind,
-                    text=_so_far(state, key),
-                    key_id=key.id,
-                    by=day,
-                    then=then,
-                )
-
-
-def _so_far(state: State, key: Key) -> str:
-    """Of a key that is off, since when: that costs no call, as its last use would."""
-    return "" if key.active else f"inactive since {state.inactive_since.get(key.id, state.today)}"
-
-
-def _earliest_days(state: State, key: Key) -> Iterator[date]:
-    """No day that `_next_days` names is before one of these, which hang on no last use and on no secret."""
-    policy = state.policy
-    if key.active:
-        if key is state.newest:
-            yield key.created_on + timedelta(days=policy.issue_age)
-        if policy.unused_days:
-            yield key.created_on + timedelta(days=policy.unused_days)
-        if state.is_elder(key) and state.overlapped_on is not None:
-            yield state.overlapped_on
+        if to_be_told(notice, state.policy, state.today):
+            yield _told_again(state, key, notice)
+    newest = state.newest
+    day = None if newest is None or state.tags.replace_asked else due_on(state)
+    if newest is None or day is None or not _is_near(state, day) or state.memory.vanished:
         return
-    off_on = state.inactive_since.get(key.id, state.today)
-    if policy.delete_after_days:
-        yield off_on + timedelta(days=policy.delete_after_days)
-    if not state.slot_free:
-        yield max(due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))
+    if state.slot_free and state.worth_replacing(newest, on=day) and state.user.exposed is None:
+        then = "replaced; the new key comes in the user's secret"
+        yield Item(level=Level.UPCOMING, kind=Kind.REPLACEMENT, text="", key_id=newest.id, by=day, then=then)
 
 
-def _next_days(state: State, key: Key) -> Iterator[tuple[date, Kind, str]]:
-    policy = state.policy
-    if not key.active:
-        if (day := deletion_day(state, key)) is not None:
-            yield day, Kind.DELETION, "deleted"
-        return
-    retired_on = retirement_day(state, key)
-    issued_on = key.created_on + timedelta(days=policy.issue_age)
-    # What is due and has no slot is not replaced before it is retired.
-    will_be_replaced = (
-        key is state.newest and state.replaceable and (state.slot_free or issued_on > state.today)
+def _told_again(state: State, key: Key, notice: Notice) -> Item:
+    then, kind = "deleted", Kind.DELETION
+    text = "" if key.active else f"inactive since {state.off_since(key)}"
+    if notice.why is Why.UNUSED:
+        then, kind = "switched off because nobody uses it", Kind.RETIREMENT
+    elif notice.why is Why.OVERLAP:
+        # Who uses it is asked for when there is still time to do something about it.
+        last = state.today >= notice.day - timedelta(days=LAST_DAYS)
+        then = "switched off if nobody uses it any more"
+        kind = Kind.OFF_DATE if last and state.in_use(key) else Kind.OFF_DATE_QUIET
+    return Item(
+        level=Level.UPCOMING, kind=kind, text=text, key_id=key.id, by=notice.day, then=then, notice=notice
     )
-    replaced_first = will_be_replaced and (retired_on is None or issued_on < retired_on)
-    if replaced_first:
-        yield issued_on, Kind.REPLACEMENT, "replaced; the new key comes in the user's secret"
-    if state.reactivated(key):
-        return
-    if state.is_elder(key) and state.stored and state.off_on is not None:
-        kind = Kind.OFF_DATE if state.in_use(key) else Kind.OFF_DATE_QUIET
-        yield state.off_on, kind, "switched off if nobody uses it any more"
-    if retired_on is not None and not replaced_first:
-        yield retired_on, Kind.RETIREMENT, "switched off because nobody uses it"
 
 
 def _is_near(state: State, day: date) -> bool:
-    return state.today < day <= state.today + timedelta(days=state.policy.warn_days)
+    return state.today < day <= state.ahead(state.policy.warn_days)
 
 
 # How they say it.
 
 
-def _deactivate(
-    state: State, key: Key, reason: OffReason, why: str, *, since: date | None = None
-) -> Deactivate:
+def _drop_all(state: State, why: str) -> Iterator[DropNotice]:
+    for key_id, known in state.memory.keys.items():
+        if known.notice is not None:
+            yield DropNotice(key_id=key_id, notice=known.notice, why=why)
+
+
+_BECAUSE = {
+    Why.OVERLAP: "a newer key replaces it",
+    Why.IN_USE: "a newer key replaces it, and it is still in use",
+    Why.BY_HAND: "a newer key made by hand is in use, and this one is not",
+    Why.UNUSED: "nobody uses it",
+    Why.INACTIVE: "it is off",
+}
+
+
+def _told_first(state: State, key: Key, why: Why, day: date) -> Iterator[GiveNotice | Item]:
+    what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
+    given = give(state, key, what=what, why=why, day=day, because=_BECAUSE[why])
+    if given is not None:
+        yield given
+
+
+def _kept(
+    state: State, key: Key, why: Why, reason: OffReason, text: str, *, day: date | None = None
+) -> Iterator[Action | Item]:
+    """Switch the key off if its notice may be kept today; otherwise what its notice needs. Its mail gives notice of the deletion."""
+    step = next_step(state, key, what=What.SWITCH_OFF, why=why, day=day or state.today, because=_BECAUSE[why])
+    if not isinstance(step, Ripe):
+        if step is not None:
+            yield step
+        return
     in_secret = state.in_secret(key)
-    return Deactivate(key_id=key.id, on=state.today, reason=reason, why=why, in_secret=in_secret, since=since)
+    off = Deactivate(key_id=key.id, on=state.today, reason=reason, why=text, in_secret=in_secret)
+    then = state.after(off)
+    off_key = then.key(key.id)
+    deleted_on = deletion_day(then, off_key) if off_key is not None else None
+    notice = notice_of(then, what=What.DELETE, why=Why.INACTIVE, day=deleted_on) if deleted_on else None
+    yield Deactivate(
+        key_id=key.id, on=state.today, reason=reason, why=text, in_secret=in_secret, notice=notice
+    )
 
 
 def attention(
@@ -559,6 +714,8 @@ def attention(
     kind: Kind = Kind.NOTICE,
     then: str = "",
     since: date | None = None,
+    notice: Notice | None = None,
+    once: str | None = None,
 ) -> Item:
     return Item(
         level=Level.ATTENTION,
@@ -568,11 +725,13 @@ def attention(
         by=by,
         then=then,
         since=since,
+        notice=notice,
+        once=once,
     )
 
 
-def _latest(*days: date | None) -> date:
-    return max(day for day in days if day is not None)
+def _since(key: Key) -> str:
+    return f"unused since {key.used_on}" if key.used_on else "never used"
 
 
 def _last_use(key: Key) -> str:
@@ -582,19 +741,23 @@ def _last_use(key: Key) -> str:
 
 WHOLE_USER_RULES: tuple[Rule, ...] = (not_understood, interrupted, exempt)
 RULES: tuple[Rule, ...] = (
+    audit,
     *WHOLE_USER_RULES,
     tags_to_mend,
-    secret_goes,
-    marks_of_gone_keys,
-    holds_too_long,
+    tags_of_version_0_1,
+    exposed,
+    moved,
+    secret_lost,
+    gone_keys,
     first_seen_inactive,
-    inactive_long_enough,
+    inactive,
     switched_back_on,
-    quiet_elder,
-    held_elder,
-    extension_over,
+    fallen,
+    overlap_over,
+    made_by_hand,
     unused,
     replacement_due,
     replacement_blocked,
+    vanished,
     upcoming,
 )

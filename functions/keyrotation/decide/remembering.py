@@ -1,0 +1,86 @@
+"""What memory is after an action: one function for the planner, which looks ahead, and for whoever writes it down."""
+
+from dataclasses import replace
+from datetime import date
+from typing import assert_never
+
+from keyrotation.decide.actions import (
+    Action,
+    Deactivate,
+    Delete,
+    DeleteOrphan,
+    DropNotice,
+    ForgetKeys,
+    ForgetVanished,
+    GiveNotice,
+    MendPolicy,
+    Promote,
+    Recall,
+    RememberOff,
+    RememberOn,
+    Replace,
+    SettlePending,
+)
+from keyrotation.memory import Memory, What
+
+
+def before(memory: Memory, action: Action) -> Memory:
+    """What has to be remembered before the action takes effect; the same memory where there is nothing.
+
+    A run that dies in between leaves a key that is on and known as off, which rule 8 leaves alone for a while, or a
+    notice that is forgotten and is given anew. Neither can surprise anybody.
+    """
+    match action:
+        case Deactivate(key_id=key_id, on=on):
+            return memory.with_key(key_id, off_since=on, back_on=None, notice=None)
+        case Delete(key_id=key_id):
+            return memory.with_key(key_id, notice=None)
+        case GiveNotice(key_id=key_id, instead_of=instead_of) if instead_of is not None:
+            return memory.with_key(key_id, notice=None)
+        case ForgetKeys(key_ids=key_ids, vanished=vanished):
+            forgotten = memory.without_keys(key_ids)
+            return forgotten if vanished is None else replace(forgotten, vanished=vanished)
+        case ForgetVanished():
+            return replace(memory, vanished=None)
+        case RememberOff(key_id=key_id, on=on):
+            notice = memory.key(key_id).notice
+            kept = notice if notice is not None and notice.what is What.DELETE else None
+            return memory.with_key(key_id, off_since=on, back_on=None, notice=kept)
+        case RememberOn(key_id=key_id, on=on):
+            return memory.with_key(key_id, off_since=None, back_on=on, notice=None)
+        case DropNotice(key_id=key_id):
+            return memory.with_key(key_id, notice=None)
+        case (
+            GiveNotice() | MendPolicy() | Replace() | Promote() | Recall() | DeleteOrphan() | SettlePending()
+        ):
+            return memory
+        case _:
+            assert_never(action)
+
+
+def after(memory: Memory, action: Action) -> Memory:
+    """What memory comes to once the action is done and told."""
+    memory = before(memory, action)
+    match action:
+        case GiveNotice(key_id=key_id, notice=notice):
+            return memory.with_key(key_id, notice=notice)
+        case Deactivate(key_id=key_id, notice=notice):
+            return memory.with_key(key_id, notice=notice)
+        case Replace(old_key_id=old_key_id, notice=notice) if old_key_id is not None and notice is not None:
+            return replace(memory.with_key(old_key_id, notice=notice), vanished=None)
+        case Replace():
+            return replace(memory, vanished=None)
+        case Delete(key_id=key_id) | DeleteOrphan(key_id=key_id):
+            return memory.without_keys([key_id])
+        case MendPolicy(user_arn=user_arn):
+            return replace(memory, policy_arn=user_arn)
+        case SettlePending():
+            return replace(memory, pending=None)
+        case _:
+            return memory
+
+
+def issued(memory: Memory, key_id: str, *, on: date, secret_arn: str, user_arn: str) -> Memory:
+    """A replacement is finished: this key is AWSCURRENT of this secret, whose policy names the user by this ARN."""
+    known = memory.with_key(key_id, issued_on=on, secret_arn=secret_arn)
+    return replace(known, pending=None, vanished=None, secret_arn=secret_arn, policy_arn=user_arn)
