@@ -14,7 +14,8 @@ from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
 from keyrotation.run.order import Order, run_id_of_schedule
-from keyrotation.run.settings import ScannerSettings
+from keyrotation.remember.table import Table
+from keyrotation.run.settings import Mode, ScannerSettings
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
@@ -35,6 +36,8 @@ metrics = Metrics()
 settings = ScannerSettings.parse(os.environ)
 iam = boto3.client("iam", config=CONFIG)
 sqs = boto3.client("sqs", config=CONFIG)
+# It only reads: no write needs an id.
+table = Table(client=boto3.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
 
 
 @logger.inject_lambda_context
@@ -47,7 +50,10 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
     found = scan(
         iam,
         path_prefix=settings.user_path_prefix,
-        may_concern=lambda user: may_concern(user, settings.policy, now),
+        readings=table.read_all(),
+        may_concern=lambda user: may_concern(
+            user, settings.policy, now, enforce=settings.mode is Mode.ENFORCE
+        ),
         workers=WORKERS,
     )
     for user_name, cause in found.unread.items():

@@ -81,6 +81,6 @@ def after(memory: Memory, action: Action) -> Memory:
 
 
 def issued(memory: Memory, key_id: str, *, on: date, secret_arn: str, user_arn: str) -> Memory:
-    """A replacement is finished: this key is AWSCURRENT of this secret, whose policy names the user by this ARN."""
+    """This key is AWSCURRENT of this secret, whose policy names the user by this ARN."""
     known = memory.with_key(key_id, issued_on=on, secret_arn=secret_arn)
-    return replace(known, pending=None, vanished=None, secret_arn=secret_arn, policy_arn=user_arn)
+    return replace(known, vanished=None, secret_arn=secret_arn, policy_arn=user_arn)
