@@ -13,8 +13,8 @@ from botocore.config import Config
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
-from keyrotation.run.order import Order, run_id_of_schedule
 from keyrotation.remember.table import Table
+from keyrotation.run.order import Order, run_id_of_schedule
 from keyrotation.run.settings import Mode, ScannerSettings
 
 WORKERS = 10

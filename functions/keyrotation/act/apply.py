@@ -223,9 +223,7 @@ class Applier:
         # Memory before it is off: a person who switches it on again is recognised by it, from the first moment on. A run
         # that dies in between leaves a key that is on and known as off, which rule 8 leaves alone for a while.
         known = ledger.memory.keys
-        ledger.write(
-            replace(remembering.before(ledger.memory, action), changed=self.occasion.today)
-        )
+        ledger.write(replace(remembering.before(ledger.memory, action), changed=self.occasion.today))
         try:
             self.iam.update_access_key(UserName=user.name, AccessKeyId=action.key_id, Status=INACTIVE)
         except CALL_ERRORS as error:

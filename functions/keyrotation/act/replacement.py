@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
+from keyrotation.act.ledger import Ledger
 from keyrotation.act.secret_store import ForeignSecret, NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
-from keyrotation.act.ledger import Ledger
 from keyrotation.decide import remembering
 from keyrotation.decide import tags as tag
 from keyrotation.look.secrets import describe

@@ -16,9 +16,7 @@ _WRITE = [
 ]
 
 
-def secret_policy(
-    *, user_arn: str, user_id: str, reader_arns: Sequence[str], rotator_role_arn: str
-) -> str:
+def secret_policy(*, user_arn: str, user_id: str, reader_arns: Sequence[str], rotator_role_arn: str) -> str:
     """JSON. docs/design.md section 7: the owner and the listed readers read, nobody else does, and only the rotator writes.
 
     The denials hold against identity policies too: an engineer with `secretsmanager:*` must not become an

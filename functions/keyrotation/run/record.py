@@ -49,7 +49,16 @@ def announcements(run: Run) -> tuple[Announcement, ...]:
     """Every notice that is to be told today, the soonest first: those that would run out of time."""
     found = [each for plan in run.plans for each in _of_user(plan, run.outcome_of.get(plan.user.name))]
     return tuple(
-        sorted(found, key=lambda each: (each.notice.day, not each.new, each.user.name, each.key_id))
+        sorted(
+            found,
+            key=lambda each: (
+                each.notice.day,
+                each.notice.what,
+                each.notice.why,
+                each.user.name,
+                each.key_id,
+            ),
+        )
     )
 
 

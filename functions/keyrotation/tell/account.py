@@ -1,20 +1,29 @@
 """What is to be told about the account itself."""
 
 from keyrotation.decide.actions import Item, Kind, Level
-from keyrotation.decide.plan import WAITS
 from keyrotation.decide.rules import attention
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 
 
-def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tuple[Item, ...]:
+def account_items(
+    order: Order, policy: Policy, *, path_prefix: str, listeners: int | None
+) -> tuple[Item, ...]:
     """What is to be told about the account itself; nothing here is ever acted upon."""
     items = []
     if not listeners:
-        unheard = "nobody has confirmed a subscription to this topic"
+        unheard = "no subscription to this topic is confirmed"
         if listeners is None:
-            unheard = "whether anybody has confirmed a subscription to this topic could not be read"
-        items.append(attention(f"{unheard}: {WAITS}", kind=Kind.NOBODY_LISTENS))
+            unheard = "whether a subscription to this topic is confirmed could not be read"
+        items.append(
+            attention(
+                f"{unheard}: until somebody hears of it, no key is switched off or deleted",
+                kind=Kind.NOBODY_LISTENS,
+            )
+        )
+    if order.total == 0:
+        text = f"there is no IAM user below UserPathPrefix={path_prefix}: nobody's keys are rotated"
+        items.append(attention(text, kind=Kind.SETTING))
     if order.root_has_keys:
         text = "the root user has access keys: delete them; no policy limits what they can do"
         items.append(Item(level=Level.CRITICAL, kind=Kind.ROOT_KEYS, text=text))

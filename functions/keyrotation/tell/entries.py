@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from keyrotation.decide.actions import Plan
-from keyrotation.model import Key, Use, User
+from keyrotation.model import Key, Use, User, name_of_secret, secret_name
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.tell import commands, links
@@ -68,8 +68,16 @@ class Telling:
         )
         return commands.administrator("for everything that this run wrote", line)
 
-    def fetch(self, user: User) -> Command:
-        return commands.fetch(user.name, region=self.settings.aws_region)
+    def secret_of(self, plan: Plan) -> str:
+        """The real name: a renamed user's secret keeps the one that it was made with."""
+        outcome = self.run.outcome_of.get(plan.user.name)
+        arn = (plan.user.memory if outcome is None else outcome.memory).secret_arn
+        return secret_name(plan.user.name) if arn is None else name_of_secret(arn)
+
+    def fetch(self, plan: Plan) -> Command:
+        """With the old key, where one works."""
+        works = any(key.active for key in plan.user.keys)
+        return commands.fetch(self.secret_of(plan), region=self.settings.aws_region, old_key_works=works)
 
     def about(
         self,

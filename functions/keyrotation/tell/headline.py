@@ -56,6 +56,8 @@ def headline_of(report: Report) -> Headline:
             sentence="The root user of this account has access keys, which no policy limits: whoever holds one can "
             "do everything, until they are deleted.",
         )
+    if critical := parts[Part.CRITICAL]:
+        return _critical(critical)
     if failed := parts[Part.FAILED]:
         return _failed(failed)
     if before := len(parts[Part.DONE_BEFORE]):
@@ -68,9 +70,9 @@ def headline_of(report: Report) -> Headline:
         return _audit(report)
     if any(entry.kind == Kind.NOBODY_LISTENS for entry in parts[Part.ACCOUNT]):
         return Headline(
-            subject="ATTENTION: nobody is known to get this mail, so no key is switched off",
-            sentence="Nobody is known to get this mail: keys are replaced, but none is switched off or deleted, so "
-            "that old keys grow older than the policy allows, until somebody confirms a subscription.",
+            subject="ATTENTION: no subscription is confirmed, so no key is switched off",
+            sentence="No subscription to this topic is confirmed: keys are replaced, but none is switched off or "
+            "deleted, so that old keys grow older than the policy allows, until somebody confirms a subscription.",
         )
     if parts[Part.ASKED]:
         return _asked(parts[Part.ASKED], report.today)
@@ -90,6 +92,22 @@ def headline_of(report: Report) -> Headline:
     if upcoming := parts[Part.UPCOMING]:
         return _coming_up(upcoming)
     return Headline(subject="Nothing to do", sentence="Nothing was done, and nobody is asked for anything.")
+
+
+def _critical(critical: Sequence[Entry]) -> Headline:
+    exposed = len({entry.user for entry in critical if entry.kind == Kind.EXPOSED})
+    if exposed:
+        return Headline(
+            subject=f"CRITICAL: AWS found access keys of {count(exposed, 'user')} exposed",
+            sentence=f"AWS found access keys of {count(exposed, 'user')} exposed: whoever has one can use it, until somebody "
+            "switches it off. No new key is made before that.",
+        )
+    users = len({entry.user for entry in critical})
+    return Headline(
+        subject=f"CRITICAL: new keys of {count(users, 'user')} cannot be fetched",
+        sentence=f"The secrets that hold the new keys of {count(users, 'user')} are gone or were made anew: nobody can fetch "
+        "those keys, and the old ones stay on until somebody has looked into it.",
+    )
 
 
 def _failed(failed: Sequence[Entry]) -> Headline:
@@ -181,6 +199,8 @@ def _done(done: Sequence[Entry], *, waiting: int) -> Headline:
     install = f", install by {install_by}" if install_by else ""
     rest = f", {waiting} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
     otherwise = "; nobody has to do anything"
+    if replaced:
+        otherwise = ": the owners have no old key that works, and fetch the new ones as said below"
     if install_by:
         otherwise = (
             f": owners install the new ones by {install_by}, from when on the old ones are switched off once nobody "

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import groupby
 
+from keyrotation.memory import What
 from keyrotation.run.settings import Mode
 from keyrotation.tell.entries import Entry, KeyFacts
 from keyrotation.tell.headline import count, headline_of
@@ -12,6 +14,7 @@ from keyrotation.tell.report import Part, Report
 MOST_PER_SECTION = 25
 _TITLES = {
     Part.FORCED: "SWITCHED OFF WHILE IN USE",
+    Part.CRITICAL: "CRITICAL",
     Part.FAILED: "FAILED",
     Part.ACCOUNT: "THE ACCOUNT",
     Part.ASKED: "NEEDS SOMEONE",
@@ -21,7 +24,7 @@ _TITLES = {
     Part.UPCOMING: "COMING UP",
     Part.EXEMPT: "EXEMPT",
 }
-_LINKED = {Part.FORCED, Part.FAILED, Part.ACCOUNT, Part.ASKED, Part.DONE}
+_LINKED = {Part.FORCED, Part.CRITICAL, Part.FAILED, Part.ACCOUNT, Part.ASKED, Part.DONE}
 
 
 def body_of(report: Report, *, most: int = MOST_PER_SECTION) -> str:
@@ -33,6 +36,7 @@ def body_of(report: Report, *, most: int = MOST_PER_SECTION) -> str:
             f"Account {where}, {report.region}, {report.today}, Mode {report.mode}.", indent=0, hanging=0
         ),
         *(_section(report, part, title, most=most) for part, title in _TITLES.items()),
+        ["", "NOTICES", *notices] if (notices := list(_notices(report))) else [],
         ["", "NOT REACHED TODAY", *late] if (late := list(_late(report, most=most))) else [],
         ["", "EXAMINED", *wrapped(_coverage(report))],
         ["", "SETTINGS", *wrapped(_settings(report))],
@@ -52,6 +56,23 @@ def _section(report: Report, part: Part, title: str, *, most: int) -> list[str]:
     if (more := len(entries) - len(shown)) > 0:
         lines += wrapped(f"and {more} more, all of them in the log of this run (see THIS RUN)")
     return lines
+
+
+_WHAT = {What.SWITCH_OFF: "Switched off", What.DELETE: "Deleted"}
+
+
+def _notices(report: Report) -> Iterator[str]:
+    """All that the message gives or tells again, by day: what is not named here is not done on that day."""
+    by_day = groupby(report.notices, key=lambda each: (each.notice.day, each.notice.what, each.notice.why))
+    for (day, what, why), of_day in by_day:
+        yield from wrapped(f"{_WHAT[what]} on {day} ({why}):")
+        for each in of_day:
+            new = "" if each.new else ", announced before"
+            yield from wrapped(f"{each.key_id} {each.user.name}{new}", indent=6, hanging=6)
+    if report.notices_left:
+        yield from wrapped(
+            f"{count(report.notices_left, 'more notice')} did not fit, and will be given tomorrow"
+        )
 
 
 def _block(entry: Entry, report: Report, *, linked: bool) -> Iterator[str]:
