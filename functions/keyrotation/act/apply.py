@@ -49,9 +49,13 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What a message told of one user that is to be remembered: notices by key id, and items told once by their word."""
+    """What a message told of one user that is to be remembered: notices by key id, and items told once by their word.
+
+    `given` are those among the notices that it told for the first time.
+    """
 
     notices: tuple[tuple[str, Notice], ...] = ()
+    given: tuple[tuple[str, Notice], ...] = ()
     once: tuple[str, ...] = ()
 
 

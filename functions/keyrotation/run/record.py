@@ -91,9 +91,11 @@ class Told:
         if self.message_id is None:
             return Heard()
         name = plan.user.name
-        notices = tuple((each.key_id, each.notice) for each in self.named if each.user.name == name)
+        of_user = [each for each in self.named if each.user.name == name]
+        notices = tuple((each.key_id, each.notice) for each in of_user)
+        given = tuple((each.key_id, each.notice) for each in of_user if each.new)
         once = tuple(item.once for item in plan.items if item.once is not None)
-        return Heard(notices=notices, once=once)
+        return Heard(notices=notices, given=given, once=once)
 
     def forgotten(self, outcome: Outcome | None) -> tuple[str, ...]:
         """Keys that this run deleted, and told."""
