@@ -254,9 +254,7 @@ def test_a_replacement_that_failed_is_told_in_its_own_words(
 def test_actions_are_carried_out_in_the_order_of_the_plan_and_items_make_no_call(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
-    account.add_user("carol")
-    gone = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
+    gone, key_id = account.add_carol_after()
 
     outcome = apply_and_tell(
         clients,
@@ -306,9 +304,7 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 def test_a_deletion_that_failed_leaves_no_try_at_the_replacement_that_needs_its_slot(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
-    account.add_user("carol")
-    gone = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
+    gone, key_id = account.add_carol_after()
     calls.refuse("DeleteAccessKey", "AccessDenied")
 
     apply(clients, calls, actions.Delete(key_id=gone, why="inactive", tag_keys=()), replacement(key_id))
