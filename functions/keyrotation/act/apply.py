@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 from keyrotation.act.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.act.secret_store import ForeignSecret
 from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
+from keyrotation.decide import actions
 from keyrotation.decide import tags as tag
-from keyrotation.decide.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    MarkInactive,
-    Plan,
-    Promote,
-    Replace,
-)
 from keyrotation.look.inventory import list_keys
 from keyrotation.model import INACTIVE, Occasion, User
 
@@ -31,7 +20,7 @@ if TYPE_CHECKING:
 class Done:
     """An action whose effect is there; `issued` tells of the new key of a replacement."""
 
-    action: Action
+    action: actions.Action
     issued: Issued | None = None
 
 
@@ -43,10 +32,10 @@ class Outcome:
     the marks of a deleted key are all that an attempt which dies leaves of it.
     """
 
-    plan: Plan
+    plan: actions.Plan
     done: tuple[Done, ...]
     failure: str | None
-    once_told: tuple[Hold | ForgetMarks, ...] = ()
+    once_told: tuple[actions.Hold | actions.ForgetMarks, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +51,21 @@ class Applier:
     run_id: str
     announce: Callable[[User, Done], None]
 
-    def apply(self, plan: Plan) -> Outcome:
+    def apply(self, plan: actions.Plan) -> Outcome:
         """All but what waits until it is told.
 
         Never raises: a failure stops this user's plan and is told, with what was done before it.
         """
-        waits = (Hold,) if plan.settles else (Hold, ForgetMarks)
+        waits = (actions.Hold,) if plan.settles else (actions.Hold, actions.ForgetMarks)
         done, failure = self._in_turn(
             plan.user, [action for action in plan.actions if not isinstance(action, waits)]
         )
-        once_told: list[Hold | ForgetMarks] = []
+        once_told: list[actions.Hold | actions.ForgetMarks] = []
         for action in plan.actions:
             match action:
-                case Delete(tag_keys=tag_keys) if tag_keys:
-                    once_told.append(ForgetMarks(tag_keys=tag_keys))
-                case Hold() | ForgetMarks() if isinstance(action, waits):
+                case actions.Delete(tag_keys=tag_keys) if tag_keys:
+                    once_told.append(actions.ForgetMarks(tag_keys=tag_keys))
+                case actions.Hold() | actions.ForgetMarks() if isinstance(action, waits):
                     once_told.append(action)
         return Outcome(
             plan=plan, done=done, failure=failure, once_told=tuple(once_told) if failure is None else ()
@@ -87,7 +76,7 @@ class Applier:
         done, failure = self._in_turn(outcome.plan.user, outcome.once_told)
         return replace(outcome, done=(*outcome.done, *done), failure=failure, once_told=())
 
-    def _in_turn(self, user: User, actions: Sequence[Action]) -> tuple[tuple[Done, ...], str | None]:
+    def _in_turn(self, user: User, in_turn: Sequence[actions.Action]) -> tuple[tuple[Done, ...], str | None]:
         """What was done, and what stopped it."""
         done: list[Done] = []
         failure = None
@@ -96,7 +85,7 @@ class Applier:
             done.append(each)
             self.announce(user, each)
 
-        for action in actions:
+        for action in in_turn:
             try:
                 self._carry_out(user, action, note)
             except (ReplacementFailed, ForeignSecret) as error:
@@ -110,22 +99,22 @@ class Applier:
                 break
         return tuple(done), failure
 
-    def _carry_out(self, user: User, action: Action, note: Callable[[Done], None]) -> None:
+    def _carry_out(self, user: User, action: actions.Action, note: Callable[[Done], None]) -> None:
         """`note` is called as soon as the effect is there, so that it is told even when what follows fails."""
         match action:
-            case ForgetMarks(tag_keys=tag_keys):
+            case actions.ForgetMarks(tag_keys=tag_keys):
                 self._untag(user, tag_keys)
                 note(Done(action=action))
-            case MarkInactive(key_id=key_id, on=on):
+            case actions.MarkInactive(key_id=key_id, on=on):
                 self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
                 note(Done(action=action))
-            case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+            case actions.Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
                 # The hold before the marks that it replaces: a crash in between leaves both, and rule 6 starts over.
                 self._tag(user, tag.HELD_UNTIL + key_id, str(tag.Held(until=until, reason=reason)))
                 note(Done(action=action))
                 if marks:
                     self._untag(user, marks)
-            case Deactivate(key_id=key_id, on=on):
+            case actions.Deactivate(key_id=key_id, on=on):
                 # The mark before it is off: a person who switches it on again is recognised by it, from the first
                 # moment on. One that stays though the key was not switched off leaves the key alone for a while.
                 self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
@@ -137,16 +126,16 @@ class Applier:
                         self._untag(user, (tag.INACTIVE_SINCE + key_id,))
                     raise
                 note(Done(action=action))
-            case Delete(key_id=key_id):
+            case actions.Delete(key_id=key_id):
                 # Its marks stay until it is told: without one the next run would start counting anew.
                 self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
                 note(Done(action=action))
-            case Promote(key_id=key_id):
+            case actions.Promote(key_id=key_id):
                 note(Done(action=action, issued=self.issuer.finish(user, key_id)))
-            case DeleteOrphan(key_id=key_id):
+            case actions.DeleteOrphan(key_id=key_id):
                 self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
                 note(Done(action=action))
-            case Replace(tag_keys_done=tag_keys_done):
+            case actions.Replace(tag_keys_done=tag_keys_done):
                 pending = tag.Pending(
                     since=self.occasion.now,
                     region=self.occasion.region,

@@ -11,19 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from keyrotation.act.apply import Done, Outcome
+from keyrotation.decide import actions
 from keyrotation.decide import tags as tag
-from keyrotation.decide.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    MarkInactive,
-    Plan,
-    Promote,
-    Replace,
-)
 from keyrotation.decide.plan import may_concern
 from keyrotation.model import INACTIVE, Key, Occasion, User
 from keyrotation.policy import Policy
@@ -31,7 +20,7 @@ from keyrotation.run.order import Order
 from keyrotation.run.rotation import Complete, rotate
 
 # What the rotator does to keys, beside its marks.
-ChangesKeys = Replace | Promote | DeleteOrphan | Deactivate | Delete
+ChangesKeys = actions.Replace | actions.Promote | actions.DeleteOrphan | actions.Deactivate | actions.Delete
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +34,27 @@ class Change:
     @property
     def key_id(self) -> str | None:
         """The key that it is about; None: a replacement for a user who has none."""
-        return self.action.old_key_id if isinstance(self.action, Replace) else self.action.key_id
+        return self.action.old_key_id if isinstance(self.action, actions.Replace) else self.action.key_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """`plans`: of today, by user. `waiting`: by day, the users whom the cap makes wait until the next."""
 
-    plans: Mapping[str, Plan]
+    plans: Mapping[str, actions.Plan]
     changes: tuple[Change, ...]
     waiting: Mapping[date, int]
 
     @property
     def replaced(self) -> Counter[date]:
         """Users whose key would be replaced, by day."""
-        return Counter(change.on for change in self.changes if isinstance(change.action, Replace))
+        return Counter(change.on for change in self.changes if isinstance(change.action, actions.Replace))
 
 
 def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> Forecast:
     """Of every day until each key that there is would have met its end."""
     fleet = dict(users)
-    plans: dict[str, Plan] = {}
+    plans: dict[str, actions.Plan] = {}
     changes: list[Change] = []
     waiting: dict[date, int] = {}
     days = 2 + max(policy.max_key_age_days, policy.unused_days) + policy.delete_after_days
@@ -99,14 +88,14 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
             for done in outcome.done:
                 if isinstance(done.action, ChangesKeys):
                     changes.append(Change(on=today, user_name=name, action=done.action))
-                if isinstance(done.action, Replace | Promote | DeleteOrphan):
+                if isinstance(done.action, actions.Replace | actions.Promote | actions.DeleteOrphan):
                     fleet.pop(name, None)
                 elif name in fleet:
                     fleet[name] = _after(fleet[name], done.action)
     return Forecast(plans=plans, changes=tuple(changes), waiting=waiting)
 
 
-def _as_if_done(plan: Plan) -> Outcome:
+def _as_if_done(plan: actions.Plan) -> Outcome:
     return Outcome(plan=plan, done=tuple(Done(action=action) for action in plan.actions), failure=None)
 
 
@@ -124,21 +113,21 @@ def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
     return replace(user, keys=tuple(map(later, user.keys)))
 
 
-def _after(user: User, action: Action) -> User:
+def _after(user: User, action: actions.Action) -> User:
     """As the next look would find the user."""
     match action:
-        case Deactivate(key_id=key_id, on=on):
+        case actions.Deactivate(key_id=key_id, on=on):
             keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)
             return replace(user, keys=keys, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
-        case MarkInactive(key_id=key_id, on=on):
+        case actions.MarkInactive(key_id=key_id, on=on):
             return replace(user, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
-        case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+        case actions.Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
             held = {tag.HELD_UNTIL + key_id: str(tag.Held(until=until, reason=reason))}
             return replace(user, tags={**_without(user, marks), **held})
-        case Delete(key_id=key_id, tag_keys=tag_keys):
+        case actions.Delete(key_id=key_id, tag_keys=tag_keys):
             keys = tuple(key for key in user.keys if key.id != key_id)
             return replace(user, keys=keys, tags=_without(user, tag_keys))
-        case ForgetMarks(tag_keys=tag_keys):
+        case actions.ForgetMarks(tag_keys=tag_keys):
             return replace(user, tags=_without(user, tag_keys))
         case _:
             return user

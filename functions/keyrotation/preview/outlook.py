@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import assert_never
 
-from keyrotation.decide.actions import Deactivate, Delete, DeleteOrphan, Level, Plan, Promote, Replace
+from keyrotation.decide import actions
 from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.preview.forecast import Change, forecast
@@ -91,10 +91,10 @@ def previewed(
 
 
 def _rows(
-    listed: Listed, user: User, changes: Sequence[Change], plan: Plan | None, today: date
+    listed: Listed, user: User, changes: Sequence[Change], plan: actions.Plan | None, today: date
 ) -> Iterator[Row]:
     """`changes` of this user, and what is planned for today; None: nothing."""
-    items = [item for item in plan.items if item.level is not Level.UPCOMING] if plan else []
+    items = [item for item in plan.items if item.level is not actions.Level.UPCOMING] if plan else []
     keys: list[Key | None] = [*sorted(user.keys, key=lambda key: key.seniority)]
     if not keys:
         keys = [None]
@@ -124,22 +124,26 @@ def _rows(
 
 def _what(change: Change) -> str:
     match change.action:
-        case Replace(old_key_off_on=off_on):
+        case actions.Replace(old_key_off_on=off_on):
             return f"replace, old key off {off_on}" if off_on else "replace"
-        case Deactivate():
+        case actions.Deactivate():
             return "switch off"
-        case Delete():
+        case actions.Delete():
             return "delete"
-        case Promote():
+        case actions.Promote():
             return "finish an interrupted replacement"
-        case DeleteOrphan():
+        case actions.DeleteOrphan():
             return "undo an interrupted replacement"
         case _:
             assert_never(change.action)
 
 
 def _why(change: Change) -> str:
-    return change.action.why if isinstance(change.action, Replace | Deactivate | Delete) else ""
+    return (
+        change.action.why
+        if isinstance(change.action, actions.Replace | actions.Deactivate | actions.Delete)
+        else ""
+    )
 
 
 def _printable(text: str) -> str:
