@@ -4,20 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from keyrotation.act.apply import Done, Outcome
-from keyrotation.decide.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    ForgetMarks,
-    Hold,
-    Item,
-    Level,
-    MarkInactive,
-    OffReason,
-    Plan,
-    Replace,
-    Step,
-)
+from keyrotation.decide import actions
 from keyrotation.decide.tags import HoldReason
 from keyrotation.look.observe import observe
 
@@ -28,24 +15,26 @@ from tests.component.conftest import Clients
 SINCE, HELD = f"{PREFIX}inactive-since:", f"{PREFIX}held-until:"
 
 
-def apply(clients: Clients, calls: Calls, *decisions: Action | Item) -> Outcome:
+def apply(clients: Clients, calls: Calls, *decisions: actions.Action | actions.Item) -> Outcome:
     """Carry out decisions about carol."""
     user = observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
     calls.made.clear()
-    steps = tuple(Step(rule="a_rule", decision=decision) for decision in decisions)
-    return clients.applier().apply(Plan(user=user, owner="", steps=steps))
+    steps = tuple(actions.Step(rule="a_rule", decision=decision) for decision in decisions)
+    return clients.applier().apply(actions.Plan(user=user, owner="", steps=steps))
 
 
-def apply_and_tell(clients: Clients, calls: Calls, *decisions: Action | Item) -> Outcome:
+def apply_and_tell(clients: Clients, calls: Calls, *decisions: actions.Action | actions.Item) -> Outcome:
     return clients.applier().finish(apply(clients, calls, *decisions))
 
 
-def off(key_id: str, *, on: date = TODAY) -> Deactivate:
-    return Deactivate(key_id=key_id, on=on, reason=OffReason.QUIET, why="it is quiet", in_secret=False)
+def off(key_id: str, *, on: date = TODAY) -> actions.Deactivate:
+    return actions.Deactivate(
+        key_id=key_id, on=on, reason=actions.OffReason.QUIET, why="it is quiet", in_secret=False
+    )
 
 
-def replacement(key_id: str) -> Replace:
-    return Replace(
+def replacement(key_id: str) -> actions.Replace:
+    return actions.Replace(
         why="it is due",
         old_key_id=key_id,
         old_key_off_on=TODAY + timedelta(days=14),
@@ -60,7 +49,7 @@ def requests(calls: Calls) -> list[tuple[str, dict[str, object]]]:
 def test_a_mark_is_one_tag(account: Account, calls: Calls, clients: Clients) -> None:
     account.add_user("carol", tags={"cost": "7"})
     key_id = account.add_key("carol", age=80, status="Inactive")
-    action = MarkInactive(key_id=key_id, on=TODAY)
+    action = actions.MarkInactive(key_id=key_id, on=TODAY)
 
     outcome = apply(clients, calls, action)
 
@@ -75,7 +64,7 @@ def test_a_hold_is_one_tag_with_its_day_and_reason(
     account: Account, calls: Calls, clients: Clients, reason: HoldReason
 ) -> None:
     _, key_id = account.add_carol()
-    action = Hold(key_id=key_id, until=date(2026, 12, 6), reason=reason)
+    action = actions.Hold(key_id=key_id, until=date(2026, 12, 6), reason=reason)
 
     told = apply(clients, calls, action)
     assert (calls.writes, told.done, told.once_told) == ([], (), (action,))
@@ -91,7 +80,9 @@ def test_a_hold_is_there_before_the_mark_that_it_replaces_goes(
 ) -> None:
     _, key_id = account.add_carol()
     account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-11-20"}])
-    action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
+    action = actions.Hold(
+        key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,)
+    )
 
     clients.applier().finish(apply(clients, calls, action))
 
@@ -104,7 +95,9 @@ def test_a_hold_that_cannot_be_written_is_a_failure_and_its_mark_stays(
 ) -> None:
     _, key_id = account.add_carol()
     account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-11-20"}])
-    action = Hold(key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,))
+    action = actions.Hold(
+        key_id=key_id, until=TODAY, reason=HoldReason.REACTIVATED, instead_of=(SINCE + key_id,)
+    )
     calls.refuse("TagUser", "AccessDenied")
 
     outcome = clients.applier().finish(apply(clients, calls, action))
@@ -116,7 +109,7 @@ def test_a_hold_that_cannot_be_written_is_a_failure_and_its_mark_stays(
 def test_marks_are_forgotten_in_one_call(account: Account, calls: Calls, clients: Clients) -> None:
     gone = {f"{SINCE}AKIAGONEGONEGONEGONE": "2026-11-01", f"{HELD}AKIAGONEGONEGONEGONE": "2026-11-01 in-use"}
     account.add_user("carol", tags={"cost": "7", **gone})
-    action = ForgetMarks(tag_keys=tuple(gone))
+    action = actions.ForgetMarks(tag_keys=tuple(gone))
 
     told = apply(clients, calls, action)
     assert (calls.made, told.done, told.once_told) == ([], (), (action,))
@@ -190,7 +183,7 @@ def test_a_key_is_deleted_and_its_marks_once_that_is_told(
     account.iam.tag_user(
         UserName="carol", Tags=[{"Key": name, "Value": value} for name, value in marks.items()]
     )
-    action = Delete(key_id=key_id, why="inactive for 31 days", tag_keys=tuple(marks))
+    action = actions.Delete(key_id=key_id, why="inactive for 31 days", tag_keys=tuple(marks))
 
     told = apply(clients, calls, action)
     assert requests(calls) == [("DeleteAccessKey", {"UserName": "carol", "AccessKeyId": key_id})]
@@ -209,7 +202,7 @@ def test_a_deletion_whose_marks_could_not_be_removed_is_told_as_both(
 ) -> None:
     account.add_user("carol")
     key_id = account.add_key("carol", age=120, status="Inactive")
-    action = Delete(key_id=key_id, why="inactive for 31 days", tag_keys=(SINCE + key_id,))
+    action = actions.Delete(key_id=key_id, why="inactive for 31 days", tag_keys=(SINCE + key_id,))
     calls.refuse("UntagUser", "AccessDenied")
 
     outcome = apply_and_tell(clients, calls, action)
@@ -227,7 +220,7 @@ def test_a_key_that_could_not_be_deleted_keeps_its_marks(
     account.iam.tag_user(UserName="carol", Tags=[{"Key": SINCE + key_id, "Value": "2026-10-22"}])
     calls.refuse("DeleteAccessKey", "AccessDenied")
 
-    outcome = apply(clients, calls, Delete(key_id=key_id, why="inactive", tag_keys=(SINCE + key_id,)))
+    outcome = apply(clients, calls, actions.Delete(key_id=key_id, why="inactive", tag_keys=(SINCE + key_id,)))
 
     assert calls.operations == ["DeleteAccessKey"]
     assert account.tags("carol") == {SINCE + key_id: "2026-10-22"}
@@ -261,28 +254,30 @@ def test_a_replacement_that_failed_is_told_in_its_own_words(
 def test_actions_are_carried_out_in_the_order_of_the_plan_and_items_make_no_call(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
-    account.add_user("carol")
-    gone = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
+    gone, key_id = account.add_carol_after()
 
     outcome = apply_and_tell(
         clients,
         calls,
-        Item(level=Level.ATTENTION, text="look at this"),
-        Delete(key_id=gone, why="inactive", tag_keys=(SINCE + gone,)),
+        actions.Item(level=actions.Level.ATTENTION, text="look at this"),
+        actions.Delete(key_id=gone, why="inactive", tag_keys=(SINCE + gone,)),
         replacement(key_id),
     )
 
     assert calls.writes[:2] == ["DeleteAccessKey", "CreateSecret"]
     assert calls.writes[-1] == "UntagUser"
-    assert [type(done.action) for done in outcome.done] == [Delete, Replace, ForgetMarks]
+    assert [type(done.action) for done in outcome.done] == [
+        actions.Delete,
+        actions.Replace,
+        actions.ForgetMarks,
+    ]
     assert outcome.failure is None
 
 
 def test_a_plan_of_items_alone_makes_no_call(account: Account, calls: Calls, clients: Clients) -> None:
     account.add_carol()
 
-    outcome = apply(clients, calls, Item(level=Level.UPCOMING, text="soon"))
+    outcome = apply(clients, calls, actions.Item(level=actions.Level.UPCOMING, text="soon"))
 
     assert calls.made == []
     assert (outcome.done, outcome.failure) == ((), None)
@@ -293,10 +288,12 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 ) -> None:
     account.add_user("carol")
     old, new = account.add_key("carol", age=90, used=20), account.add_key("carol", age=16, used=1)
-    mark = MarkInactive(key_id=new, on=TODAY)
+    mark = actions.MarkInactive(key_id=new, on=TODAY)
     calls.refuse("UpdateAccessKey", "AccessDenied")
 
-    outcome = apply(clients, calls, mark, off(old), Hold(key_id=new, until=TODAY, reason=HoldReason.IN_USE))
+    outcome = apply(
+        clients, calls, mark, off(old), actions.Hold(key_id=new, until=TODAY, reason=HoldReason.IN_USE)
+    )
 
     assert calls.writes == ["TagUser", "TagUser", "UpdateAccessKey", "UntagUser"]
     assert outcome.done == (Done(action=mark),)
@@ -307,12 +304,10 @@ def test_a_failure_stops_the_plan_and_what_had_been_done_is_told(
 def test_a_deletion_that_failed_leaves_no_try_at_the_replacement_that_needs_its_slot(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
-    account.add_user("carol")
-    gone = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
+    gone, key_id = account.add_carol_after()
     calls.refuse("DeleteAccessKey", "AccessDenied")
 
-    apply(clients, calls, Delete(key_id=gone, why="inactive", tag_keys=()), replacement(key_id))
+    apply(clients, calls, actions.Delete(key_id=gone, why="inactive", tag_keys=()), replacement(key_id))
 
     assert calls.operations == ["DeleteAccessKey"]
 
@@ -336,7 +331,7 @@ def test_a_user_deleted_in_between_is_a_failure_like_any_other(
     calls.made.clear()
 
     outcome = clients.applier().apply(
-        Plan(user=user, owner="", steps=(Step(rule="a_rule", decision=off(key_id)),))
+        actions.Plan(user=user, owner="", steps=(actions.Step(rule="a_rule", decision=off(key_id)),))
     )
 
     assert "deactivate failed (TagUser: NoSuchEntity" in str(outcome.failure)

@@ -1,21 +1,19 @@
 """What the run after an interrupted replacement does, more closely than tests/component/faults looks."""
 
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 import pytest
-from keyrotation.policy import Policy
-from keyrotation.run.order import Order
 from keyrotation.run.record import Run
-from keyrotation.run.rotation import rotate
 
 from tests.component.account import NOW, OCCASION, PREFIX, REGION, RUN_ID, Account
 from tests.component.calls import Call, Calls
 from tests.component.conftest import Clients
 from tests.component.faults.clock import Died
 from tests.component.replacing import HAPPY_PATH, PENDING, Replacement
+from tests.component.rotating import Rotation
 
 
 def interrupt(replacement: Replacement, calls: Calls, step: int, how: Literal["before", "after"]) -> None:
@@ -38,24 +36,8 @@ CREATED, STORED = HAPPY_PATH.index("CreateAccessKey"), HAPPY_PATH.index("PutSecr
 def run_later(clients: Clients, calls: Calls, *, cap: int = 100, names: tuple[str, ...] = ("carol",)) -> Run:
     """The run of the next day, with nothing in its way that is not put there anew."""
     calls.made.clear()
-    applier = clients.applier()
-    return rotate(
-        Order(
-            run_id="run-2026-11-23",
-            total=len(names),
-            with_keys=len(names),
-            root_has_keys=False,
-            user_names=names,
-        ),
-        eyes=clients.observer(),
-        act=applier.apply,
-        policy=Policy(max_users_per_run=cap),
-        occasion=replace(OCCASION, now=NOW + timedelta(days=1)),
-        seconds_left=lambda: 900.0,
-        lookers=1,
-        actors=1,
-        turns=nullcontext(),
-    )
+    tomorrow = replace(OCCASION, now=NOW + timedelta(days=1))
+    return Rotation(clients).run(*names, cap=cap, occasion=tomorrow, run_id="run-2026-11-23")
 
 
 def test_a_key_that_nobody_can_hold_is_deleted_before_pending_is_forgotten_and_then_replaced(

@@ -1,86 +1,27 @@
 """A run over many users: the fleet is finished whatever one user does, under the cap and within the time."""
 
-import threading
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from keyrotation.act.apply import Outcome
 from keyrotation.decide.actions import Plan
 from keyrotation.decide.plan import plan_user
-from keyrotation.look.observe import observe
-from keyrotation.model import Occasion, User
+from keyrotation.model import User
 from keyrotation.policy import Policy
 from keyrotation.run import rotation as rotation_module
-from keyrotation.run.order import Order
 from keyrotation.run.record import Run
-from keyrotation.run.rotation import Complete, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.report import Severity
 
-from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, RUN_ID, Account
+from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, Account
 from tests.component.calls import Call, Calls
 from tests.component.conftest import Clients
+from tests.component.rotating import Rotation
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import TagTypeDef
-
-
-@dataclass
-class Rotation:
-    """Runs over moto's account; `looked` and `tried` are the names in the order in which they were reached.
-
-    `left`: seconds until no user may be started, of which a look and an attempt take their part.
-    """
-
-    clients: Clients
-    left: float = 600
-    look_takes: float = 0
-    act_takes: float = 0
-    looked: list[str] = field(default_factory=list)
-    tried: list[str] = field(default_factory=list)
-
-    def run(
-        self,
-        *names: str,
-        cap: int = 100,
-        total: int | None = None,
-        mode: Mode = Mode.ENFORCE,
-        workers: int = 1,
-        occasion: Occasion = OCCASION,
-    ) -> Run:
-        applier = self.clients.applier()
-
-        def see(name: str) -> User:
-            self.looked.append(name)
-            self.left -= self.look_takes
-            return observe(name, iam=self.clients.iam, secrets=self.clients.secretsmanager, path_prefix="/")
-
-        def act(plan: Plan) -> Outcome:
-            self.tried.append(plan.user.name)
-            self.left -= self.act_takes
-            return applier.apply(plan)
-
-        return rotate(
-            Order(
-                run_id=RUN_ID,
-                total=total or len(names),
-                with_keys=len(names),
-                root_has_keys=False,
-                user_names=names,
-            ),
-            eyes=Complete(see=see),
-            act=act if mode is Mode.ENFORCE else None,
-            policy=Policy(max_users_per_run=cap),
-            occasion=occasion,
-            seconds_left=lambda: self.left,
-            lookers=workers,
-            actors=workers,
-            turns=nullcontext(),
-        )
 
 
 @pytest.fixture
@@ -243,11 +184,7 @@ def test_a_role_without_the_right_to_make_keys_gives_a_run_that_reports_it(
 def test_what_was_done_before_a_failure_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
-    account.add_user("carol")
-    old = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
-    gone = f"{PREFIX}inactive-since:{old}"
-    account.iam.tag_user(UserName="carol", Tags=[{"Key": gone, "Value": "2026-10-01"}])
+    old, key_id = account.add_carol_after(inactive_since="2026-10-01")
     calls.refuse("CreateSecret", "LimitExceeded", status=409)
 
     run = rotation.run("carol")
@@ -264,11 +201,7 @@ def test_what_nobody_foresaw_about_one_user_is_told_by_its_kind_and_the_others_a
 ) -> None:
     add_due(account, "alice", "bob", "carol")
 
-    def surprise(call: Call) -> None:
-        if call.operation == operation and call.params["UserName"] == "bob":
-            raise RuntimeError("something that may quote a parameter")
-
-    calls.meet(surprise)
+    calls.stumble(operation, RuntimeError("something that may quote a parameter"), UserName="bob")
 
     run = rotation.run("alice", "bob", "carol")
 
@@ -281,17 +214,9 @@ def test_what_nobody_foresaw_about_one_user_is_told_by_its_kind_and_the_others_a
 def test_what_was_done_before_something_that_nobody_foresaw_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
-    account.add_user("carol")
-    old = account.add_key("carol", age=200, status="Inactive")
-    key_id = account.add_key("carol", age=80, used=1)
-    gone = f"{PREFIX}inactive-since:{old}"
-    account.iam.tag_user(UserName="carol", Tags=[{"Key": gone, "Value": "2026-10-01"}])
+    _, key_id = account.add_carol_after(inactive_since="2026-10-01")
 
-    def surprise(call: Call) -> None:
-        if call.operation == "CreateSecret":
-            raise RuntimeError("a mistake of ours")
-
-    calls.meet(surprise)
+    calls.stumble("CreateSecret", RuntimeError("a mistake of ours"))
 
     run = rotation.run("carol")
 
@@ -626,28 +551,11 @@ def test_the_users_of_an_order_are_looked_at_in_parallel_and_never_more_than_the
     names = tuple(f"user-{number}" for number in range(6))
     for name in names:
         account.add_user(name)
-    lock, all_here = threading.Lock(), threading.Barrier(3, timeout=30)
-    now, most = 0, 0
-
-    def count(call: Call) -> None:
-        nonlocal now, most
-        if call.operation == "GetUser":
-            with lock:
-                now += 1
-                most = max(most, now)
-            all_here.wait()
-
-    def leave(_call: Call, _answer: dict[str, Any]) -> None:
-        nonlocal now
-        with lock:
-            now -= 1
-
-    calls.meet(count)
-    calls.change_answer("GetUser", leave)
+    crowd = calls.crowd_at("GetUser", together=3)
 
     rotation.run(*names, workers=3)
 
-    assert most == 3
+    assert crowd.most == 3
     assert sorted(rotation.looked) == list(names)
 
 

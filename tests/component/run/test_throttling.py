@@ -12,12 +12,11 @@ import keyrotation.run.turns
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.retries import bucket
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.iam.models import AccessKey, AccessKeyLastUsed, IAMBackend, iam_backends
 
 from tests.component.account import ACCOUNT, PREFIX, REGION, Account, days_ago
-from tests.component.clock import VirtualClock
+from tests.component.clock import VirtualClock, set_token_buckets
 from tests.component.deployment import Deployment
 
 XML = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
@@ -61,9 +60,7 @@ def _throttling(request: AWSPreparedRequest) -> AWSResponse:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     clock = VirtualClock()
-    monkeypatch.setattr(bucket.Clock, "current_time", lambda _self: clock.now)
-    acquire = lambda tokens: clock.acquire(tokens)  # noqa: E731, PLW0108  # what is bound already gets no bucket
-    monkeypatch.setattr(bucket.TokenBucket, "acquire", acquire)
+    set_token_buckets(monkeypatch, now=lambda: clock.now, sleep=clock.sleep)
     monkeypatch.setattr(keyrotation.run.rotation, "ThreadPoolExecutor", clock.pool)
     monkeypatch.setattr(keyrotation.run.turns, "BoundedSemaphore", clock.semaphore)
     return clock
