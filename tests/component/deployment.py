@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from keyrotation.policy import Policy
+from keyrotation.remember.table import TABLE_NAME
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.sns.models import sns_backends
 
@@ -109,6 +110,8 @@ class Deployment:
         """Complete; an override of None leaves the variable out."""
         variables: dict[str, str | None] = {
             **POLICY,
+            "MODE": "Enforce",
+            "TABLE_NAME": TABLE_NAME,
             "USER_PATH_PREFIX": "/",
             "ORDERS_QUEUE_URL": self.queue_url,
             "AWS_REGION": REGION,
@@ -118,7 +121,6 @@ class Deployment:
         }
         if function == "rotator":
             variables |= {
-                "MODE": "Enforce",
                 "SECRET_READER_ARNS": "",
                 "SECRETS_KMS_KEY_ARN": "",
                 "ORDERS_QUEUE_ARN": self.queue_arn,
