@@ -5,7 +5,7 @@ test_emulator.py shows each at work.
 """
 
 from sandbox.controls import Controls
-from sandbox.patches import authorization, iam, lambdas, scheduler, secretsmanager, server, sns, sqs
+from sandbox.patches import authorization, dynamodb, iam, lambdas, scheduler, secretsmanager, server, sns, sqs
 
 
 def install(controls: Controls) -> None:
@@ -20,6 +20,9 @@ def install(controls: Controls) -> None:
     iam.paginate(controls, action="ListAccessKeys", members="AccessKeyMetadata")
     secretsmanager.honour_tokens_on_create()
     secretsmanager.honour_tokens_on_put()
+    dynamodb.enforce_table_policies()
+    dynamodb.provision_the_whole_table()
+    dynamodb.name_partiql_actions()
     authorization.name_the_role_as_principal()
     authorization.name_the_user_as_resource()
     authorization.name_the_source_of_events()
