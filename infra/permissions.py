@@ -186,7 +186,7 @@ def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant
         Grant(
             actions=["iam:UntagUser"],
             resource=users,
-            needed_by="`replacement.Issuer`: the request for a replacement, when there is one",
+            needed_by="`replacement.Issuer.clear_request`: the request for a replacement, when there is one",
             conditions={
                 "ForAllValues:StringEquals": {"aws:TagKeys": [REMOVED_TAG]},
                 # "For all values" is also true of none.
