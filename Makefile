@@ -80,9 +80,10 @@ bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
+# The table outlives the stack, and a stack deployed anew takes it over instead of failing on its name.
 deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
 	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
-	npx --no-install cdk deploy AccessKeyRotation --previous-parameters \
+	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 
 clean: ## remove everything that was made here

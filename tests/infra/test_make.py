@@ -30,4 +30,10 @@ def test_deploy_passes_on_the_parameters_that_are_named_and_leaves_the_others_as
     parameters: str,
 ) -> None:
     named = [word for each in parameters.split() for word in ("--parameters", each)]
-    assert deploys(parameters) == ["AccessKeyRotation", "--previous-parameters", *named]
+    assert deploys(parameters) == [
+        "AccessKeyRotation",
+        "--previous-parameters",
+        # Without it, a stack that is deployed again fails on the table that the one before it left.
+        "--import-existing-resources",
+        *named,
+    ]
