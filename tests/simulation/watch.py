@@ -312,7 +312,9 @@ class Watch:
         elder, named = facts.elder, {item.key_id for item in told}
         if elder is not None and facts.past_off_date(elder) and elder.id not in named:
             self._broken(facts.today, facts.user.name, f"{elder.id} is past its off date and nobody is told")
-        if facts.wanted and not any(item.kind in (Kind.BLOCKED, Kind.BLOCKED_BY_PAIR, Kind.WITHHELD) for item in told):
+        if facts.wanted and not any(
+            item.kind in (Kind.BLOCKED, Kind.BLOCKED_BY_PAIR, Kind.WITHHELD) for item in told
+        ):
             self._broken(facts.today, facts.user.name, "a replacement is blocked and nobody is told")
 
     def _compliant(self, facts: Facts, key: Key) -> None:
