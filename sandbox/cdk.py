@@ -53,6 +53,7 @@ class CDK:
         """Bootstrap the account when it is new, and deploy what was synthesized before; the stack's outputs."""
         self._bootstrap()
         # The CLI writes into an assembly.
+        shutil.rmtree(self._assembly, ignore_errors=True)
         shutil.copytree(assembly, self._assembly)
         return self.update(parameters)
 

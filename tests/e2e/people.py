@@ -1,12 +1,14 @@
-"""Users who live in the shared deployment for the length of a test."""
+"""Users who live in the shared deployment for the length of a test, and waiting for what happens to them."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
+from sandbox.day import wait_until_idle
 from tests.e2e.conftest import Deployed
 
 DUE = (SeededKey(age=80, used=1),)
@@ -18,9 +20,13 @@ QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True
 def inhabited(stack: Deployed, *people: Person) -> Iterator[dict[str, list[Key]]]:
     """Seed these users, and remove them and their secrets afterwards: the deployment is shared."""
     iam, secrets = stack.account.client("iam"), stack.account.client("secretsmanager")
+    # Nor does a run that an earlier test began see them, or send its mail among those of this one's.
+    wait_until_idle(stack.account, stack.outputs)
     keys = seed(stack.account, people, datetime.now(UTC))
     try:
         yield keys
+        # A run that finds its user gone would wait a minute for the new key to work.
+        wait_until_idle(stack.account, stack.outputs)
     finally:
         for person in people:
             for key in iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]:
@@ -32,6 +38,14 @@ def inhabited(stack: Deployed, *people: Person) -> Iterator[dict[str, list[Key]]
                 secrets.delete_secret(SecretId=secret_of(person.name), ForceDeleteWithoutRecovery=True)
             except secrets.exceptions.ResourceNotFoundException:
                 continue
+
+
+def until(happened: Callable[[], bool], *, what: str, within_seconds: float = 60) -> None:
+    deadline = time.monotonic() + within_seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {within_seconds:.0f} seconds")
+        time.sleep(0.2)
 
 
 def secret_of(user_name: str) -> str:

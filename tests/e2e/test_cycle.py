@@ -16,7 +16,7 @@ from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day, wait_until_completed
 from tests.e2e.conftest import ADDRESS, Deployed
-from tests.e2e.people import DUE, ELDER_IN_USE, QUIET_ELDER, inhabited, secret_of, statuses
+from tests.e2e.people import DUE, ELDER_IN_USE, QUIET_ELDER, inhabited, secret_of, statuses, until
 from tests.infra.roles import ROTATOR, SCANNER, allowed
 from tests.infra.synthesized import synthesize
 
@@ -40,10 +40,7 @@ BEHIND_THE_SCENES = {
 def one_day(stack: Deployed) -> Mail:
     """Run, and read the mail of that run."""
     inbox = stack.account.inbox(ADDRESS)
-    run_id = run_day(stack.account, stack.outputs)
-    mail = inbox.next()
-    assert run_id in mail.body
-    return mail
+    return inbox.next(run_id=run_day(stack.account, stack.outputs))
 
 
 def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp_path: Path) -> None:
@@ -115,15 +112,19 @@ def test_a_schedule_moved_to_the_next_minute_fires_and_the_mail_bears_its_id(sta
     with inhabited(stack, Person(name="scheduled", story="due", keys=DUE)):
         inbox = account.inbox(ADDRESS)
         before = len(account.logs(stack.outputs["ScannerName"]))
+
+        def sent() -> set[str]:
+            """The run ids of the orders that the scanner has sent since."""
+            lines = account.logs(stack.outputs["ScannerName"])[before:]
+            return {json.loads(line)["run_id"] for line in lines if '"order sent"' in line}
+
         scheduler.update_schedule(**kept, ScheduleExpression=f"cron({soon.minute} {soon.hour} * * ? *)")
         try:
-            mail = inbox.next(within_seconds=150)
+            until(lambda: bool(sent()), what="the schedule fires", within_seconds=150)
         finally:
             scheduler.update_schedule(**kept, ScheduleExpression=found["ScheduleExpression"])
-        sent = [
-            line for line in account.logs(stack.outputs["ScannerName"])[before:] if '"order sent"' in line
-        ]
-        (run_id,) = {json.loads(line)["run_id"] for line in sent}
+        (run_id,) = sent()
+        mail = inbox.next(run_id=run_id)
         wait_until_completed(account, stack.outputs, run_id=run_id, within_seconds=30)
     assert re.fullmatch(r"[0-9a-z]{16}", run_id)
     assert f"run id {run_id}" in mail.body

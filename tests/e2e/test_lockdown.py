@@ -17,6 +17,7 @@ from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
 from sandbox.day import run_day
 from sandbox.launch import ACCOUNT_ID
+from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS, Deployed
 from tests.e2e.sessions import document, session_of
 from tests.infra.roles import ROTATOR, allowed
@@ -79,13 +80,14 @@ def scene() -> Iterator[Scene]:
         iam = account.client("iam")
         trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=READER, AssumeRolePolicyDocument=document(trust))
-        outputs = account.deploy(
+        outputs = account.install(
+            kept_assembly(),
             {
                 "Mode": "Enforce",
                 "AlertEmail": ADDRESS,
                 "UserPathPrefix": "/apps/",
                 "SecretReaderArns": READER_ARN,
-            }
+            },
         )
         stack = Deployed(account=account, outputs=outputs)
         keys = seed(account, PEOPLE, datetime.now(UTC))
@@ -98,8 +100,7 @@ def scene() -> Iterator[Scene]:
         insider = keys[INSIDER][0]
         squat(account, insider)
         inbox = account.inbox(ADDRESS)
-        run_day(account, outputs)
-        mail = inbox.next()
+        mail = inbox.next(run_id=run_day(account, outputs))
         scanner_arn = account.client("lambda").get_function_configuration(
             FunctionName=outputs["ScannerName"]
         )["Role"]

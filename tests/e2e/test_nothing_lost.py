@@ -2,8 +2,6 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,20 +11,12 @@ import pytest
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person
 from sandbox.clients import Key
-from sandbox.day import payload, wait_until_completed
+from sandbox.day import payload, wait_until_completed, wait_until_idle
 from tests.e2e.conftest import ADDRESS, Deployed
-from tests.e2e.people import DUE, inhabited, secret_of, statuses
+from tests.e2e.people import DUE, inhabited, secret_of, statuses, until
 from tests.e2e.runbook import Runbook
 
 PENDING = "access-key-rotation:pending"
-
-
-def until(happened: Callable[[], bool], *, what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within a minute")
-        time.sleep(0.2)
 
 
 def waiting(account: EmulatedAccount, url: str) -> tuple[int, int]:
@@ -38,8 +28,7 @@ def waiting(account: EmulatedAccount, url: str) -> tuple[int, int]:
 @pytest.fixture(autouse=True)
 def _idle(stack: Deployed) -> None:
     """Runs that the tests before this one started are over: the deployment is shared."""
-    url = stack.outputs["OrdersQueueUrl"]
-    until(lambda: waiting(stack.account, url) == (0, 0), what="the orders queue is empty")
+    wait_until_idle(stack.account, stack.outputs)
 
 
 def failures(stack: Deployed) -> int:
@@ -137,7 +126,7 @@ def test_a_rotator_that_dies_in_a_replacement_leaves_an_order_that_ends_it_with_
         made = [call.action for call in account.calls(principal=stack.outputs["RotatorRoleArn"])]
         assert made.count("iam:CreateAccessKey") == (0 if survives else 1)
         assert made.count("iam:DeleteAccessKey") == (0 if survives else 1)
-        mail = inbox.next()
+        mail = inbox.next(run_id=run_id)
         assert new.key_id in mail.body
         assert ("interrupted replacement was " + ("finished" if survives else "undone")) in " ".join(
             mail.body.split()

@@ -12,6 +12,7 @@ from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
 from sandbox.day import run_day
+from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS
 
 PART_1 = Path(__file__).parent / "part1"
@@ -58,7 +59,7 @@ def test_the_stack_of_part_1_is_updated_in_place_and_works(account: EmulatedAcco
     before = account.install(PART_1, {"Mode": "Enforce", "AlertEmail": ADDRESS, "MaxUsersPerRun": "7"})
     was, once = parameters(account), events(account)
 
-    after = account.deploy({})
+    after = account.install(kept_assembly(), {})
 
     assert events(account) != once, "a change is one that CloudFormation tells"
     assert {name: after[name] for name in before} == before, "nothing that people refer to was made anew"
@@ -76,7 +77,7 @@ def test_deleting_the_stack_keeps_keys_and_secrets_and_a_new_one_goes_on_with_th
     account: EmulatedAccount,
 ) -> None:
     parameters = {"Mode": "Enforce", "AlertEmail": ADDRESS}
-    outputs = account.deploy(parameters)
+    outputs = account.install(kept_assembly(), parameters)
     assert "Deleting this stack keeps every access key" in outputs["Kept"]
 
     once = events(account)
@@ -102,7 +103,7 @@ def test_deleting_the_stack_keeps_keys_and_secrets_and_a_new_one_goes_on_with_th
     assert account.client("sts", key=new).get_caller_identity()["Arn"].endswith("/ben")
     assert account.log_lines(group) == logs
 
-    outputs = account.deploy(parameters)
+    outputs = account.install(kept_assembly(), parameters)
     # As if ben had to have another one: his old key has to make room first.
     iam = account.client("iam")
     iam.delete_access_key(UserName="ben", AccessKeyId=keys["ben"][0].key_id)

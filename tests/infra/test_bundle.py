@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import FUNCTIONS, asset_hash, bundle
-from tests.infra.conftest import Assembly
+from tests.assembled import kept_assembly
 from tests.infra.synthesized import Template, properties, synthesize
 
 TWO_MEGABYTES = 2_000_000
 
 
 @pytest.fixture(scope="session")
-def asset(assembly: Assembly) -> Path:
+def asset() -> Path:
     """The folder that the CLI would upload, as pip and we filled it."""
-    assets = json.loads((assembly.directory / "AccessKeyRotation.assets.json").read_text())["files"]
+    assembly = kept_assembly()
+    assets = json.loads((assembly / "AccessKeyRotation.assets.json").read_text())["files"]
     [folder] = [each["source"]["path"] for each in assets.values() if each["source"]["packaging"] == "zip"]
-    return Path(assembly.directory, folder)
+    return Path(assembly, folder)
 
 
 def files(folder: Path) -> set[str]:
