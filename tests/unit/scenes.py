@@ -14,7 +14,7 @@ from keyrotation.act.replacement import Issued
 from keyrotation.decide.actions import Action, Deactivate, GiveNotice, Plan, Promote, Replace
 from keyrotation.decide.plan import plan_user
 from keyrotation.memory import KeyMemory, Notice, OffReason, Pending, Vanished, Why
-from keyrotation.model import Key, Use, User
+from keyrotation.model import CURRENT_STAGE, Key, Occasion, Secret, Use, User, version_id
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 from keyrotation.run.record import Run
@@ -23,7 +23,7 @@ from keyrotation.tell.digest import digest_of
 
 from tests.unit import people
 from tests.unit.effects import done as effect_of
-from tests.unit.people import NEW, OCCASION, OLD, SECRET, THIRD, TODAY, days_ago, key, known, notice, off
+from tests.unit.people import NEW, OCCASION, OLD, SECRET, THIRD, TODAY, key, known, notice, off
 from tests.unit.run.test_settings import ENVIRONMENT
 
 PREFIX = "access-key-rotation:"
@@ -42,7 +42,7 @@ def user(
 ) -> User:
     """As `people.user`, each with an id and a secret of their own."""
     made = people.user(*keys, stored=stored, memory=memory, tags=tags, name=name)
-    arn = SECRET.replace("/carol/", f"/{name}/")
+    arn = secret_of(name)
     of_keys = {
         key_id: replace(each, secret_arn=arn) if each.secret_arn is not None else each
         for key_id, each in made.memory.keys.items()
@@ -52,6 +52,10 @@ def user(
         made.memory, user_id=user_id, keys=of_keys, secret_arn=arn if made.memory.secret_arn else None
     )
     return replace(made, id=user_id, memory=remembered)
+
+
+def secret_of(name: str) -> str:
+    return SECRET.replace("/carol/", f"/{name.replace(',', '/comma/')}/")
 
 
 def pair(
@@ -68,7 +72,7 @@ def pair(
     return user(name, *keys, stored=NEW, memory={OLD: known(notice=due)}, tags=tags)
 
 
-def occasion_of(*, listeners: int | None = 1, enforce: bool = True) -> people.Occasion:
+def occasion_of(*, listeners: int | None = 1, enforce: bool = True) -> Occasion:
     return replace(OCCASION, listeners=listeners, enforce=enforce)
 
 
@@ -77,12 +81,16 @@ def acted(plan: Plan, failure: str | None = None) -> Outcome:
     seen, done = plan.user, []
     for action in plan.actions:
         if failure is None:
+            if isinstance(action, Replace) and seen.memory.secret_arn is None:
+                seen = replace(seen, memory=replace(seen.memory, secret_arn=secret_of(seen.name)))
             seen = effect_of(seen, action, OCCASION.now)
             if not isinstance(action, GiveNotice):
                 arn = seen.memory.secret_arn or SECRET
                 issued = Issued(key_id=NEW, secret_arn=arn) if isinstance(action, Replace | Promote) else None
                 done.append(Done(action=action, issued=issued))
-    carried_out = [each.action for each in done] + [each for each in plan.actions if isinstance(each, GiveNotice)]
+    carried_out = [each.action for each in done] + [
+        each for each in plan.actions if isinstance(each, GiveNotice)
+    ]
     return Outcome(
         plan=plan,
         done=tuple(done),
@@ -226,12 +234,20 @@ def _lost(name: str) -> User:
 def _to_restore(name: str) -> User:
     """The new key is ours, and its secret goes in a few days."""
     made = pair(name, issued=12, used=0, due=notice(Why.OVERLAP, 2))
-    return replace(made, secret=replace(made.the_secret, deleted=True))  # type: ignore[type-var]
+    stages = {version_id(NEW): frozenset({CURRENT_STAGE})}
+    return replace(made, secret=Secret(stages=stages, deleted=True))
+
+
+def _not_stored(name: str) -> User:
+    """The new key is ours, and somebody put another value into its secret."""
+    made = pair(name, issued=12, used=0, due=notice(Why.OVERLAP, 2))
+    stages = {version_id(THIRD): frozenset({CURRENT_STAGE}), version_id(NEW): frozenset({"AWSPREVIOUS"})}
+    return replace(made, secret=Secret(stages=stages, deleted=False))
 
 
 def _renamed() -> User:
     made = pair("renamed", issued=12, used=4, due=notice(Why.OVERLAP, 2))
-    arn = SECRET.replace("/carol/", "/name-of-before/")
+    arn = secret_of("name-of-before")
     keys = {NEW: replace(made.memory.key(NEW), secret_arn=arn), OLD: made.memory.key(OLD)}
     before = "arn:aws:iam::123456789012:user/name-of-before"
     return replace(made, memory=replace(made.memory, secret_arn=arn, policy_arn=before, keys=keys))
@@ -248,7 +264,7 @@ def _interrupted() -> User:
     pending = Pending(
         since=OCCASION.now - timedelta(hours=24), region="eu-west-1", run_id="run-0", key_ids=(OLD,)
     )
-    arn = SECRET.replace("/carol/", "/nina/")
+    arn = secret_of("nina")
     return replace(made, memory=replace(made.memory, secret_arn=arn, policy_arn=made.arn, pending=pending))
 
 
@@ -273,22 +289,20 @@ _TWO_APPLICATIONS = user(
     key(100, used=1, id=NEW),
     tags={OLD: "billing export", NEW: "reporting", f"{PREFIX}owner": "team-data"},
 )
-_HELD_LONG = replace(
-    user(
-        "dora",
-        key(94, used=0, id="AKIAHELDHELDHELDHELD"),
-        key(20, used=3, id="AKIASUCCSUCCSUCCSUCC"),
-        stored="AKIASUCCSUCCSUCCSUCC",
-        memory={"AKIAHELDHELDHELDHELD": known(notice=notice(Why.IN_USE, 8))},
-        tags={f"{PREFIX}owner": "team-web"},
-    )
+_HELD_LONG = user(
+    "dora",
+    key(94, used=0, id="AKIAHELDHELDHELDHELD"),
+    key(20, used=3, id="AKIASUCCSUCCSUCCSUCC"),
+    stored="AKIASUCCSUCCSUCCSUCC",
+    memory={"AKIAHELDHELDHELDHELD": known(notice=notice(Why.IN_USE, 8))},
+    tags={f"{PREFIX}owner": "team-web"},
 )
 _LAST_DAYS = pair("lars", issued=12, used=1, due=notice(Why.OVERLAP, 2), tags={f"{PREFIX}owner": "team-ml"})
 _MALFORMED = user("hugo", key(80, used=0), tags={f"{PREFIX}exempt": "forever"})
 _BY_HAND_QUIET = user("hanna", key(84, used=40), key(50, used=0, id=NEW))
 _BY_HAND_IN_USE = user("hans", key(84, used=1), key(50, used=0, id=NEW))
-_UNUSED = user("ulla", key(200, used=83))
-_UNUSED_GOES = user("udo", key(200, used=90), memory={OLD: known(notice=notice(Why.UNUSED, 0))})
+_UNUSED = user("ulla", key(200, used=95))
+_UNUSED_GOES = user("udo", key(200, used=97), memory={OLD: known(notice=notice(Why.UNUSED, 0))})
 _NEVER_USED = user("nils", key(81))
 _GIVEN_ANEW = pair("greta", issued=30, used=20, due=notice(Why.OVERLAP, -16, told=17))
 _USED_BEFORE = pair("petra", issued=14, used=20, new_used=None, due=notice(Why.OVERLAP, 0))
@@ -315,7 +329,15 @@ _FIRST_SEEN_OFF = user("fred", off(150, used=60, id=THIRD), key(40, used=0, id=N
 SCENES: dict[str, Scene] = {
     "first-audit": Scene(
         run=run_of(
-            DUE, EXEMPT, SOON, _UNUSED, _FIRST_SEEN_OFF, _BY_HAND_QUIET, *_neglected(10), enforce=False, alias="prod"
+            DUE,
+            EXEMPT,
+            SOON,
+            _UNUSED,
+            _FIRST_SEEN_OFF,
+            _BY_HAND_QUIET,
+            *_neglected(10),
+            enforce=False,
+            alias="prod",
         ),
         settings=AUDIT,
     ),
@@ -341,7 +363,9 @@ SCENES: dict[str, Scene] = {
         run=run_of(HELD, _HELD_LONG, SOON, alias="prod", uses={"AKIAHELDHELDHELDHELD": (_BUILD_HOST,)})
     ),
     "last-days-in-use": Scene(run=run_of(_LAST_DAYS, REMINDED, alias="prod")),
-    "only-reminders": Scene(run=run_of(REMINDED, pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 2, told=8)))),
+    "only-reminders": Scene(
+        run=run_of(REMINDED, pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 2, told=8)))
+    ),
     "forced-off": Scene(run=run_of(FORCED, QUIET, alias="prod")),
     "switched-off-and-deleted": Scene(run=run_of(QUIET, LONG_OFF, _UNUSED_GOES, alias="prod")),
     "rolled-back": Scene(run=_rolled_back()),
@@ -355,6 +379,7 @@ SCENES: dict[str, Scene] = {
     "exposed-key": Scene(run=run_of(_EXPOSED, DUE, alias="prod")),
     "vanished-key": Scene(run=run_of(_vanished(), alias="prod")),
     "secret-lost": Scene(run=run_of(_lost("lisa"), _to_restore("tom"), alias="prod")),
+    "successor-not-stored": Scene(run=run_of(_not_stored("nora"), alias="prod")),
     "old-tags": Scene(run=run_of(_OLD_TAGS, DUE, alias="prod")),
     "switched-back-on": Scene(run=run_of(BACK_ON, alias="prod")),
     "interrupted": Scene(run=run_of(_interrupted(), alias="prod")),
