@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from keyrotation.act.apply import Heard, Outcome
 from keyrotation.decide.actions import Deactivate, Delete, Plan
@@ -30,8 +31,8 @@ class Run:
     deferred: tuple[str, ...]
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
 
-    @property
-    def outcome_of(self) -> dict[str, Outcome]:
+    @cached_property
+    def outcome_of(self) -> Mapping[str, Outcome]:
         """By user; of one whose interrupted replacement was settled first, the last."""
         return {outcome.plan.user.name: outcome for outcome in self.outcomes}
 
