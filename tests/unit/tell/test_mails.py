@@ -116,7 +116,8 @@ def named_in_mail(digest: Digest) -> list[tuple[str, ...]]:
     """As a reader finds them: below the day, what happens and the reason, each key with its user."""
     section = digest.body.partition("\nNOTICES\n")[2].partition("\n\n")[0]
     text = re.sub(r"\n {8}", " ", section)
-    found, heading, in_heading = [], "", False
+    found: list[tuple[str, ...]] = []
+    heading, in_heading = "", False
     for line in text.splitlines():
         if line.startswith(" " * 6):
             in_heading = False
