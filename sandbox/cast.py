@@ -144,7 +144,7 @@ def _seed_key(account: EmulatedAccount, person: Person, seeded: SeededKey, now: 
 
 
 def _store(account: EmulatedAccount, user_name: str, key: Key) -> None:
-    """As a replacement of some days ago left it: the version's id names the key (docs/design.md section 5)."""
+    """As a replacement of some days ago left it: the version's id names the key (docs/design.md section 6)."""
     secrets = account.client("secretsmanager")
     name = f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
     secrets.create_secret(Name=name)

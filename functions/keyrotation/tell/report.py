@@ -1,6 +1,6 @@
 """What a run has to say: one structure, from which the mail and the JSON are rendered.
 
-It also decides whether anybody is to hear of the run at all (docs/design.md section 7).
+It also decides whether anybody is to hear of the run at all (docs/design.md section 8).
 """
 
 import json
