@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sandbox.account import EmulatedAccount
-from sandbox.cast import Person, SeededKey, seed
+from sandbox.cast import Person, SeededKey, overlap, seed, table_of
 from sandbox.clients import Key
 from sandbox.day import wait_until_idle
 from tests.e2e.conftest import Deployed
 
 DUE = (SeededKey(age=80, used=1),)
-ELDER_IN_USE = (SeededKey(age=95, used=0), SeededKey(age=15, used=0, stored=True))
-QUIET_ELDER = (SeededKey(age=95, used=20), SeededKey(age=15, used=0, stored=True))
+ELDER_IN_USE = (SeededKey(age=95, used=0, notice=overlap(-1)), SeededKey(age=15, used=0, stored=True))
+QUIET_ELDER = (SeededKey(age=95, used=20, notice=overlap(-1)), SeededKey(age=15, used=0, stored=True))
 
 
 @contextmanager
@@ -28,12 +28,15 @@ def inhabited(stack: Deployed, *people: Person) -> Iterator[dict[str, list[Key]]
         # A run that finds its user gone would wait a minute for the new key to work.
         wait_until_idle(stack.account, stack.outputs)
     finally:
+        table = table_of(stack.account)
         for person in people:
+            user_id = iam.get_user(UserName=person.name)["User"]["UserId"]
             for key in iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]:
                 iam.delete_access_key(UserName=person.name, AccessKeyId=key["AccessKeyId"])
             for name in iam.list_user_policies(UserName=person.name)["PolicyNames"]:
                 iam.delete_user_policy(UserName=person.name, PolicyName=name)
             iam.delete_user(UserName=person.name)
+            table.forget(table.read(user_id))
             try:
                 secrets.delete_secret(SecretId=secret_of(person.name), ForceDeleteWithoutRecovery=True)
             except secrets.exceptions.ResourceNotFoundException:
