@@ -3,7 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+
+from keyrotation.memory import Memory
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, overlap, seed, table_of
@@ -12,6 +16,9 @@ from sandbox.day import wait_until_idle
 from tests.e2e.conftest import Deployed
 
 DUE = (SeededKey(age=80, used=1),)
+FRESH = (SeededKey(age=5, used=0),)
+# By which the rotator knows a secret of its own.
+OUR_DESCRIPTION = "Access key of an IAM user, written by access-key-rotation"
 ELDER_IN_USE = (SeededKey(age=95, used=0, notice=overlap(-1)), SeededKey(age=15, used=0, stored=True))
 QUIET_ELDER = (SeededKey(age=95, used=20, notice=overlap(-1)), SeededKey(age=15, used=0, stored=True))
 
@@ -49,6 +56,18 @@ def until(happened: Callable[[], bool], *, what: str, within_seconds: float = 60
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {within_seconds:.0f} seconds")
         time.sleep(0.2)
+
+
+def memory_of(account: EmulatedAccount, user_name: str) -> Memory:
+    """What is remembered of a user now."""
+    user_id = account.client("iam").get_user(UserName=user_name)["User"]["UserId"]
+    return table_of(account).read(user_id)
+
+
+def remember(account: EmulatedAccount, user_name: str, **facts: Any) -> None:
+    """Change what is remembered, as root."""
+    memory = replace(memory_of(account, user_name), name=user_name, **facts)
+    table_of(account).save(memory, run_id="by hand")
 
 
 def secret_of(user_name: str) -> str:
