@@ -27,7 +27,7 @@ from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
-from keyrotation.remember.table import Readings, Table
+from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
@@ -180,7 +180,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     finished = remember(told, write=write, workers=LOOKERS)
     if told.message_id is not None:
         for memory in run.left_behind:
-            table.save(told_of(memory, occasion.today), run_id=order.run_id)
+            tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
     logger.info("run completed", extra={"run_id": order.run_id})
@@ -195,8 +195,16 @@ def look_after_those_who_are_gone(order: Order, readings: Readings, today: date)
     """Forget those of whom nothing is left; who left a secret is told of once a month."""
     found = left_behind(order.gone_user_ids, readings, sources)
     for memory in found.nothing:
-        table.forget(memory)
+        tidy(partial(table.forget, memory))
     return tuple(memory for memory in found.secrets if is_to_be_told(memory, today))
+
+
+def tidy(write: Callable[[], object]) -> None:
+    """What is written of users who are gone can wait for another day: no run fails over it."""
+    try:
+        write()
+    except (*CALL_ERRORS, MemoryRefused) as error:
+        logger.warning("not tidied", extra={"cause": cause_of(error)})
 
 
 def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from keyrotation.memory import Pending, Why
+from keyrotation.memory import Memory, Pending, Why
 
 from sandbox.account import FunctionFailed
-from sandbox.cast import Person, SeededKey, SeededNotice
+from sandbox.cast import Person, SeededKey, SeededNotice, table_of
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day, wait_until_completed
@@ -79,6 +79,8 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
         secrets.create_secret(Name=secret_of("p-restored"), SecretString="{}", Description=OUR_DESCRIPTION)
         secrets.delete_secret(SecretId=secret_of("p-restored"))
         remember(account, "p-moved", policy_arn=f"arn:aws:iam::{account.account_id}:user/before/p-moved")
+        gone = Memory(user_id="AIDAGONEGONEGONEGONE1", name="p-gone")
+        table_of(account).save(gone, run_id="long ago")
         account.forget()
         mail = one_day(stack)
 
