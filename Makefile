@@ -19,7 +19,7 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate bench synth permissions parameters preview bootstrap deploy clean
+.PHONY: help setup demo test faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -74,6 +74,10 @@ parameters: $(READY) ## the parameters as the console shows them, into docs/para
 
 preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
 	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)
+
+wheel: $(READY) ## what a consumer's machine installs with pipx, access-key-follow, into build/wheel
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir build/wheel .
 
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
