@@ -43,7 +43,9 @@ class Aws:
 
     def current(self, key: AccessKey, secret: str) -> Offer:
         """The secret's value, asked with `key`."""
-        answer = self._ask(key, "secretsmanager", "GetSecretValue", SecretId=secret)
+        answer = self._ask(
+            key, "secretsmanager", "GetSecretValue", SecretId=secret, VersionStage="AWSCURRENT"
+        )
         try:
             value = json.loads(answer["SecretString"])
             return Offer(user_name=value["UserName"], key=AccessKey.of(value))

@@ -58,7 +58,7 @@ def look(state: State, now: float, *, aws: Asks, hand_over: HandOver | None, kee
     looking = _Looking(begun, now, aws=aws, hand_over=hand_over, keep=keep)
     try:
         told, fine = looking.told(), True
-    except (Failed, _Stopped) as stopped:
+    except _Stopped as stopped:
         told, fine = str(stopped), False
     wait = state.every if fine else min(AGAIN, state.every)
     return Look(replace(looking.state, looked=now, next_look=now + wait, told=told), fine)
@@ -85,7 +85,7 @@ class _Looking:
         self._keep_on_disk = keep
 
     def told(self) -> str:
-        """How it ended. Raises Failed and _Stopped."""
+        """How it ended. Raises _Stopped."""
         offered = self.state.offered
         if self._take and offered is not None and offered.id == self.state.handed:
             # The command took it, and then something failed: the consumer signs with it already.
@@ -116,6 +116,8 @@ class _Looking:
                         f"no key was issued yet, or this user may not read it ({refused.code})"
                     ) from None
                 raise _Stopped(f"the secret could not be read ({refused.code})") from None
+            except Failed as failed:
+                raise _Stopped(f"the secret could not be read ({failed})") from None
             return self._judged(offer, holder)
         if self._take and self.state.offered:
             return self.state.offered
@@ -153,6 +155,10 @@ class _Looking:
             self.state = replace(self.state, offered=None)  # the next look asks again what is current
             raise _Stopped(
                 f"the new key {new.id} is refused ({refused.code}): {self.state.key.id} stays"
+            ) from None
+        except Failed as failed:
+            raise _Stopped(
+                f"the new key {new.id} could not be proved ({failed}): {self.state.key.id} stays"
             ) from None
         if arn != self.state.arn:
             self.state = replace(self.state, offered=None)

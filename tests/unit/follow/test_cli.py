@@ -276,7 +276,7 @@ def test_refresh_that_could_not_look_fails_and_still_prints_the_key_that_is_ther
     adopted.world.failing["secret"] = Failed("EndpointConnectionError")
     assert adopted.run("refresh", "--print", "json") == 1
     assert json.loads(adopted.out)["AccessKeyId"] == OLD.id
-    assert adopted.err == "access-key-follow: EndpointConnectionError\n"
+    assert adopted.err == "access-key-follow: the secret could not be read (EndpointConnectionError)\n"
 
 
 @pytest.mark.parametrize(

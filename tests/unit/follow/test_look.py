@@ -257,7 +257,10 @@ def test_after_a_crash_right_after_the_command_it_is_not_run_again_and_the_old_k
     cut_off = handed(consumer, state(handed=OLD.id)).state
     assert (cut_off.key, cut_off.offered, cut_off.handed) == (OLD, NEW, NEW.id)
     assert cut_off == replace(
-        consumer.kept[-1], looked=NOW, next_look=NOW + AGAIN, told="EndpointConnectionError"
+        consumer.kept[-1],
+        looked=NOW,
+        next_look=NOW + AGAIN,
+        told=f"the new key {NEW.id} could not be proved (EndpointConnectionError): {OLD.id} stays",
     )
     later = Consumer(World())
     found = handed(later, cut_off, now=NOW + AGAIN)
