@@ -136,7 +136,7 @@ def test_a_look_that_does_not_end_is_not_waited_for(program: Program) -> None:
 
     class Hanging(World):
         def _ask(self, *_: object) -> None:
-            over.wait()
+            over.wait(20)
 
     program.world = Hanging()
     assert program.asks(in_time=0.05)["AccessKeyId"] == OLD.id
