@@ -148,6 +148,15 @@ class Machine:
             lambda: all(log.calls > calls + 1 for log, calls in zip(self.logs(), before, strict=True))
         )
 
+    def wait_for_looks(self, times: int) -> None:
+        looks: set[float | None] = set()
+
+        def enough() -> bool:
+            looks.add(self.store.read().looked)
+            return len(looks) > times
+
+        self.wait_until(enough)
+
     def changed_from(self, before: State) -> State:
         self.wait_until(lambda: self.store.read().key != before.key)
         return self.store.read()
@@ -210,10 +219,7 @@ def test_programs_that_never_heard_of_it_go_through_two_rotations_without_a_fail
 
         # After the change nothing is signed with the old key: neither by a program nor by the look.
         for name, machine in machines.items():
-            looked = machine.store.read().looked or 0
-            machine.wait_until(
-                lambda machine=machine, looked=looked: (machine.store.read().looked or 0) > looked + 4
-            )
+            machine.wait_for_looks(3)
             assert world.last_used(first[name].key.id) == left[name]
 
         rotation.let_pass(Rotation.TO_THE_OFF_DAY)
