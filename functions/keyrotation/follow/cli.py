@@ -19,7 +19,7 @@ from keyrotation.follow.refresh import Follower
 from keyrotation.follow.serve import IN_TIME, serve
 from keyrotation.follow.smtp import smtp_password
 from keyrotation.follow.store import AccessKey, Store
-from keyrotation.follow.told import described
+from keyrotation.follow.told import Told, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,10 +80,16 @@ def _refresh(options: argparse.Namespace, around: Surroundings) -> tuple[int, st
     def take(key: AccessKey) -> str | None:
         return hand_over(command, key, around.environment)
 
-    look = around.follower(store).look(None if command is None else take)
-    around.say(look.state.told)
-    printed = FORMATS[options.print](look.state.key) if options.print else ""
-    return DONE if look.fine else FAILED, printed
+    key, code = before.key, FAILED
+    try:
+        look = around.follower(store).look(None if command is None else take)
+    except (OSError, Told) as error:
+        around.say(described(error))
+    else:
+        around.say(look.state.told)
+        key, code = look.state.key, DONE if look.fine else FAILED
+    # Also after a failure: the key that is there may well work, and the exit code says the rest.
+    return code, FORMATS[options.print](key) if options.print else ""
 
 
 def _adopt(options: argparse.Namespace, around: Surroundings) -> tuple[int, str]:

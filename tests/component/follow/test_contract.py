@@ -4,6 +4,8 @@ And what the rotation stores, as access-key-follow reads it.
 """
 
 import json
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,20 +49,27 @@ class Program:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
 
+    def answers(self, lifetime: float | None, now: datetime) -> None:
+        """From here on; None: without an Expiration."""
+        served = json.loads(answer(state(lifetime=lifetime or 1), now.timestamp()))
+        if lifetime is None:
+            del served["Expiration"]
+        (self.folder / "answer").write_text(json.dumps(served))
+
     def times_asked(self, *, lifetime: float | None, uses: int, every: timedelta) -> int:
         """How often the process ran, for so many uses of the key at such a distance."""
         session = Session(profile="app")
         for _ in range(uses):
-            served = json.loads(answer(state(lifetime=lifetime or 1), self.now.timestamp()))
-            if lifetime is None:
-                del served["Expiration"]
-            (self.folder / "answer").write_text(json.dumps(served))
+            self.answers(lifetime, self.now)
             credentials = session.get_credentials()
             assert credentials is not None
             if isinstance(credentials, RefreshableCredentials):
                 credentials._time_fetcher = lambda: self.now  # type: ignore[attr-defined]  # it is private
             credentials.get_frozen_credentials()
             self.now += every
+        return self.asked()
+
+    def asked(self) -> int:
         return len((self.folder / "asked").read_text())
 
 
@@ -85,6 +94,19 @@ def test_boto3_asks_again_fifteen_minutes_before_the_end_and_never_without_one(
     program: Program, lifetime: float | None, uses: int, minutes: float, asked: int
 ) -> None:
     assert program.times_asked(lifetime=lifetime, uses=uses, every=timedelta(minutes=minutes)) == asked
+
+
+@pytest.mark.parametrize("lifetime", [None, State.lifetime], ids=["without Expiration", "an hour ahead"])
+def test_the_javascript_sdk_asks_once_as_long_as_the_end_is_far(
+    program: Program, lifetime: float | None
+) -> None:
+    program.answers(lifetime, datetime.now(UTC))
+    subprocess.run(
+        ["node", Path(__file__).with_name("count.mjs"), "12"],
+        env={**os.environ, "AWS_PROFILE": "app", "NODE_NO_WARNINGS": "1"},
+        check=True,
+    )
+    assert program.asked() == 1
 
 
 def test_a_program_has_a_new_key_long_before_the_shortest_overlap_is_over() -> None:

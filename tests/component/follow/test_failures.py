@@ -54,8 +54,8 @@ def test_on_a_full_disk_the_old_key_is_served_no_key_is_used_and_with_room_again
         with pytest.raises(OSError, match="No space"):
             filling.write_bytes(bytes(100_000))
         assert full.served() == OLD.id
-        code, out, err = full.run("refresh")
-        assert (code, out) == (1, "")
+        code, out, err = full.run("refresh", "--print", "env")
+        assert (code, out.splitlines()[0]) == (1, f"AWS_ACCESS_KEY_ID={OLD.id}")
         assert "No space left on device" in err
         assert aws.asked == []
         filling.unlink()
