@@ -54,6 +54,7 @@ faults: $(READY) ## every AWS call broken in every way, and all pairs of faults 
 mutate: $(READY) ## break the policy, and take out each safeguard; every break must be noticed
 	.venv/bin/python -m tests.mutants
 	.venv/bin/python -m tests.safeguards
+	.venv/bin/python -m tests.unit.follow.rules
 
 simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.02
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
