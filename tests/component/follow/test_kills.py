@@ -12,13 +12,13 @@ from tests.component.follow.machine import Machine, state
 TIMES = 40
 
 
-def moments(longest: float, seed: int) -> Iterator[float]:
-    """How long after its start a process is killed: at once, at random, and when it is over."""
+def moments(longest: float, seed: int) -> Iterator[float | None]:
+    """How long after its start a process is killed: at once, at random, and (None) when it is over."""
     chance = random.Random(seed)
     yield 0
     for _ in range(TIMES - 2):
         yield chance.uniform(0, longest * 1.1)
-    yield longest * 4
+    yield None
 
 
 def killed(machine: Machine, seed: int, *words: str) -> Iterator[int]:
@@ -29,8 +29,11 @@ def killed(machine: Machine, seed: int, *words: str) -> Iterator[int]:
     for number, moment in enumerate(moments(longest, seed)):
         machine.has(handed="" if len(words) > 1 else None)
         with machine.start(*words) as process:
-            time.sleep(moment)
-            process.kill()
+            if moment is None:
+                process.wait()
+            else:
+                time.sleep(moment)
+                process.kill()
         yield number
 
 
