@@ -15,25 +15,26 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
-from keyrotation.actions import Plan
-from keyrotation.apply import Applier, Done, Outcome
+from keyrotation.act.apply import Applier, Done, Outcome
+from keyrotation.act.events import Events
+from keyrotation.act.replacement import Issuer
+from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
-from keyrotation.digest import digest_of
-from keyrotation.events import Events
-from keyrotation.measures import measures
+from keyrotation.decide.actions import Plan
+from keyrotation.look.observe import Observer, listed_profiles, observe
+from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.model import Occasion, Use, User
-from keyrotation.observe import Observer, listed_profiles, observe
-from keyrotation.order import Order, is_redelivered, order_of_queue, prove_in_flight
-from keyrotation.publish import confirmed_listeners, publish
-from keyrotation.replacement import Issuer
-from keyrotation.rotation import Complete, Eyes, Run, Told, finish, rotate
-from keyrotation.secret_store import NewKey, SecretStore
-from keyrotation.settings import Mode, RotatorSettings
-from keyrotation.turns import Turns
-from keyrotation.usage import keys_in_question, who_uses
+from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
+from keyrotation.run.record import Run, Told
+from keyrotation.run.rotation import Complete, Eyes, finish, rotate
+from keyrotation.run.settings import Mode, RotatorSettings
+from keyrotation.run.turns import Turns
+from keyrotation.tell.digest import digest_of
+from keyrotation.tell.measures import measures
+from keyrotation.tell.publish import confirmed_listeners, publish
 
 if TYPE_CHECKING:
-    from keyrotation.inventory import Profile
+    from keyrotation.look.inventory import Profile
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_sts import STSClient
 
@@ -78,8 +79,9 @@ iam_listing = session.client("iam", config=LISTING)
 sns = session.client("sns", config=CONFIG)
 sqs = session.client("sqs", config=CONFIG)
 bus = session.client("events", config=BEST_EFFORT)
+secretsmanager = session.client("secretsmanager", config=CONFIG)
 secrets = SecretStore(
-    client=session.client("secretsmanager", config=CONFIG),
+    client=secretsmanager,
     rotator_role_arn=settings.rotator_role_arn,
     reader_arns=settings.secret_reader_arns,
     kms_key_arn=settings.secrets_kms_key_arn,
@@ -169,7 +171,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(see=partial(observe, iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix))
+        return Complete(
+            see=partial(observe, iam=iam, secrets=secretsmanager, path_prefix=settings.user_path_prefix)
+        )
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.
@@ -180,7 +184,7 @@ def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
     except CALL_ERRORS as error:
         # Each is then read for itself.
         logger.warning("users could not be listed", extra={"run_id": order.run_id, "cause": cause_of(error)})
-    return Observer(iam=iam, secrets=secrets, path_prefix=settings.user_path_prefix, listed=listed)
+    return Observer(iam=iam, secrets=secretsmanager, path_prefix=settings.user_path_prefix, listed=listed)
 
 
 @cache
@@ -198,7 +202,7 @@ def uses_of(run: Run, *, time_left: Callable[[], bool]) -> dict[str, tuple[Use, 
 
     started = time.monotonic()
     return who_uses(
-        keys_in_question(run),
+        keys_in_question(run.plans, run.today),
         trail_in=trail_in,
         sleep=time.sleep,
         time_left=lambda: time_left() and time.monotonic() - started < LOOKING_UP_SECONDS,

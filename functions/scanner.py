@@ -11,10 +11,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from keyrotation.causes import CALL_ERRORS, cause_of
-from keyrotation.inventory import account_alias, root_has_keys, scan
-from keyrotation.order import Order, run_id_of_schedule
-from keyrotation.plan import may_concern
-from keyrotation.settings import ScannerSettings
+from keyrotation.decide.plan import may_concern
+from keyrotation.look.inventory import account_alias, root_has_keys, scan
+from keyrotation.run.order import Order, run_id_of_schedule
+from keyrotation.run.settings import ScannerSettings
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.policy import Policy, PolicyError, parameter_name
-from keyrotation.settings import principals, region_of, whole_number
+from keyrotation.run.settings import principals, region_of, whole_number
 
 from infra.parameters import POLICY
 

@@ -145,7 +145,7 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
         Grant(
             actions=["secretsmanager:DescribeSecret"],
             resource=_secrets(stack),
-            needed_by="`secret_store.SecretStore`: which key is AWSCURRENT, and whether the secret is as we made it",
+            needed_by="`secrets.describe`: which key is AWSCURRENT, and whether the secret is as we made it",
         ),
         Grant(
             actions=["cloudtrail:LookupEvents"],

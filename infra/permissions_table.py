@@ -14,7 +14,7 @@ _HEAD = """# Permissions
 Made by `make permissions` from `infra/permissions.py` and the policies of the queues, the topic and its key; a test
 compares it with the template. Where a condition stands, the action is allowed only if it holds. No Allow names an
 action by a wildcard. What the secrets' own policy says is in
-[secret_policy.py](../functions/keyrotation/secret_policy.py), word for word.
+[secret_policy.py](../functions/keyrotation/act/secret_policy.py), word for word.
 
 """
 _ROLES = """## What the roles may do

@@ -24,7 +24,7 @@ class Mutant:
 
 
 def without_rule(rule: str) -> Mutant:
-    return Mutant(name=f"no rule {rule}", module="rules.py", old=f"\n    {rule},\n", new="\n")
+    return Mutant(name=f"no rule {rule}", module="decide/rules.py", old=f"\n    {rule},\n", new="\n")
 
 
 def mutant(name: str, module: str, old: str, new: str) -> Mutant:
@@ -33,13 +33,22 @@ def mutant(name: str, module: str, old: str, new: str) -> Mutant:
 
 MUTANTS = (
     mutant(
-        "no rule not_understood", "rules", "(not_understood, interrupted, exempt)", "(interrupted, exempt)"
+        "no rule not_understood",
+        "decide/rules",
+        "(not_understood, interrupted, exempt)",
+        "(interrupted, exempt)",
     ),
     mutant(
-        "no rule interrupted", "rules", "(not_understood, interrupted, exempt)", "(not_understood, exempt)"
+        "no rule interrupted",
+        "decide/rules",
+        "(not_understood, interrupted, exempt)",
+        "(not_understood, exempt)",
     ),
     mutant(
-        "no rule exempt", "rules", "(not_understood, interrupted, exempt)", "(not_understood, interrupted)"
+        "no rule exempt",
+        "decide/rules",
+        "(not_understood, interrupted, exempt)",
+        "(not_understood, interrupted)",
     ),
     *map(
         without_rule,
@@ -60,21 +69,26 @@ MUTANTS = (
             "upcoming",
         ),
     ),
-    mutant("nobody needs to listen", "plan", "if not occasion.heard:", "if False:"),
+    mutant("nobody needs to listen", "decide/plan", "if not occasion.heard:", "if False:"),
     mutant(
-        "keys go off unheard", "plan", 'what = "switching it off"', "yield step\n                continue"
+        "keys go off unheard",
+        "decide/plan",
+        'what = "switching it off"',
+        "yield step\n                continue",
     ),
-    mutant("holds begin unheard", "plan", 'what = "its hold"', "yield step\n                continue"),
-    mutant("a third key while nobody listens", "plan", " if deletion_waits and keys > 1", " if False"),
+    mutant("holds begin unheard", "decide/plan", 'what = "its hold"', "yield step\n                continue"),
+    mutant("a third key while nobody listens", "decide/plan", " if deletion_waits and keys > 1", " if False"),
     mutant("issued a day late", "policy", "- self.overlap_days - 2", "- self.overlap_days - 1"),
     mutant(
         "off at the threshold", "policy", "return self.max_key_age_days - 2", "return self.max_key_age_days"
     ),
-    mutant("quiet a day early", "state", "timedelta(days=days + 1)", "timedelta(days=days)"),
-    mutant("off a day late", "conditions", "state.today >= state.off_on", "state.today > state.off_on"),
+    mutant("quiet a day early", "decide/state", "timedelta(days=days + 1)", "timedelta(days=days)"),
+    mutant(
+        "off a day late", "decide/conditions", "state.today >= state.off_on", "state.today > state.off_on"
+    ),
     mutant(
         "a monthly job has a week",
-        "state",
+        "decide/state",
         "self.policy.quiet_days if moved_on else self.policy.quiet_days_before_first_use",
         "self.policy.quiet_days",
     ),
@@ -86,160 +100,168 @@ MUTANTS = (
         "return CURRENT_STAGE",
     ),
     mutant(
-        "a day's exemption less", "rules", "exemption.until < state.today", "exemption.until <= state.today"
+        "a day's exemption less",
+        "decide/rules",
+        "exemption.until < state.today",
+        "exemption.until <= state.today",
     ),
     mutant(
-        "a day's hold less", "conditions", "until is not None and until <= state.today", "until is not None"
+        "a day's hold less",
+        "decide/conditions",
+        "until is not None and until <= state.today",
+        "until is not None",
     ),
     mutant(
         "a hold of another successor counts",
-        "state",
+        "decide/state",
         "return held.until if held.until >= earliest else None",
         "return held.until",
     ),
     mutant(
         "forced off without a chance to change over",
-        "conditions",
+        "decide/conditions",
         "    if not used_since_successor(state, key):\n        return False\n",
         "",
     ),
     mutant(
         "by hand off though nobody holds the newer key",
-        "rules",
+        "decide/rules",
         "if someone_holds_successor(state) and announced",
         "if announced",
     ),
     mutant(
         "by hand off unannounced",
-        "rules",
+        "decide/rules",
         "and announced is not None and announced <= state.today",
         "",
     ),
     mutant(
         "an elder is deleted while it may be needed back",
-        "rules",
+        "decide/rules",
         "    if state.today < protected_until(state, key):\n        return\n",
         "",
     ),
     mutant(
         "deleted a day late",
-        "rules",
+        "decide/rules",
         "0 < state.policy.delete_after_days <= off",
         "0 < state.policy.delete_after_days < off",
     ),
     mutant(
         "a slot freed a day early",
-        "rules",
+        "decide/rules",
         "off >= state.policy.quiet_days and",
         "off >= state.policy.quiet_days - 1 and",
     ),
     mutant(
         "DeleteAfterDays 0 deletes at once",
-        "rules",
+        "decide/rules",
         "if 0 < state.policy.delete_after_days <= off",
         "if state.policy.delete_after_days <= off",
     ),
     mutant(
         "unused keys are replaced",
-        "state",
+        "decide/state",
         "self.newest.used_on is not None or self.policy",
         "True or self.policy",
     ),
-    mutant("a third key", "state", "return len(self.keys) < 2", "return len(self.keys) < 3"),
+    mutant("a third key", "decide/state", "return len(self.keys) < 2", "return len(self.keys) < 3"),
     mutant(
         "an asked-for key is retired",
-        "conditions",
+        "decide/conditions",
         "policy.unused_days == 0 or state.tags.replace_asked or not key.active",
         "policy.unused_days == 0 or not key.active",
     ),
     mutant(
         "a successor retired with its elder",
-        "rules",
+        "decide/rules",
         "if (elder := elder_of_late(state, key)) is None:",
         "if (elder := elder_of_late(state, key)) is None or elder:",
     ),
     mutant(
         "a looser threshold of one's own",
-        "state",
+        "decide/state",
         "tags.max_age_days < policy.max_key_age_days",
         "tags.max_age_days > 0",
     ),
     mutant(
         "a person's key taken for an orphan",
-        "rules",
+        "decide/rules",
         "of_that_run and recent and key.use is None",
         "of_that_run and recent",
     ),
-    mutant("an orphan of any age", "rules", "return of_that_run and recent", "return of_that_run"),
+    mutant("an orphan of any age", "decide/rules", "return of_that_run and recent", "return of_that_run"),
     mutant(
         "another Region's replacement settled",
-        "rules",
+        "decide/rules",
         "if pending.region != state.occasion.region:",
         "if not pending.region:",
     ),
     mutant(
         "a running replacement settled",
-        "rules",
+        "decide/rules",
         "pending.since < state.occasion.function_timeout:",
         "pending.since < state.occasion.function_timeout * 0:",
     ),
     mutant(
         "replacements before work in flight",
-        "plan",
+        "decide/plan",
         "rank = 0 if kinds & {Deactivate, Hold} else 1 if",
         "rank = 2 if kinds & {Deactivate, Hold} else 1 if",
     ),
     mutant(
         "the scanner passes over what hangs on a fact",
-        "plan",
+        "decide/plan",
         "except NotLookedUp:\n        return True",
         "except NotLookedUp:\n        return False",
     ),
     mutant(
         "the scanner leaves keys over the threshold to the plan",
-        "plan",
+        "decide/plan",
         "if over_threshold(user.keys, policy, now",
         "if not user.name and over_threshold(user.keys, policy, now",
     ),
     mutant("what nobody asked for is none", "model", "raise NotLookedUp(what)", "return None"),
     mutant(
         "the end of an overlap comes near on its day",
-        "conditions",
+        "decide/conditions",
         "state.today >= day - timedelta(days=state.policy.warn_days)",
         "state.today >= day",
     ),
     mutant(
         "a horizon a day short",
-        "rules",
+        "decide/rules",
         "horizon = state.today + timedelta(days=state.policy.warn_days)",
         "horizon = state.today + timedelta(days=state.policy.warn_days - 1)",
     ),
     mutant(
         "a deletion for its slot never comes near",
-        "rules",
+        "decide/rules",
         "yield max(due_on(state) or state.today, off_on + timedelta(days=policy.quiet_days))",
         "yield date.max",
     ),
     mutant(
         "unused only at the threshold",
-        "conditions",
+        "decide/conditions",
         "if not long_enough and not too_old:",
         "if not too_old:",
     ),
     mutant(
         "used in a month is not in use",
-        "state",
+        "decide/state",
         "not self.within(self.policy.quiet_days_before_first_use, elder.used_on)",
         "not self.within(self.policy.quiet_days, elder.used_on)",
     ),
-    mutant("nobody looks for a secret that goes", "conditions", "days > 0 and days % 3 == 0", "days < 0"),
+    mutant(
+        "nobody looks for a secret that goes", "decide/conditions", "days > 0 and days % 3 == 0", "days < 0"
+    ),
     mutant(
         "exempt without a day",
-        "tags",
+        "decide/tags",
         "exempt=read(EXEMPT, _exemption,",
         "exempt=None and read(EXEMPT, _exemption,",
     ),
-    mutant("a mark of tomorrow", "tags", "if day > today:", "if day is None:"),
+    mutant("a mark of tomorrow", "decide/tags", "if day > today:", "if day is None:"),
 )
 
 
@@ -256,8 +278,8 @@ def survives(each: Mutant, checkout: Path) -> bool:
         return all(
             _passes(checkout, tests)
             for tests in (
-                ("tests/unit", "--ignore=tests/unit/test_properties.py", *_NOT_OF_THE_CODE),
-                ("tests/unit/test_properties.py",),
+                ("tests/unit", "--ignore=tests/unit/decide/test_properties.py", *_NOT_OF_THE_CODE),
+                ("tests/unit/decide/test_properties.py",),
             )
         )
     finally:

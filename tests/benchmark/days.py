@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from keyrotation import tags as tag
+from keyrotation.act.secret_policy import secret_policy
+from keyrotation.decide import tags as tag
 from keyrotation.model import INACTIVE, secret_name, version_id
 from keyrotation.policy import Policy
-from keyrotation.secret_policy import secret_policy
 
 from tests.simulation.account import Account
 from tests.simulation.iam import KeyRecord

@@ -10,10 +10,10 @@ import botocore.session
 import moto.iam.models
 import pytest
 from botocore.config import Config
-from keyrotation.apply import Applier, Done
-from keyrotation.observe import Observer
-from keyrotation.replacement import Issuer
-from keyrotation.secret_store import NewKey, SecretStore
+from keyrotation.act.apply import Applier, Done
+from keyrotation.act.replacement import Issuer
+from keyrotation.act.secret_store import NewKey, SecretStore
+from keyrotation.look.observe import Observer
 from moto import mock_aws
 
 from tests.component.account import NOW, OCCASION, ROTATOR_ROLE_ARN, RUN_ID, Account
@@ -96,7 +96,7 @@ class Clients:
 
     def observer(self) -> Observer:
         """Without a listing: every glance is a look."""
-        return Observer(iam=self.iam, secrets=self.secrets, path_prefix="/", listed={})
+        return Observer(iam=self.iam, secrets=self.secretsmanager, path_prefix="/", listed={})
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from keyrotation import tags as tag
-from keyrotation.actions import Plan, Replace, Step
-from keyrotation.apply import Applier, Outcome
+from keyrotation.act.apply import Applier, Outcome
+from keyrotation.decide import tags as tag
+from keyrotation.decide.actions import Plan, Replace, Step
+from keyrotation.look.observe import observe
 from keyrotation.model import User
-from keyrotation.observe import observe
 
 from tests.component.account import PREFIX, TODAY, Account
 from tests.component.calls import Calls
@@ -42,7 +42,9 @@ class Replacement:
         self._account, self._calls, self._applier = account, calls, applier
 
     def seen(self) -> User:
-        return observe("carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets, path_prefix="/")
+        return observe(
+            "carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets.client, path_prefix="/"
+        )
 
     def run(self, seen: User | None = None) -> Outcome:
         action = Replace(

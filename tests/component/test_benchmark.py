@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from keyrotation.decide.plan import plan_user
 from keyrotation.model import Occasion
-from keyrotation.plan import plan_user
 
 from tests.benchmark.conditions import Conditions
 from tests.benchmark.days import POLICY, account_on, due

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from keyrotation import observe, replacement
+from keyrotation.act import replacement
+from keyrotation.act.replacement import Issuer, ReplacementFailed
+from keyrotation.act.secret_store import NewKey, SecretStore
+from keyrotation.look import observe
 from keyrotation.model import User
-from keyrotation.replacement import Issuer, ReplacementFailed
-from keyrotation.secret_store import NewKey, SecretStore
 
 from tests.component.faults.case import Lived, Stage, Strike
 from tests.component.faults.kinds import KINDS

@@ -10,9 +10,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from keyrotation import tags as tag
+from keyrotation.act.secret_policy import secret_policy
+from keyrotation.decide import tags as tag
 from keyrotation.model import secret_name, version_id
-from keyrotation.secret_policy import secret_policy
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person

@@ -92,20 +92,15 @@ def test_deleting_the_stack_keeps_keys_and_secrets_and_a_new_one_goes_on_with_th
     run_day(account, outputs)
     new = in_secret(account, "ben", key=keys["ben"][0])
     was = {name: (statuses(account, name), tags(account, name)) for name in ("ben", "eva")}
-    logs = account.logs(outputs["RotatorName"])
-    (group,) = [
-        each["logGroupName"]
-        for each in account.client("logs").describe_log_groups()["logGroups"]
-        if "Rotator" in each["logGroupName"]
-    ]
+    group = account.log_group(outputs["RotatorName"])
+    logs = account.log_lines(group)
 
     account.destroy()
 
     assert {name: (statuses(account, name), tags(account, name)) for name in was} == was
     assert in_secret(account, "ben", key=new) == new
     assert account.client("sts", key=new).get_caller_identity()["Arn"].endswith("/ben")
-    kept = account.client("logs").filter_log_events(logGroupName=group)["events"]
-    assert [event["message"] for event in kept] == logs
+    assert account.log_lines(group) == logs
 
     outputs = account.deploy(parameters)
     # As if ben had to have another one: his old key has to make room first.

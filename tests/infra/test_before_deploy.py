@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from keyrotation.policy import Policy
-from keyrotation.settings import ScannerSettings, SettingsError
+from keyrotation.run.settings import ScannerSettings, SettingsError
 
 from infra.before_deploy import in_force, main, problems
 from tests.component.account import NOW

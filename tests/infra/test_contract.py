@@ -5,7 +5,7 @@ import re
 
 import pytest
 from keyrotation.policy import Policy
-from keyrotation.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
+from keyrotation.run.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
 
 from tests.infra.roles import ROTATOR, allowed
 from tests.infra.synthesized import Template, of_type, parameters_of, properties, text, with_parameters

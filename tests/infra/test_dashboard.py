@@ -37,7 +37,9 @@ def test_every_metric_of_ours_is_one_that_the_functions_say(template: Template) 
     for service, name in ours:
         told = (ROOT / "functions" / f"{service}.py").read_text()
         told += (
-            (ROOT / "functions" / "keyrotation" / "measures.py").read_text() if service == "rotator" else ""
+            (ROOT / "functions" / "keyrotation" / "tell" / "measures.py").read_text()
+            if service == "rotator"
+            else ""
         )
         assert re.search(rf'"{name}"', told), name
 

@@ -62,9 +62,7 @@ def test_it_lists_exactly_what_the_template_allows(template: Template) -> None:
 def test_the_code_that_it_names_is_there(named: tuple[str, str]) -> None:
     module, path = named
     folder = ROOT / "functions"
-    [source] = [
-        each for each in (folder / f"{module}.py", folder / "keyrotation" / f"{module}.py") if each.exists()
-    ]
+    [source] = [*folder.glob(f"{module}.py"), *folder.glob(f"keyrotation/**/{module}.py")]
     for name in path.split("."):
         assert re.search(rf"^\s*(def|class) {name}\b", source.read_text(), re.MULTILINE), f"{module}.{path}"
 

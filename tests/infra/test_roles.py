@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from keyrotation.events import SOURCE
+from keyrotation.act.events import SOURCE
 
 from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import Template, of_type, text

@@ -6,7 +6,7 @@ from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from keyrotation.secret_store import NewKey
+from keyrotation.act.secret_store import NewKey
 
 from tests.simulation.account import Account
 from tests.simulation.faults import Kind, Line, ResourceExists, ResourceNotFound

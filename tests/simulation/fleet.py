@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
+from keyrotation.decide.plan import plan_user
 from keyrotation.model import Occasion, secret_name
-from keyrotation.order import Order
-from keyrotation.plan import plan_user
 from keyrotation.policy import Policy
-from keyrotation.rotation import Run
+from keyrotation.run.order import Order
+from keyrotation.run.record import Run
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.consumers import Consumer

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from keyrotation import tags as tag
+from keyrotation.decide import tags as tag
 from keyrotation.model import ACTIVE, INACTIVE, secret_name
 
 from tests.simulation.account import Account

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from keyrotation.rules import RULES, interrupted
+from keyrotation.decide.rules import RULES, interrupted
 
 from tests.simulation.faults import Fault
 from tests.simulation.fleet import Fleet

@@ -6,21 +6,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from keyrotation.actions import Plan
-from keyrotation.apply import Applier, Outcome
+from keyrotation.act.apply import Applier, Outcome
+from keyrotation.act.replacement import Issuer
+from keyrotation.act.secret_store import SecretStore
 from keyrotation.causes import CALL_ERRORS
-from keyrotation.digest import digest_of
-from keyrotation.inventory import root_has_keys, scan
+from keyrotation.decide.actions import Plan
+from keyrotation.decide.plan import may_concern
+from keyrotation.look.inventory import root_has_keys, scan
+from keyrotation.look.observe import Observer, listed_profiles, observe
 from keyrotation.model import Occasion, User
-from keyrotation.observe import Observer, listed_profiles, observe
-from keyrotation.order import Order
-from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
-from keyrotation.publish import confirmed_listeners, publish
-from keyrotation.replacement import Issuer
-from keyrotation.rotation import Complete, Eyes, Run, Told, finish, rotate
-from keyrotation.secret_store import SecretStore
-from keyrotation.settings import Mode, Notify, RotatorSettings
+from keyrotation.run.order import Order
+from keyrotation.run.record import Run, Told
+from keyrotation.run.rotation import Complete, Eyes, finish, rotate
+from keyrotation.run.settings import Mode, Notify, RotatorSettings
+from keyrotation.tell.digest import digest_of
+from keyrotation.tell.publish import confirmed_listeners, publish
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
@@ -136,7 +137,7 @@ class Product:
         )
         attempt.run = rotate(
             order,
-            eyes=self._eyes(order, secrets, redelivered=attempt.receive > 1),
+            eyes=self._eyes(order, redelivered=attempt.receive > 1),
             act=self._witnessed(applier.apply, attempt, now),
             policy=self.policy,
             occasion=occasion,
@@ -150,14 +151,16 @@ class Product:
         if [each.failure for each in finished.outcomes] != [each.failure for each in attempt.run.outcomes]:
             self._tell(finished, redelivered=attempt.receive > 1)
 
-    def _eyes(self, order: Order, secrets: SecretStore, *, redelivered: bool) -> Eyes:
+    def _eyes(self, order: Order, *, redelivered: bool) -> Eyes:
         if redelivered:
-            return Complete(see=partial(observe, iam=self.clients.iam, secrets=secrets, path_prefix="/"))
+            return Complete(
+                see=partial(observe, iam=self.clients.iam, secrets=self.clients.secrets, path_prefix="/")
+            )
         try:
             listed = listed_profiles(self.clients.iam, path_prefix="/", names=order.user_names)
         except CALL_ERRORS:
             listed = {}
-        return Observer(iam=self.clients.iam, secrets=secrets, path_prefix="/", listed=listed)
+        return Observer(iam=self.clients.iam, secrets=self.clients.secrets, path_prefix="/", listed=listed)
 
     def _tell(self, run: Run, *, redelivered: bool) -> Told:
         settings = self._settings()

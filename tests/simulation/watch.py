@@ -6,27 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import assert_never
 
-from keyrotation import tags as tag
-from keyrotation.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    Item,
-    Kind,
-    Level,
-    MarkInactive,
-    OffReason,
-    Plan,
-    Promote,
-    Replace,
-)
+from keyrotation.decide import actions
+from keyrotation.decide import tags as tag
+from keyrotation.decide.tags import Held
 from keyrotation.model import Key, User, version_id
 from keyrotation.policy import Policy
-from keyrotation.rotation import Run
-from keyrotation.tags import Held
+from keyrotation.run.record import Run
 
 from tests.simulation.consumers import Consumer
 from tests.simulation.runs import Acted, Attempt
@@ -58,7 +43,7 @@ class Watch:
     unannounced: set[str] = field(default_factory=set)
     policy_since: date = date.min
     asked_about: set[str] = field(default_factory=set)
-    switched_off: dict[str, Deactivate] = field(default_factory=dict)
+    switched_off: dict[str, actions.Deactivate] = field(default_factory=dict)
     secret_is_dead: set[str] = field(default_factory=set)
     handed_over: set[str] = field(default_factory=set)
     usable: dict[str, set[str]] = field(default_factory=dict)
@@ -68,7 +53,7 @@ class Watch:
     times: dict[tuple[str, str], date] = field(default_factory=dict)
     _unfinished: set[str] = field(default_factory=set)
     _hit: set[str] = field(default_factory=set)
-    _plans: dict[str, Plan] | None = None
+    _plans: dict[str, actions.Plan] | None = None
 
     def excuse(self, user: User, today: date) -> None:
         """A person acted: what the system did before may be done again, and what was given is void."""
@@ -97,9 +82,9 @@ class Watch:
             self.forgiven["a person took the key away"] += 1
         elif off.key_id in self.unannounced:
             self._broken(today, consumer.user_name, f"{consumer} was cut off, and no mail had said so: {off}")
-        elif off.reason is OffReason.FORCED:
+        elif off.reason is actions.OffReason.FORCED:
             self.forgiven["told, and the extension was over"] += 1
-        elif off.reason is OffReason.UNUSED and consumer.told is not None and "never used" in off.why:
+        elif off.reason is actions.OffReason.UNUSED and consumer.told is not None and "never used" in off.why:
             self.forgiven["installed a new key only after its retirement"] += 1
         elif consumer.idle and consumer.idle[0] <= off.on <= consumer.idle[1]:
             self.forgiven["came back after months"] += 1
@@ -137,9 +122,9 @@ class Watch:
         for plan in run.plans:
             for step in plan.steps:
                 item = step.decision
-                if not isinstance(item, Item):
+                if not isinstance(item, actions.Item):
                     continue
-                if item.level in (Level.ATTENTION, Level.EXEMPT):
+                if item.level in (actions.Level.ATTENTION, actions.Level.EXEMPT):
                     self.excused[plan.user.name] = run.today
                 if item.key_id is None:
                     continue
@@ -151,7 +136,7 @@ class Watch:
                     self.repairs["told"] += 1
         for outcome in run.outcomes:
             for done in outcome.done:
-                if isinstance(done.action, Replace) and done.action.old_key_id is not None:
+                if isinstance(done.action, actions.Replace) and done.action.old_key_id is not None:
                     self.noticed.setdefault(done.action.old_key_id, run.today)
 
     def _acted(self, acted: Acted, today: date, *, hit: bool) -> None:
@@ -159,7 +144,7 @@ class Watch:
         told = [done.action for done in acted.outcome.done] if acted.outcome is not None else []
         did = [action for action in plan.actions if action in told or _landed(action, acted)]
         for action in did:
-            if isinstance(action, ForgetMarks | MarkInactive | Hold):
+            if isinstance(action, actions.ForgetMarks | actions.MarkInactive | actions.Hold):
                 continue
             if not _landed(action, acted):
                 self._broken(today, user.name, f"told as done, and it is not: {action}")
@@ -176,44 +161,44 @@ class Watch:
         for number, action in enumerate(did):
             self._did(applied(user, did[:number], self._noon(today)), action, today)
 
-    def _repaired(self, plan: Plan, did: list[Action]) -> None:
-        self.repairs["promoted"] += sum(isinstance(action, Promote) for action in did)
-        self.repairs["orphan deleted"] += sum(isinstance(action, DeleteOrphan) for action in did)
-        only_marks = all(isinstance(action, ForgetMarks) for action in plan.actions)
+    def _repaired(self, plan: actions.Plan, did: list[actions.Action]) -> None:
+        self.repairs["promoted"] += sum(isinstance(action, actions.Promote) for action in did)
+        self.repairs["orphan deleted"] += sum(isinstance(action, actions.DeleteOrphan) for action in did)
+        only_marks = all(isinstance(action, actions.ForgetMarks) for action in plan.actions)
         if did and only_marks and not any(step.rule == "interrupted" for step in plan.steps[:-1]):
             self.repairs["pending only removed"] += 1
 
-    def _did(self, so_far: User, action: Action, today: date) -> None:
+    def _did(self, so_far: User, action: actions.Action, today: date) -> None:
         name = so_far.name
         match action:
-            case Deactivate() as off:
+            case actions.Deactivate() as off:
                 self._off(Facts(so_far, self.policy, today), off)
-            case Delete(key_id=key_id):
+            case actions.Delete(key_id=key_id):
                 self._deleted(Facts(so_far, self.policy, today), key_id)
-            case DeleteOrphan(key_id=key_id):
+            case actions.DeleteOrphan(key_id=key_id):
                 if key_id in self.handed_over:
                     self._broken(
                         today, name, f"{key_id} was deleted as nobody's, and it had been handed over"
                     )
-            case Promote():
+            case actions.Promote():
                 self.secret_is_dead.discard(name)
-            case Replace(old_key_id=old, old_key_off_on=off_on):
+            case actions.Replace(old_key_id=old, old_key_off_on=off_on):
                 self.secret_is_dead.discard(name)
                 if old is not None and off_on is not None:
                     self.given[old] = off_on
                     self._once(today, name, "replaced", old)
-            case ForgetMarks() | MarkInactive() | Hold():
+            case actions.ForgetMarks() | actions.MarkInactive() | actions.Hold():
                 pass
             case _:
                 assert_never(action)
 
-    def _off(self, facts: Facts, off: Deactivate) -> None:
+    def _off(self, facts: Facts, off: actions.Deactivate) -> None:
         today, name = facts.today, facts.user.name
         key = next(key for key in facts.keys if key.id == off.key_id)
         self._once(today, name, "switched off", key.id)
         self.switched_off[key.id] = off
         # What a policy that is new makes overdue goes at once; but for rule 9, which gives everybody an extension.
-        new = off.reason is not OffReason.FORCED and (
+        new = off.reason is not actions.OffReason.FORCED and (
             today - self.policy_since <= timedelta(days=self.policy.warn_days)
         )
         self.unannounced.discard(key.id)
@@ -223,13 +208,13 @@ class Watch:
             self.secret_is_dead.add(name)
         if off.in_secret != facts.in_secret(key):
             self._broken(today, name, "the digest is wrong about the key that AWSCURRENT holds")
-        if off.reason is OffReason.FORCED:
+        if off.reason is actions.OffReason.FORCED:
             extension = timedelta(days=self.policy.in_use_extension_days)
             if not facts.stored or self.reported.get(key.id, today) + extension > today:
                 self._broken(today, name, f"{key.id} forced off before its reported extension was over")
         elif facts.in_use(key):
             self._broken(today, name, f"{key} is in use and was switched off as {off.reason}")
-        if off.reason is not OffReason.UNUSED:
+        if off.reason is not actions.OffReason.UNUSED:
             if len(facts.active) == 1:
                 self._broken(today, name, f"the only active key was switched off: {off}")
             if key == facts.elder and today < max(facts.off_date, self.given.get(key.id, facts.off_date)):
@@ -260,7 +245,9 @@ class Watch:
                 self.reported.pop(key.id, None)
                 self.noticed.pop(key.id, None)
         if seen and user.name not in self._unfinished:
-            self._told(facts, [item for item in plan.items if item.level is Level.ATTENTION] if plan else [])
+            self._told(
+                facts, [item for item in plan.items if item.level is actions.Level.ATTENTION] if plan else []
+            )
         if facts.due and used_on(facts.active[-1]) is None:
             # A newest key that had not been used when it came due: replaced once it is, or retired.
             self.excused[user.name] = today
@@ -290,7 +277,7 @@ class Watch:
         before = self.usable.get(user.name, set())
         self.usable[user.name] = usable
         if before and not usable and self.touched.get(user.name) != today:
-            retired = {k for k, off in self.switched_off.items() if off.reason is OffReason.UNUSED}
+            retired = {k for k, off in self.switched_off.items() if off.reason is actions.OffReason.UNUSED}
             if not before <= retired:
                 self._broken(today, user.name, f"no key is left that anybody can use; before: {before}")
         clean = (
@@ -308,11 +295,14 @@ class Watch:
             else:
                 self._broken(today, user.name, f"{key_id} is active, and nobody holds it")
 
-    def _told(self, facts: Facts, told: list[Item]) -> None:
+    def _told(self, facts: Facts, told: list[actions.Item]) -> None:
         elder, named = facts.elder, {item.key_id for item in told}
         if elder is not None and facts.past_off_date(elder) and elder.id not in named:
             self._broken(facts.today, facts.user.name, f"{elder.id} is past its off date and nobody is told")
-        if facts.wanted and not any(item.kind in (Kind.BLOCKED, Kind.WITHHELD) for item in told):
+        if facts.wanted and not any(
+            item.kind in (actions.Kind.BLOCKED, actions.Kind.BLOCKED_BY_PAIR, actions.Kind.WITHHELD)
+            for item in told
+        ):
             self._broken(facts.today, facts.user.name, "a replacement is blocked and nobody is told")
 
     def _compliant(self, facts: Facts, key: Key) -> None:
@@ -339,26 +329,26 @@ class Watch:
         return datetime.combine(today, time(12), tzinfo=UTC)
 
 
-def _landed(action: Action, acted: Acted) -> bool:
+def _landed(action: actions.Action, acted: Acted) -> bool:
     """True when the effect is there after the attempt and was not before."""
     before, after = acted.before, acted.after
     keys = {key.id: key.active for key in after.keys}
     match action:
-        case ForgetMarks(tag_keys=tag_keys):
+        case actions.ForgetMarks(tag_keys=tag_keys):
             return bool(before.tags.keys() & set(tag_keys)) and not after.tags.keys() & set(tag_keys)
-        case MarkInactive(key_id=key_id, on=on):
+        case actions.MarkInactive(key_id=key_id, on=on):
             return after.tags.get(tag.INACTIVE_SINCE + key_id) == str(on)
-        case Hold(key_id=key_id, until=until, reason=reason):
+        case actions.Hold(key_id=key_id, until=until, reason=reason):
             value = f"{until} {reason}"
             mark = tag.HELD_UNTIL + key_id
             return after.tags.get(mark) == value != before.tags.get(mark)
-        case Deactivate(key_id=key_id):
+        case actions.Deactivate(key_id=key_id):
             return keys.get(key_id) is False and any(key.id == key_id and key.active for key in before.keys)
-        case Delete(key_id=key_id) | DeleteOrphan(key_id=key_id):
+        case actions.Delete(key_id=key_id) | actions.DeleteOrphan(key_id=key_id):
             return key_id not in keys and any(key.id == key_id for key in before.keys)
-        case Promote(key_id=key_id):
+        case actions.Promote(key_id=key_id):
             return _current(after) == version_id(key_id) != _current(before)
-        case Replace():
+        case actions.Replace():
             known = {version_id(key.id) for key in before.keys}
             return _current(after) in {version_id(key_id) for key_id in keys} - known
         case _:

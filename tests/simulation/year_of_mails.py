@@ -10,16 +10,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from keyrotation.actions import Hold, Plan, Replace
-from keyrotation.apply import Done, Outcome
+from keyrotation.act.apply import Done, Outcome
+from keyrotation.act.replacement import Issued
+from keyrotation.decide.actions import Hold, Plan, Replace
+from keyrotation.decide.plan import may_concern
 from keyrotation.model import Key, LastUse, Occasion, User
-from keyrotation.order import Order
-from keyrotation.plan import may_concern
 from keyrotation.policy import Policy
-from keyrotation.replacement import Issued
-from keyrotation.report import Reason, Report, report_of
-from keyrotation.rotation import Complete, Told, finish, rotate
-from keyrotation.settings import Mode, Notify, RotatorSettings
+from keyrotation.run.order import Order
+from keyrotation.run.record import Told
+from keyrotation.run.rotation import Complete, finish, rotate
+from keyrotation.run.settings import Mode, Notify, RotatorSettings
+from keyrotation.tell.report import Reason, Report, report_of
 
 from tests.unit.effects import applied
 

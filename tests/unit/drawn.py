@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
-from keyrotation import tags as tag
+from keyrotation.decide import tags as tag
 from keyrotation.model import ACTIVE, INACTIVE, Key, LastUse, Secret, User
 from keyrotation.policy import Policy
 

@@ -5,18 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from keyrotation import tags as tag
-from keyrotation.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    MarkInactive,
-    Promote,
-    Replace,
-)
+from keyrotation.decide import actions
+from keyrotation.decide import tags as tag
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
@@ -30,32 +20,32 @@ from keyrotation.model import (
 )
 
 
-def applied(user: User, actions: Iterable[Action], now: datetime) -> User:
+def applied(user: User, planned: Iterable[actions.Action], now: datetime) -> User:
     """IAM's own refusals are asserted: a third key, an action on a key that is gone."""
-    for action in actions:
+    for action in planned:
         user = _after(user, action, now)
     return user
 
 
-def _after(user: User, action: Action, now: datetime) -> User:
+def _after(user: User, action: actions.Action, now: datetime) -> User:
     match action:
-        case ForgetMarks(tag_keys=tag_keys):
+        case actions.ForgetMarks(tag_keys=tag_keys):
             return _untagged(user, tag_keys)
-        case MarkInactive(key_id=key_id, on=on):
+        case actions.MarkInactive(key_id=key_id, on=on):
             return _tagged(user, tag.INACTIVE_SINCE + key_id, str(on))
-        case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+        case actions.Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
             return _untagged(_tagged(user, tag.HELD_UNTIL + key_id, f"{until} {reason}"), marks)
-        case Deactivate(key_id=key_id, on=on):
+        case actions.Deactivate(key_id=key_id, on=on):
             _known(user, key_id)
             keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)
             return _tagged(replace(user, keys=keys), tag.INACTIVE_SINCE + key_id, str(on))
-        case Delete(key_id=key_id, tag_keys=tag_keys):
+        case actions.Delete(key_id=key_id, tag_keys=tag_keys):
             return _untagged(_without(user, key_id), tag_keys)
-        case DeleteOrphan(key_id=key_id):
+        case actions.DeleteOrphan(key_id=key_id):
             return _without(user, key_id)
-        case Promote(key_id=key_id):
+        case actions.Promote(key_id=key_id):
             return _promoted(user, key_id)
-        case Replace(tag_keys_done=tag_keys_done):
+        case actions.Replace(tag_keys_done=tag_keys_done):
             assert len(user.keys) < 2, "IAM refuses a third key"
             # As IAM will tell it: our own proof of the new key is a use.
             proof = LastUse(at=now + timedelta(seconds=5), service="sts", region="us-east-1")

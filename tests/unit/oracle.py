@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
-from keyrotation import tags as tag
+from keyrotation.decide import tags as tag
+from keyrotation.decide.tags import Held, HoldReason, Tags
 from keyrotation.model import Key, User
 from keyrotation.policy import Policy, PolicyError
-from keyrotation.tags import Held, HoldReason, Tags
 
 DAY = timedelta(days=1)
 

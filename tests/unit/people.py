@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from keyrotation.actions import Plan
+from keyrotation.decide.actions import Plan
+from keyrotation.decide.plan import plan_user
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
@@ -19,7 +20,6 @@ from keyrotation.model import (
     User,
     version_id,
 )
-from keyrotation.plan import plan_user
 from keyrotation.policy import Policy
 
 TODAY = date(2026, 11, 22)

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from keyrotation.actions import Hold, Plan, Replace
-from keyrotation.apply import Done, Outcome
-from keyrotation.digest import digest_of
+from keyrotation.act.apply import Done, Outcome
+from keyrotation.act.replacement import Issued
+from keyrotation.decide.actions import Hold, Plan, Replace
+from keyrotation.decide.plan import plan_user
 from keyrotation.model import Use, User
-from keyrotation.order import Order
-from keyrotation.plan import plan_user
-from keyrotation.replacement import Issued
-from keyrotation.rotation import Run
-from keyrotation.settings import Mode, RotatorSettings
+from keyrotation.run.order import Order
+from keyrotation.run.record import Run
+from keyrotation.run.settings import Mode, RotatorSettings
+from keyrotation.tell.digest import digest_of
 
 from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, user
-from tests.unit.test_settings import ENVIRONMENT
+from tests.unit.run.test_settings import ENVIRONMENT
 
 PREFIX = "access-key-rotation:"
 ROLE = "arn:aws:iam::123456789012:role/access-key-rotation-rotator"

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.session import Session
+from keyrotation.act.secret_store import NewKey
 from keyrotation.follow.aws import Aws
 from keyrotation.follow.serve import answer
 from keyrotation.follow.store import EVERY, AccessKey, State
 from keyrotation.model import CURRENT_STAGE, User
-from keyrotation.secret_store import NewKey
 
 from tests.component.account import ACCOUNT, NOW, REGION
 from tests.component.conftest import Clients

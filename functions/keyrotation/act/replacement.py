@@ -1,0 +1,181 @@
+"""Replacing a key so that nothing is lost (docs/design.md section 5).
+
+The order of effects is the safety argument: create, store, prove, promote, and only then let go. After a crash
+at any step the old key works, and what is left says what happened:
+
+    1 the secret is ready   a secret without a key: harmless, used by the next attempt
+    2 `pending` is set      the next run knows that a key may exist which nobody holds, and which keys did before
+    3 the key is created    in memory only; `pending` still says that it may be there
+    4 it is stored          as AWSPENDING: it can be fetched, and nobody is told to use it yet
+    5 it is proved          IAM needs 3 to 15 s; a key that does not work is never AWSCURRENT
+    6 it is AWSCURRENT      done; a left-over `pending` is only removed
+    7 `pending` is removed  by `clear_pending`, after the outcome was noted
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from keyrotation.act.secret_store import ForeignSecret, NewKey, SecretStore
+from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
+from keyrotation.decide import tags as tag
+from keyrotation.look.secrets import describe
+from keyrotation.model import CURRENT_STAGE, User, secret_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sts import STSClient
+
+# Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
+PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
+# Seconds before each further try to create a key that IAM refused because it is asked too often.
+CREATE_DELAYS = (1, 2, 4, 8)
+# IAM's word for a key or a user that is not there.
+_GONE = "NoSuchEntity"
+
+
+# How the message of a failure begins that left nothing behind.
+NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
+
+
+class ReplacementFailed(Exception):
+    """No new key came of it, and the old one was not touched; the message says what is left, fit to print."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A new key that works, is stored, and is AWSCURRENT."""
+
+    key_id: str
+    secret_name: str
+    secret_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """What a replacement needs. `iam_once` never retries; `sts_for` makes a client that signs with a new key."""
+
+    iam: "IAMClient"
+    iam_once: "IAMClient"
+    secrets: SecretStore
+    sts_for: Callable[[NewKey], "STSClient"]
+    sleep: Callable[[float], None]
+
+    def issue(self, user: User, pending: tag.Pending) -> Issued:
+        """Steps 1 to 6; raises ReplacementFailed."""
+        try:
+            secret = self.secrets.make_ready(user)
+            self._tag_pending(user, pending)
+        except (*CALL_ERRORS, ForeignSecret) as error:
+            raise ReplacementFailed(f"{NOT_MADE} ({_told(error)})") from None
+        key = self._create(user)
+        try:
+            self.secrets.stage(secret.arn, user.name, key)
+            self._prove(user, key)
+            self.secrets.promote(secret, key.id)
+        except (*CALL_ERRORS, _NotProven) as error:
+            self._settle(user, key, secret.arn, _told(error))
+        return Issued(key_id=key.id, secret_name=secret_name(user.name), secret_arn=secret.arn)
+
+    def finish(self, user: User, key_id: str) -> Issued:
+        """Step 6 for a key that an interrupted run stored. Raises ForeignSecret and what botocore raises.
+
+        Made ready again first: in between somebody may have changed the secret's policy, or scheduled it for
+        deletion.
+        """
+        secret = self.secrets.make_ready(user)
+        self.secrets.promote(secret, key_id)
+        return Issued(key_id=key_id, secret_name=secret_name(user.name), secret_arn=secret.arn)
+
+    def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
+        """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises.
+
+        What fails here leaves no harm: the next run finds the new key in the secret, and removes the tag.
+        """
+        self.iam.untag_user(UserName=user.name, TagKeys=[tag.PENDING, *tag_keys_done])
+
+    def _tag_pending(self, user: User, pending: tag.Pending) -> None:
+        self.iam.tag_user(UserName=user.name, Tags=[{"Key": tag.PENDING, "Value": str(pending)}])
+
+    def _create(self, user: User) -> NewKey:
+        """Without retries: one after a lost answer would hit the two-key limit and hide the first key.
+
+        But for the answer that IAM is asked too often: then it is known that no key was made.
+        """
+        for delay in (*CREATE_DELAYS, None):
+            try:
+                made = self.iam_once.create_access_key(UserName=user.name)["AccessKey"]
+                break
+            except CALL_ERRORS as error:
+                if delay is not None and is_code(error, *THROTTLED):
+                    self.sleep(delay)
+                    continue
+                if not refused_before_effect(error):
+                    raise ReplacementFailed(
+                        f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
+                        "and nothing more happens to this user until that is settled"
+                    ) from None
+                self._undo_pending(user, f"{NOT_MADE} ({cause_of(error)})")
+        return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
+
+    def _prove(self, user: User, key: NewKey) -> None:
+        """Use the key until IAM knows it everywhere, with bounded patience."""
+        last = "no answer"
+        with closing(self.sts_for(key)) as sts:
+            for delay in PROOF_DELAYS:
+                self.sleep(delay)
+                try:
+                    arn = sts.get_caller_identity()["Arn"]
+                except CALL_ERRORS as error:
+                    last = cause_of(error)
+                    continue
+                if arn != user.arn:
+                    raise _NotProven(f"the new key belongs to {arn}, not to {user.arn}")
+                return
+        raise _NotProven(f"the new key did not work within {sum(PROOF_DELAYS)} seconds ({last})")
+
+    def _settle(self, user: User, key: NewKey, arn: str, cause: str) -> None:
+        """Storing, proving or promoting failed: look before anything is undone.
+
+        Returns when the key is AWSCURRENT after all. Deletes the new key only when it is known not to be:
+        a lost answer may hide a success, and AWSCURRENT must never name a dead key.
+        """
+        try:
+            secret = describe(self.secrets.client, arn)
+        except CALL_ERRORS as error:
+            raise ReplacementFailed(
+                f"the new key {key.id} may be stored or not ({cause}; then {cause_of(error)}); the tag "
+                f"{tag.PENDING} stays, and nothing more happens to this user until that is settled"
+            ) from None
+        # Also when somebody schedules the secret for deletion just now: it can be restored, a deleted key cannot.
+        if secret is not None and CURRENT_STAGE in secret.stages_of(key.id):
+            return
+        try:
+            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
+        except CALL_ERRORS as error:
+            # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
+            if not is_code(error, _GONE):
+                raise ReplacementFailed(
+                    f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
+                    f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
+                ) from None
+        self._undo_pending(user, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
+
+    def _undo_pending(self, user: User, what: str) -> NoReturn:
+        try:
+            self.clear_pending(user, tag_keys_done=())
+        except CALL_ERRORS as error:
+            if is_code(error, _GONE):
+                raise ReplacementFailed(f"{what}; the user is gone") from None
+            what = f"{what}; the tag {tag.PENDING} could not be removed ({cause_of(error)})"
+        raise ReplacementFailed(what) from None
+
+
+class _NotProven(Exception):
+    """The new key did not work in time, or is not this user's."""
+
+
+def _told(error: Exception) -> str:
+    """Our own errors say it in words of ours; botocore's are reduced to what cannot carry a secret."""
+    return str(error) if isinstance(error, (ForeignSecret, _NotProven)) else cause_of(error)

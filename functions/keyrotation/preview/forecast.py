@@ -1,0 +1,137 @@
+"""What the coming runs would do if nothing changed but the date: the system's own run, day after day, on a copy.
+
+It supposes that whoever uses a key today goes on using it as often, and that nobody uses what lies unused. A user whose
+key is replaced leaves the forecast: when the owner moves to the new key is not to be known.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from keyrotation.act.apply import Done, Outcome
+from keyrotation.decide import actions
+from keyrotation.decide import tags as tag
+from keyrotation.decide.plan import may_concern
+from keyrotation.model import INACTIVE, Key, Occasion, User
+from keyrotation.policy import Policy
+from keyrotation.run.order import Order
+from keyrotation.run.rotation import Complete, rotate
+
+# What the rotator does to keys, beside its marks.
+ChangesKeys = actions.Replace | actions.Promote | actions.DeleteOrphan | actions.Deactivate | actions.Delete
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One key would be changed on this day."""
+
+    on: date
+    user_name: str
+    action: ChangesKeys
+
+    @property
+    def key_id(self) -> str | None:
+        """The key that it is about; None: a replacement for a user who has none."""
+        return self.action.old_key_id if isinstance(self.action, actions.Replace) else self.action.key_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """`plans`: of today, by user. `waiting`: by day, the users whom the cap makes wait until the next."""
+
+    plans: Mapping[str, actions.Plan]
+    changes: tuple[Change, ...]
+    waiting: Mapping[date, int]
+
+    @property
+    def replaced(self) -> Counter[date]:
+        """Users whose key would be replaced, by day."""
+        return Counter(change.on for change in self.changes if isinstance(change.action, actions.Replace))
+
+
+def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> Forecast:
+    """Of every day until each key that there is would have met its end."""
+    fleet = dict(users)
+    plans: dict[str, actions.Plan] = {}
+    changes: list[Change] = []
+    waiting: dict[date, int] = {}
+    days = 2 + max(policy.max_key_age_days, policy.unused_days) + policy.delete_after_days
+    for ahead in range(days):
+        that_day = replace(occasion, now=occasion.now + timedelta(days=ahead))
+        today = that_day.today
+        seen = {
+            name: _still_used(user, policy, occasion.today, days=ahead)
+            for name, user in fleet.items()
+            # As the scanner sees them: whatever the uses of that day are.
+            if may_concern(user.listed, policy, that_day.now) and (ahead == 0 or not user.unread)
+        }
+        run = rotate(
+            Order(
+                run_id="forecast", total=len(seen), with_keys=0, root_has_keys=None, user_names=tuple(seen)
+            ),
+            eyes=Complete(see=seen.__getitem__),
+            act=_as_if_done,
+            policy=policy,
+            occasion=that_day,
+            seconds_left=lambda: 1.0,
+            lookers=1,
+            actors=1,
+            turns=nullcontext(),
+        )
+        if ahead == 0:
+            plans = {plan.user.name: plan for plan in run.plans}
+        waiting[today] = len(run.waiting)
+        for outcome in run.outcomes:
+            name = outcome.plan.user.name
+            for done in outcome.done:
+                if isinstance(done.action, ChangesKeys):
+                    changes.append(Change(on=today, user_name=name, action=done.action))
+                if isinstance(done.action, actions.Replace | actions.Promote | actions.DeleteOrphan):
+                    fleet.pop(name, None)
+                elif name in fleet:
+                    fleet[name] = _after(fleet[name], done.action)
+    return Forecast(plans=plans, changes=tuple(changes), waiting=waiting)
+
+
+def _as_if_done(plan: actions.Plan) -> Outcome:
+    return Outcome(plan=plan, done=tuple(Done(action=action) for action in plan.actions), failure=None)
+
+
+def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
+    """The user so many days later: keys that are in use today have been used again by then."""
+
+    def later(key: Key) -> Key:
+        in_use = key.active and key.used_on is not None
+        if not in_use or (today - key.idle_since).days > policy.quiet_days_before_first_use:
+            return key
+        return replace(
+            key, last_use=replace(key.use, at=key.use.at + timedelta(days=days)) if key.use else None
+        )
+
+    return replace(user, keys=tuple(map(later, user.keys)))
+
+
+def _after(user: User, action: actions.Action) -> User:
+    """As the next look would find the user."""
+    match action:
+        case actions.Deactivate(key_id=key_id, on=on):
+            keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)
+            return replace(user, keys=keys, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
+        case actions.MarkInactive(key_id=key_id, on=on):
+            return replace(user, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
+        case actions.Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
+            held = {tag.HELD_UNTIL + key_id: str(tag.Held(until=until, reason=reason))}
+            return replace(user, tags={**_without(user, marks), **held})
+        case actions.Delete(key_id=key_id, tag_keys=tag_keys):
+            keys = tuple(key for key in user.keys if key.id != key_id)
+            return replace(user, keys=keys, tags=_without(user, tag_keys))
+        case actions.ForgetMarks(tag_keys=tag_keys):
+            return replace(user, tags=_without(user, tag_keys))
+        case _:
+            return user
+
+
+def _without(user: User, tag_keys: tuple[str, ...]) -> dict[str, str]:
+    return {key: value for key, value in user.tags.items() if key not in tag_keys}

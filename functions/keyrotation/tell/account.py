@@ -1,0 +1,33 @@
+"""What is to be told about the account itself."""
+
+from keyrotation.decide.actions import Item, Kind, Level
+from keyrotation.decide.plan import WAITS
+from keyrotation.decide.rules import attention
+from keyrotation.policy import Policy
+from keyrotation.run.order import Order
+
+
+def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tuple[Item, ...]:
+    """What is to be told about the account itself; nothing here is ever acted upon."""
+    items = []
+    if not listeners:
+        unheard = "nobody has confirmed a subscription to this topic"
+        if listeners is None:
+            unheard = "whether anybody has confirmed a subscription to this topic could not be read"
+        items.append(attention(f"{unheard}: {WAITS}", kind=Kind.NOBODY_LISTENS))
+    if order.root_has_keys:
+        text = "the root user has access keys: delete them; no policy limits what they can do"
+        items.append(Item(level=Level.CRITICAL, kind=Kind.ROOT_KEYS, text=text))
+    if order.root_has_keys is None:
+        items.append(attention("whether the root user has access keys could not be read"))
+    if order.with_keys > policy.sustained_users:
+        enough = -(-order.with_keys * 3 // policy.issue_age)
+        items.append(
+            attention(
+                f"MaxUsersPerRun={policy.max_users_per_run} keeps up with about {policy.sustained_users} users who "
+                f"have keys, and this account has {order.with_keys}: keys will come due faster than they are "
+                f"replaced; {enough} would be enough",
+                kind=Kind.SETTING,
+            )
+        )
+    return tuple(items)

@@ -1,0 +1,117 @@
+"""The commands that a mail tells people to copy, and who runs them."""
+
+import shlex
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from keyrotation.decide import tags
+from keyrotation.model import ACTIVE, secret_name
+
+# How far ahead the commands propose an exemption, from the day that it is to avert.
+_PROPOSED_EXEMPTION = timedelta(days=30)
+
+
+class Runner(StrEnum):
+    """Whose credentials a command wants."""
+
+    OWNER = "The owner, with the old key"
+    ADMINISTRATOR = "An administrator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """`line` is fit for a shell; `purpose` continues "The owner, with the old key, ..."."""
+
+    runner: Runner
+    purpose: str
+    line: str
+
+
+def administrator(purpose: str, line: str) -> Command:
+    return Command(runner=Runner.ADMINISTRATOR, purpose=purpose, line=line)
+
+
+def fetch(user_name: str, *, region: str) -> Command:
+    line = fetch_new_key(user_name, region=region)
+    return Command(runner=Runner.OWNER, purpose="to fetch the new key", line=line)
+
+
+def switch_on(user_name: str, key_id: str, purpose: str) -> Command:
+    return administrator(purpose, set_status(user_name, key_id, ACTIVE))
+
+
+def have_replaced(user_name: str, purpose: str) -> Command:
+    return administrator(purpose, ask_for_replacement(user_name))
+
+
+def leave_alone(user_name: str, day: date, purpose: str) -> Command:
+    """An exemption that averts what happens on this day, which a tag may have put in the year 9999."""
+    until = min(day, date.max - _PROPOSED_EXEMPTION) + _PROPOSED_EXEMPTION
+    return administrator(f"{purpose}, through {until}", exempt(user_name, until=until))
+
+
+def set_status(user_name: str, key_id: str, status: str) -> str:
+    return f"aws iam update-access-key {_key(user_name, key_id)} --status {status}"
+
+
+def delete_key(user_name: str, key_id: str) -> str:
+    return f"aws iam delete-access-key {_key(user_name, key_id)}"
+
+
+def fetch_new_key(user_name: str, *, region: str) -> str:
+    """For the owner, signed with the old key while it works; secrets are in one Region, IAM is not."""
+    name = shlex.quote(secret_name(user_name))
+    return (
+        f"aws secretsmanager get-secret-value --region {region} --secret-id {name} "
+        "--query SecretString --output text"
+    )
+
+
+def restore_secret(user_name: str, *, region: str) -> str:
+    return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret_name(user_name))}"
+
+
+def exempt(user_name: str, *, until: date) -> str:
+    return _tag(user_name, tags.EXEMPT, f"{until} on call")
+
+
+def end_exemption(user_name: str) -> str:
+    return f"aws iam untag-user {_user(user_name)} --tag-keys {tags.EXEMPT}"
+
+
+def ask_for_replacement(user_name: str) -> str:
+    return _tag(user_name, tags.REPLACE, "on call")
+
+
+def list_tags(user_name: str) -> str:
+    return f"aws iam list-user-tags {_user(user_name)}"
+
+
+def read_user(user_name: str) -> str:
+    return f"aws iam get-user {_user(user_name)}"
+
+
+def list_subscriptions(topic_arn: str) -> str:
+    return f"aws sns list-subscriptions-by-topic --region {topic_arn.split(':')[3]} --topic-arn {topic_arn}"
+
+
+def read_log(log_group_name: str, run_id: str, *, region: str) -> str:
+    """Everything that a run wrote, a line per user."""
+    pattern = shlex.quote(f'"{run_id}"')
+    return (
+        f"aws logs filter-log-events --region {region} --log-group-name {shlex.quote(log_group_name)} "
+        f"--filter-pattern {pattern} --query 'events[].message' --output text"
+    )
+
+
+def _tag(user_name: str, key: str, value: str) -> str:
+    return f"aws iam tag-user {_user(user_name)} --tags {shlex.quote(f'Key={key},Value={value}')}"
+
+
+def _user(user_name: str) -> str:
+    return f"--user-name {shlex.quote(user_name)}"
+
+
+def _key(user_name: str, key_id: str) -> str:
+    return f"{_user(user_name)} --access-key-id {key_id}"

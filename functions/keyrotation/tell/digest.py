@@ -1,0 +1,59 @@
+"""The one message of a run: the report in every rendering, small enough for SNS."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyrotation.run.record import Run
+from keyrotation.run.settings import RotatorSettings
+from keyrotation.tell.headline import subject_of
+from keyrotation.tell.mail import MOST_PER_SECTION, body_of
+from keyrotation.tell.report import Report, Severity, report_of
+from keyrotation.tell.report_json import data_of
+
+# SNS takes 256 KiB for all renderings of a message together, as they stand in the JSON that carries them. `sqs` and
+# `lambda` need a copy each of the JSON, so 80 + 2 x 55 KiB is the most; the lists are cut until it fits.
+_LARGEST_BODY, _LARGEST_DATA = 80 * 1024, 55 * 1024
+_STEPS = (MOST_PER_SECTION, 15, 10, 7, 5, 3, 2, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest:
+    """`body` is for people, `data` (JSON) for machines. `worth_sending` False: nobody is to hear of this run."""
+
+    subject: str
+    body: str
+    data: str
+    severity: Severity
+    worth_sending: bool
+
+    @property
+    def message(self) -> str:
+        """What MessageStructure=json asks for: the text for email, http and https, which fall back to `default`."""
+        return json.dumps({"default": self.body, "sqs": self.data, "lambda": self.data}, ensure_ascii=False)
+
+
+def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Digest:
+    """`redelivered`: an earlier delivery of the order may have done things that no mail told."""
+    report = report_of(run, settings, redelivered=redelivered)
+    return Digest(
+        subject=subject_of(report),
+        body=_fitting(lambda most: body_of(report, most=most), _LARGEST_BODY),
+        data=_fitting(lambda most: _data(report, most), _LARGEST_DATA),
+        severity=report.severity,
+        worth_sending=report.worth_sending,
+    )
+
+
+def _data(report: Report, most: int) -> str:
+    return json.dumps(data_of(report, most=most), ensure_ascii=False, separators=(",", ":"))
+
+
+def _fitting(render: Callable[[int], str], largest: int) -> str:
+    """With as many entries in each section as fit, 25 at most and the worst one at least."""
+    rendered = ""
+    for most in _STEPS:
+        rendered = render(most)
+        if len(json.dumps(rendered, ensure_ascii=False).encode()) <= largest:
+            break
+    return rendered

@@ -1,0 +1,128 @@
+"""The entries of a report: one per thing that was done, failed, is asked or comes up, with what to do about it."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from keyrotation.decide.actions import Plan
+from keyrotation.model import Key, Use, User
+from keyrotation.run.record import Run
+from keyrotation.run.settings import Mode, RotatorSettings
+from keyrotation.tell import commands, links
+from keyrotation.tell.commands import Command
+
+# Longer ones are cut: a tag value may have 256 characters, and what AWS answers any number.
+_LONGEST_WORD, _LONGEST_TEXT = 60, 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFacts:
+    """One key as it was seen. `description`: what the console keeps in a tag named by the key id.
+
+    `use_known` False: nothing hung on its last use, so nobody asked for it.
+    """
+
+    id: str
+    description: str
+    created: date
+    use_known: bool
+    used: date | None
+    service: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One block of a section. `user` None: it is about the account.
+
+    `by`, `then` and `since` are those of `actions.Item`; `console` links to where a person sees the user.
+    """
+
+    kind: str
+    text: str
+    user: str | None = None
+    owner: str = ""
+    key: KeyFacts | None = None
+    by: date | None = None
+    then: str = ""
+    since: date | None = None
+    commands: tuple[Command, ...] = ()
+    console: str | None = None
+    uses: tuple[Use, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """What every entry of a report is made from: the run, and the settings that it had."""
+
+    run: Run
+    settings: RotatorSettings
+
+    @property
+    def audit(self) -> bool:
+        return self.settings.mode is Mode.AUDIT
+
+    @property
+    def log_command(self) -> Command:
+        line = commands.read_log(
+            self.settings.log_group_name, self.run.order.run_id, region=self.settings.aws_region
+        )
+        return commands.administrator("for everything that this run wrote", line)
+
+    def fetch(self, user: User) -> Command:
+        return commands.fetch(user.name, region=self.settings.aws_region)
+
+    def about(
+        self,
+        plan: Plan,
+        text: str,
+        *ways: Command,
+        kind: str,
+        key_id: str | None = None,
+        by: date | None = None,
+        then: str = "",
+        since: date | None = None,
+    ) -> Entry:
+        """An entry about the plan's user, and one of its keys where there is one. `ways`: the commands beside it."""
+        user = plan.user
+        key = next((key for key in user.keys if key.id == key_id), None)
+        return Entry(
+            kind=kind,
+            text=_cut(text, _LONGEST_TEXT),
+            user=user.name,
+            owner=_cut(plan.owner, _LONGEST_WORD),
+            key=_facts(key, user) if key is not None else None,
+            by=by,
+            then=then,
+            since=since,
+            commands=ways,
+            console=links.user(user.name, partition=self.settings.partition),
+            uses=tuple(map(_printable_use, self.run.uses.get(key_id, ()))) if key_id is not None else (),
+        )
+
+
+def _facts(key: Key, user: User) -> KeyFacts:
+    used_on = key.used_on if key.asked else None
+    use = key.use if used_on else None
+    return KeyFacts(
+        id=key.id,
+        description=_cut(user.tags.get(key.id, ""), _LONGEST_WORD),
+        created=key.created_on,
+        use_known=key.asked,
+        used=used_on,
+        service=use.service if use else "",
+        region=use.region if use else "",
+    )
+
+
+def _printable_use(use: Use) -> Use:
+    """Callers choose what they call themselves."""
+    return Use(
+        source=_cut(use.source, _LONGEST_WORD),
+        user_agent=_cut(use.user_agent, _LONGEST_WORD),
+        events=tuple(_cut(event, _LONGEST_WORD) for event in use.events[:5]),
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    return printable if len(printable) <= longest else f"{printable[: longest - 3]}..."

@@ -1,0 +1,70 @@
+"""A report for machines: docs/report.schema.json says what stands in it."""
+
+from typing import Any
+
+from keyrotation.tell.entries import Entry, KeyFacts
+from keyrotation.tell.headline import subject_of
+from keyrotation.tell.report import Report
+
+VERSION = 1
+
+
+def data_of(report: Report, *, most: int) -> dict[str, Any]:
+    """Fit for json.dumps; at most `most` entries of each section, and then `complete` is false."""
+    return {
+        "version": VERSION,
+        "run_id": report.run_id,
+        "date": str(report.today),
+        "account": report.account,
+        "alias": report.alias,
+        "region": report.region,
+        "mode": str(report.mode),
+        "severity": str(report.severity),
+        "subject": subject_of(report),
+        "reasons": sorted(map(str, report.reasons)),
+        "complete": all(len(entries) <= most for entries in report.parts.values()),
+        "counts": {str(part): len(entries) for part, entries in report.parts.items()},
+        "sections": {
+            str(part): [_entry(entry) for entry in entries[:most]] for part, entries in report.parts.items()
+        },
+        "coverage": vars(report.coverage),
+        "settings": dict(report.settings),
+        "log": report.log_url,
+        "runbook": report.runbook_url,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    key = entry.key
+    return {
+        "kind": str(entry.kind),
+        "user": entry.user,
+        "owner": entry.owner,
+        "key": None if key is None else _key(key),
+        "text": entry.text,
+        "since": _day(entry.since),
+        "by": _day(entry.by),
+        "then": entry.then,
+        "commands": [
+            {"runner": command.runner.name.lower(), "purpose": command.purpose, "command": command.line}
+            for command in entry.commands
+        ],
+        "console": entry.console,
+        "uses": [
+            {"source": use.source, "user_agent": use.user_agent, "events": list(use.events)}
+            for use in entry.uses
+        ],
+    }
+
+
+def _key(key: KeyFacts) -> dict[str, Any]:
+    """`last_used` null: never. Without it: nobody asked, since nothing hung on it."""
+    told: dict[str, Any] = {"id": key.id, "description": key.description, "created": str(key.created)}
+    if key.use_known:
+        use = {"date": str(key.used), "service": key.service, "region": key.region}
+        told["last_used"] = None if key.used is None else use
+    return told
+
+
+def _day(day: object) -> str | None:
+    return None if day is None else str(day)

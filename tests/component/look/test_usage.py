@@ -1,0 +1,139 @@
+"""Who still uses a key: what CloudTrail is asked, what is made of its answers, and that nothing hangs on them."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from keyrotation.look.usage import SECONDS_BETWEEN, who_uses
+from keyrotation.model import Key, LastUse, Use
+
+from tests.component.account import NOW
+from tests.component.calls import Calls
+from tests.component.deployment import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_cloudtrail import CloudTrailClient
+
+LAST = LastUse(at=NOW - timedelta(hours=5), service="s3", region="eu-west-1")
+KEY = Key(id="AKIAOLDOLDOLDOLDOLD1", status="Active", created=NOW - timedelta(days=90), last_use=LAST)
+
+
+def event(name: str, source: str, agent: str) -> dict[str, Any]:
+    record = {"sourceIPAddress": source, "userAgent": agent}
+    return {"EventName": name, "CloudTrailEvent": json.dumps(record)}
+
+
+@pytest.fixture
+def trail() -> "Iterator[CloudTrailClient]":
+    client = boto3.session.Session(region_name="eu-west-1").client("cloudtrail")
+    yield client
+    client.close()
+
+
+def looked_up(
+    trail: "CloudTrailClient", *keys: Key, answers: list[Any], lookups: int | None = None
+) -> tuple[dict[str, tuple[Use, ...]], list[tuple[str, str]], list[str], list[float]]:
+    """What was found, what was missed, the Regions asked, the pauses."""
+    missed: list[tuple[str, str]] = []
+    regions: list[str] = []
+    pauses: list[float] = []
+
+    def trail_in(region: str) -> "CloudTrailClient":
+        regions.append(region)
+        return trail
+
+    with Stubber(trail) as stub:
+        for answer in answers:
+            if isinstance(answer, str):
+                stub.add_client_error("lookup_events", answer)
+            else:
+                stub.add_response("lookup_events", {"Events": answer})
+        found = who_uses(
+            keys,
+            trail_in=trail_in,
+            sleep=pauses.append,
+            time_left=lambda: lookups is None or len(regions) < lookups,
+            miss=lambda key_id, cause: missed.append((key_id, cause)),
+        )
+        stub.assert_no_pending_responses()
+    return found, missed, regions, pauses
+
+
+def test_up_to_three_callers_are_told_the_latest_first_each_with_some_of_its_events(
+    trail: "CloudTrailClient",
+) -> None:
+    answer = [
+        event("PutObject", "10.0.0.1", "aws-cli/2"),
+        event("GetObject", "10.0.0.2", "Boto3"),
+        *(event(name, "10.0.0.1", "aws-cli/2") for name in ("PutObject", "ListBuckets", "GetObject", "Head")),
+        event("GetObject", "10.0.0.3", "java"),
+        event("GetObject", "10.0.0.4", "go"),
+    ]
+
+    found, missed, regions, _ = looked_up(trail, KEY, answers=[answer])
+
+    assert found == {
+        KEY.id: (
+            Use(source="10.0.0.1", user_agent="aws-cli/2", events=("PutObject", "ListBuckets", "GetObject")),
+            Use(source="10.0.0.2", user_agent="Boto3", events=("GetObject",)),
+            Use(source="10.0.0.3", user_agent="java", events=("GetObject",)),
+        )
+    }
+    assert (missed, regions) == ([], ["eu-west-1"])
+
+
+def test_what_cloudtrail_does_not_know_is_unknown(trail: "CloudTrailClient") -> None:
+    record = json.dumps({"sourceIPAddress": None, "userAgent": None})
+    found, missed, _, _ = looked_up(trail, KEY, answers=[[{"CloudTrailEvent": record}]])
+    assert found == {KEY.id: (Use(source="unknown", user_agent="unknown", events=("unknown",)),)}
+    assert missed == []
+
+
+def test_what_cannot_be_looked_up_or_read_is_missed_and_the_others_go_on_at_a_modest_rate(
+    trail: "CloudTrailClient",
+) -> None:
+    keys = [replace(KEY, id=f"AKIA{number:016}") for number in range(3)]
+    broken = [{"EventName": "GetObject", "CloudTrailEvent": "not JSON"}]
+
+    found, missed, _, pauses = looked_up(trail, *keys, answers=["AccessDeniedException", broken, []])
+
+    assert found == {keys[2].id: ()}
+    assert [key_id for key_id, _ in missed] == [keys[0].id, keys[1].id]
+    assert "AccessDeniedException" in missed[0][1]
+    assert missed[1][1] == "JSONDecodeError"
+    assert pauses == [SECONDS_BETWEEN] * 3
+
+
+def test_it_ends_when_its_time_is_up_and_a_key_never_used_is_not_looked_up(trail: "CloudTrailClient") -> None:
+    keys = [replace(KEY, id=f"AKIA{number:016}") for number in range(3)]
+
+    found, missed, regions, _ = looked_up(
+        trail, replace(KEY, last_use=None), *keys, answers=[[], []], lookups=2
+    )
+
+    assert sorted(found) == [keys[0].id, keys[1].id]
+    assert (missed, len(regions)) == ([], 2)
+
+
+def test_a_run_asks_only_for_keys_that_people_have_to_follow_up_and_goes_on_without_an_answer(
+    account: Any, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, elder_used in (("quiet", 20), ("held", 0)):
+        account.add_user(name)
+        elder = account.add_key(name, age=92, used=elder_used)
+        account.store(name, account.add_key(name, age=16, used=1))
+    calls.refuse("LookupEvents", "ThrottlingException")
+
+    deployment.rotate(deployment.order("quiet", "held"))
+
+    (asked,) = calls.of("LookupEvents")
+    assert asked.params["LookupAttributes"] == [{"AttributeKey": "AccessKeyId", "AttributeValue": elder}]
+    (mail,) = deployment.mails()
+    assert mail.subject.startswith("ACT by 2026-12-06: 1 access key still in use")
+    assert "uses could not be looked up" in capsys.readouterr().out

@@ -1,0 +1,299 @@
+"""The preview: what it shows of an account, in three formats, and that it only reads."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore import exceptions as failure
+from keyrotation.preview.__main__ import main
+from keyrotation.preview.refusals import why_failed
+
+from tests.component.account import NOW, Account
+from tests.component.calls import Call, Calls
+
+READS = {
+    "GetAccountAuthorizationDetails",
+    "GetUser",
+    "ListAccessKeys",
+    "GetAccessKeyLastUsed",
+    "DescribeSecret",
+    "GetAccountSummary",
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def previewed(*arguments: str) -> str:
+    out, err = io.StringIO(), io.StringIO()
+    assert (main(arguments, now=NOW, stdout=out, stderr=err), err.getvalue()) == (0, "")
+    return out.getvalue()
+
+
+def as_json(*arguments: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(previewed("--format", "json", *arguments))
+    return told
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = main(arguments, now=NOW, stdout=out, stderr=err)
+    assert out.getvalue() == ""
+    return code, err.getvalue()
+
+
+def only_key(told: dict[str, Any], user: str) -> dict[str, Any]:
+    (row,) = [row for row in told["keys"] if row["user"] == user]
+    found: dict[str, Any] = row
+    return found
+
+
+def test_who_has_which_key_and_what_would_be_done_when(account: Account) -> None:
+    _, due = account.add_carol()
+    account.add_user("dan")
+    young = account.add_key("dan", age=10, used=0)
+    account.add_user("eve")
+    unused = account.add_key("eve", age=60, used=50)
+    account.add_user("kim")
+
+    told = as_json()
+
+    carol, dan, eve, kim = (only_key(told, name) for name in ("carol", "dan", "eve", "kim"))
+    assert carol["user_id"] == account.iam.get_user(UserName="carol")["User"]["UserId"]
+    assert (carol["key"], carol["status"], carol["age_days"]) == (due, "Active", 80)
+    assert (carol["last_used_on"], carol["last_used_service"]) == ("2026-11-21", "s3")
+    assert (carol["on"], carol["what"]) == ("2026-11-22", "replace, old key off 2026-12-06")
+    # Replaced at the age of 74 days: used keys are supposed to stay in use.
+    assert (dan["key"], dan["on"], dan["what"]) == (
+        young,
+        "2027-01-25",
+        "replace, old key off 2027-02-08",
+    )
+    # Unused for 90 days, 40 days from now; but due at 74 days comes first.
+    assert (eve["key"], eve["what"]) == (unused, "replace, old key off 2026-12-20")
+    assert (kim["key"], kim["age_days"], kim["what"]) == ("", None, "")
+
+
+def test_an_elder_that_is_quiet_goes_off_and_is_deleted_later(account: Account) -> None:
+    account.add_user("carol")
+    elder = account.add_key("carol", age=89, used=20)
+    newer = account.add_key("carol", age=13, used=0)
+    account.store("carol", newer)
+
+    rows = {row["key"]: row for row in as_json()["keys"]}
+
+    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-23", "switch off")
+    assert rows[newer]["what"].startswith("replace")
+
+
+def test_an_inactive_key_is_deleted_on_the_day_that_the_marks_allow(account: Account) -> None:
+    account.add_user("carol")
+    off = account.add_key("carol", age=60, status="Inactive")
+
+    row = only_key(as_json("--delete-after-days", "20"), "carol")
+
+    assert (row["key"], row["on"], row["what"]) == (off, "2026-12-12", "delete")
+
+
+def test_a_policy_is_tried_before_it_is_set(account: Account) -> None:
+    account.add_user("dan")
+    account.add_key("dan", age=50, used=0)
+
+    assert only_key(as_json(), "dan")["on"] == "2026-12-16"
+    tried = as_json("--max-key-age-days", "60")
+    assert only_key(tried, "dan")["on"] == "2026-11-22"
+    assert tried["policy"]["MaxKeyAgeDays"] == 60
+
+
+def test_the_cap_spreads_the_replacements_over_the_next_days_oldest_first(account: Account) -> None:
+    for number in range(5):
+        account.add_user(f"user-{number}")
+        account.add_key(f"user-{number}", age=80 + number, used=0)
+
+    told = as_json("--max-users-per-run", "2")
+
+    assert [(day["replaced"], day["waiting"]) for day in told["days"][:4]] == [(2, 3), (2, 1), (1, 0), (0, 0)]
+    assert [only_key(told, f"user-{number}")["on"] for number in range(5)] == [
+        "2026-11-24",
+        "2026-11-23",
+        "2026-11-23",
+        "2026-11-22",
+        "2026-11-22",
+    ]
+    text = previewed("--max-users-per-run", "2")
+    assert "  2026-11-22     2  (3 wait for the next day)\n  2026-11-23     2  (1 wait" in text
+
+
+def test_the_table_names_all_of_it_and_who_should_act(account: Account) -> None:
+    _, key = account.add_carol()
+    account.tag("carol", exempt="some day")
+
+    text = previewed()
+
+    head, row = text.splitlines()[:2]
+    assert head.split("  ")[0] == "USER"
+    assert row.split()[0] == "carol"
+    assert f"{key}  Active  80   2026-11-21 s3  -" in row
+    assert f"  carol {key}: " in text
+    assert "1 users, 1 active keys, 0 of them 90 days old or older." in text
+
+
+def test_the_csv_has_a_line_per_key_that_a_program_can_read(account: Account) -> None:
+    _, key = account.add_carol()
+
+    (row,) = csv.DictReader(io.StringIO(previewed("--format", "csv")))
+
+    assert (row["user"], row["key"], row["age_days"], row["on"]) == ("carol", key, "80", "2026-11-22")
+
+
+def test_nobody_above_the_path_is_shown(account: Account) -> None:
+    account.add_carol()
+    account.add_user("dan", path="/team/")
+
+    told = as_json("--user-path-prefix", "/team/")
+
+    assert [row["user"] for row in told["keys"]] == ["dan"]
+
+
+def test_a_preview_only_reads_and_says_nothing_of_a_secret(account: Account, calls: Calls) -> None:
+    _, key = account.add_carol()
+    account.store("carol", key)
+    secret = account.current("carol")["SecretAccessKey"]
+    calls.clear()
+
+    text = previewed()
+
+    assert set(calls.operations) == READS
+    assert calls.writes == []
+    assert secret not in text
+
+
+def test_what_tags_say_cannot_drive_the_terminal(account: Account, calls: Calls) -> None:
+    account.add_carol()
+
+    def clear_the_screen(_: Call, answer: dict[str, Any]) -> None:
+        answer["User"]["Tags"] = [{"Key": "access-key-rotation:max-age-days", "Value": "9\x1b[2J"}]
+
+    calls.change_answer("GetUser", clear_the_screen)
+
+    text = previewed()
+
+    assert "max-age-days" in text
+    assert "\x1b" not in text
+
+
+def test_a_person_who_waits_sees_the_progress_and_a_pipe_does_not(account: Account) -> None:
+    account.add_carol()
+    terminal = Terminal()
+
+    assert main([], now=NOW, stdout=io.StringIO(), stderr=terminal) == 0
+
+    assert "1 of 1 users" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_policy_that_breaks_somebody_is_refused_by_name_before_anything_is_asked(
+    account: Account, calls: Calls
+) -> None:
+    account.add_carol()
+    calls.clear()
+
+    code, told = refused("--overlap-days", "5")
+
+    assert code == 2
+    assert (
+        told
+        == "preview: this policy is refused: OverlapDays must be more than QuietDays (OverlapDays=5, QuietDays=7)\n"
+    )
+    assert calls.operations == []
+
+
+REFUSALS = {
+    "GetAccountAuthorizationDetails": "iam:GetAccountAuthorizationDetails",
+    "ListAccessKeys": "iam:ListAccessKeys",
+    "DescribeSecret": "secretsmanager:DescribeSecret",
+}
+
+
+@pytest.mark.parametrize("operation", REFUSALS)
+def test_the_action_that_is_missing_is_named(account: Account, calls: Calls, operation: str) -> None:
+    account.add_carol()
+    calls.refuse(operation, "AccessDeniedException")
+
+    assert refused() == (1, f"preview: access denied: these credentials lack {REFUSALS[operation]}\n")
+
+
+CODES = {
+    "ExpiredToken": "the AWS credentials have expired: sign in again",
+    "InvalidClientTokenId": "AWS does not know these credentials: the key is deleted, inactive or mistyped",
+    "ServiceFailure": "AWS could not be asked (GetUser: ServiceFailure, GetUser said no)",
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_aws_refuses_is_one_line(account: Account, calls: Calls, code: str) -> None:
+    account.add_carol()
+    calls.refuse("GetUser", code)
+
+    assert refused() == (1, f"preview: {CODES[code]}\n")
+
+
+def test_a_user_who_is_deleted_meanwhile_is_left_out(account: Account, calls: Calls) -> None:
+    account.add_carol()
+    account.add_user("dan")
+    calls.refuse("GetUser", "NoSuchEntity", UserName="dan")
+
+    assert [row["user"] for row in as_json()["keys"]] == ["carol"]
+
+
+def test_without_a_region_it_says_how_to_name_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.add_carol()
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    assert refused() == (
+        1,
+        "preview: no AWS Region is set: name the stack's with --region or AWS_REGION\n",
+    )
+
+
+def test_a_profile_that_is_not_there_is_one_line() -> None:
+    assert refused("--profile", "nobody") == (
+        1,
+        "preview: there is no such AWS profile: see `aws configure list-profiles`\n",
+    )
+
+
+LOCAL = {
+    "no credentials": (failure.NoCredentialsError(), "there are no AWS credentials"),
+    "an ended login": (failure.UnauthorizedSSOTokenError(), "the AWS credentials have expired"),
+    "a silent endpoint": (failure.ConnectTimeoutError(endpoint_url="x"), "AWS cannot be reached"),
+    "no credential process": (FileNotFoundError("x"), "the AWS credentials could not be had"),
+    "a failed credential process": (
+        failure.CredentialRetrievalError(provider="x", error_msg="x"),
+        "the AWS credentials could not be had",
+    ),
+    "an endpoint that is no URL": (ValueError("Invalid endpoint: x"), "AWS_ENDPOINT_URL is no URL"),
+}
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_what_fails_on_this_machine_is_said_in_one_line(case: str) -> None:
+    error, words = LOCAL[case]
+
+    assert why_failed(error).startswith(words)
+    assert "\n" not in why_failed(error)
+
+
+def test_it_makes_clients_with_the_callers_own_session_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert boto3.session.Session().region_name
+
+    assert refused() == (
+        1,
+        "preview: the AWS credentials are incomplete: an access key id and a secret access key belong together\n",
+    )

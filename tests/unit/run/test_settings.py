@@ -1,0 +1,170 @@
+"""The environment: complete and understood, or refused by name."""
+
+import pytest
+from keyrotation.policy import Policy
+from keyrotation.run.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
+
+ENVIRONMENT = {
+    "MODE": "Audit",
+    "MAX_KEY_AGE_DAYS": "90",
+    "OVERLAP_DAYS": "14",
+    "WARN_DAYS": "7",
+    "QUIET_DAYS": "7",
+    "QUIET_DAYS_BEFORE_FIRST_USE": "35",
+    "IN_USE_EXTENSION_DAYS": "14",
+    "UNUSED_DAYS": "90",
+    "DELETE_AFTER_DAYS": "30",
+    "MAX_USERS_PER_RUN": "100",
+    "USER_PATH_PREFIX": "/",
+    "SECRET_READER_ARNS": "",
+    "SECRETS_KMS_KEY_ARN": "",
+    "AWS_REGION": "eu-west-1",
+    "ORDERS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
+    "ORDERS_QUEUE_ARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+    "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:topic",
+    "ROTATOR_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/access-key-rotation-rotator",
+    "FUNCTION_TIMEOUT_SECONDS": "900",
+    "NOTIFY": "Changes",
+    "RUNBOOK_URL": "docs/runbook.md",
+    "LOG_GROUP_NAME": "rotator-logs",
+}
+SCANNER_READS = {
+    name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX"))
+}
+ROTATOR_READS = set(ENVIRONMENT)
+
+
+def test_a_complete_environment_is_understood() -> None:
+    rotator = RotatorSettings.parse(ENVIRONMENT)
+    assert rotator.mode is Mode.AUDIT
+    assert rotator.policy == Policy()
+    assert rotator.account == "123456789012"
+    assert rotator.partition == "aws-us-gov"
+    assert rotator.notify is Notify.CHANGES
+    assert ScannerSettings.parse(ENVIRONMENT).policy == Policy()
+
+
+@pytest.mark.parametrize("name", sorted(SCANNER_READS))
+def test_the_scanner_refuses_an_environment_without(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is missing$"):
+        ScannerSettings.parse({key: value for key, value in ENVIRONMENT.items() if key != name})
+
+
+@pytest.mark.parametrize("name", sorted(ROTATOR_READS))
+def test_the_rotator_refuses_an_environment_without(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} is missing$"):
+        RotatorSettings.parse({key: value for key, value in ENVIRONMENT.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MODE", "enforce", "MODE is 'enforce': not one of Audit, Enforce"),
+        ("NOTIFY", "Never", "NOTIFY is 'Never': not one of Changes, Problems, Always"),
+        ("WARN_DAYS", "a week", r"WARN_DAYS \(parameter WarnDays\) is 'a week': not a whole number"),
+        ("WARN_DAYS", "7.5", "not a whole number"),
+        ("WARN_DAYS", "-7", "WarnDays is -7: it cannot be negative"),
+        ("OVERLAP_DAYS", "41", "MaxKeyAgeDays=90, OverlapDays=41"),
+        ("TOPIC_ARN", "topic", "TOPIC_ARN is 'topic': not an ARN"),
+        ("AWS_REGION", "", "AWS_REGION is '': empty"),
+        (
+            "USER_PATH_PREFIX",
+            "apps/",
+            r"USER_PATH_PREFIX \(parameter UserPathPrefix\) is 'apps/': not an IAM path",
+        ),
+        (
+            "SECRET_READER_ARNS",
+            "*",
+            r"SECRET_READER_ARNS \(parameter SecretReaderArns\).*'\*' is not the ARN of one",
+        ),
+        ("SECRETS_KMS_KEY_ARN", "alias/mine", r"\(parameter SecretsKmsKeyArn\).*not the ARN of a KMS key"),
+    ],
+)
+def test_a_value_that_is_not_understood_is_refused_by_name(name: str, value: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        RotatorSettings.parse({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "apps",
+        "/apps",
+        "apps/",
+        "/a*/",
+        "/a?/",
+        "/${aws:username}/",
+        "/a b/",
+        "/é/",
+        "/" + "x" * 511 + "/",
+    ],
+)
+def test_a_path_that_iam_does_not_know_or_that_means_more_than_itself_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="UserPathPrefix"):
+        ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["/", "/apps/", "/a/b/c/", "/a.b,c+d=e@f_g-h/", "/" + "x" * 510 + "/"])
+def test_a_path_of_iam_is_taken(prefix: str) -> None:
+    assert ScannerSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
+    assert RotatorSettings.parse({**ENVIRONMENT, "USER_PATH_PREFIX": prefix}).user_path_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "readers",
+    [
+        "arn:aws:iam::123456789012:root",
+        "123456789012",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::123456789012:role/apps/",
+        "arn:aws:iam::123456789012:group/admins",
+        "arn:aws:sts::123456789012:assumed-role/reader/session",
+        "arn:aws:iam::123456789012:role/reader,",
+        ",",
+    ],
+)
+def test_a_reader_that_is_not_one_user_or_role_is_refused(readers: str) -> None:
+    with pytest.raises(SettingsError, match="SecretReaderArns"):
+        RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": readers})
+
+
+def test_readers_are_users_and_roles_of_any_partition() -> None:
+    readers = (
+        "arn:aws:iam::123456789012:role/reader",
+        "arn:aws-cn:iam::123456789012:user/people/ann",
+        "arn:aws-us-gov:iam::210987654321:role/service-role/sync_1",
+    )
+    parsed = RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
+    assert parsed.secret_reader_arns == readers
+    assert RotatorSettings.parse(ENVIRONMENT).secret_reader_arns == ()
+
+
+def test_the_key_of_the_secrets_is_one_by_its_arn_or_none() -> None:
+    arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-0123456789abcdef"
+    assert RotatorSettings.parse({**ENVIRONMENT, "SECRETS_KMS_KEY_ARN": arn}).secrets_kms_key_arn == arn
+    assert RotatorSettings.parse(ENVIRONMENT).secrets_kms_key_arn is None
+    for other in (
+        "arn:aws:kms:eu-west-1:123456789012:alias/mine",
+        "arn:aws:kms:eu-west-1:123456789012:key/*",
+    ):
+        with pytest.raises(SettingsError, match="SecretsKmsKeyArn"):
+            RotatorSettings.parse({**ENVIRONMENT, "SECRETS_KMS_KEY_ARN": other})
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        RotatorSettings.parse({"MODE": "?"})
+    told = str(refused.value)
+    assert all(name in told for name in ROTATOR_READS)
+
+
+def test_a_number_as_cloudformation_may_hand_it_on_is_taken() -> None:
+    assert ScannerSettings.parse({**ENVIRONMENT, "WARN_DAYS": "7.0"}).policy.warn_days == 7
+
+
+def test_no_more_readers_are_taken_than_an_environment_holds() -> None:
+    readers = [f"arn:aws:iam::123456789012:role/reader-{number}" for number in range(21)]
+    RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers[:20])})
+    with pytest.raises(SettingsError, match="more than 20"):
+        RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
