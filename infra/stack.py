@@ -17,6 +17,7 @@ from infra.parameters import Parameters
 from infra.permissions import Grant
 from infra.schedule import Schedule
 from infra.topic import Topic
+from infra.version import VERSION
 
 # Said where somebody who deletes the stack looks: what CloudFormation did not make, it does not take away.
 KEPT = (
@@ -39,7 +40,9 @@ class AccessKeyRotation(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(
-            scope, construct_id, description="Rotates the access keys of this account's IAM users, once a day"
+            scope,
+            construct_id,
+            description=f"Rotates the access keys of this account's IAM users, once a day (access-key-rotation {VERSION})",
         )
         parameters = Parameters(stack=self)
         topic = Topic(self, "Alerts", alert_email=parameters.alert_email)
@@ -149,6 +152,7 @@ class AccessKeyRotation(cdk.Stack):
         }.items():
             cdk.CfnOutput(self, name, value=command, description="A command, ready to run")
         cdk.CfnOutput(self, "Kept", value=KEPT)
+        cdk.CfnOutput(self, "Version", value=VERSION)
         self.granted = (
             Granted(role="scanner", when="always", grants=scanner.grants),
             Granted(role="rotator", when="always", grants=rotator.grants),
