@@ -28,6 +28,9 @@ CONFIG = Config(
     read_timeout=30,
 )
 
+# An order holds 256 KiB, and names up to 5,000 users: whoever does not fit is told of another month.
+MOST_GONE = 500
+
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes whole requests and answers.
 for library in ("botocore", "boto3", "urllib3"):
@@ -68,6 +71,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
         user_names=found.named,
         account_alias=_account_alias(run_id),
         ordered_at=now,
+        gone_user_ids=found.gone[:MOST_GONE],
     )
     # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(
