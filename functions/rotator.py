@@ -24,7 +24,7 @@ from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
-from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
@@ -211,7 +211,7 @@ def tidy(write: Callable[[], object]) -> None:
 def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(see=partial(observe, sources=sources))
+        return Complete(see=Observer(sources=sources, listed={}, readings=readings).everything)
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from keyrotation.act.apply import Heard, Outcome
 from keyrotation.decide.actions import Deactivate, Delete, Plan
+from keyrotation.decide.notices import LAST_DAYS
 from keyrotation.memory import Memory, Notice
 from keyrotation.model import Use, User
 from keyrotation.run.order import Order
@@ -48,20 +49,24 @@ class Announcement:
 
 
 def announcements(run: Run) -> tuple[Announcement, ...]:
-    """Every notice that is to be told today, the soonest first: those that would run out of time."""
+    """Every notice that is to be told today: first those that would run out of time, then those that are given.
+
+    A notice that is only told again early takes no room from one that had none yesterday.
+    """
     found = [each for plan in run.plans for each in _of_user(plan, run.outcome_of.get(plan.user.name))]
-    return tuple(
-        sorted(
-            found,
-            key=lambda each: (
-                each.notice.day,
-                each.notice.what,
-                each.notice.why,
-                each.user.name,
-                each.key_id,
-            ),
-        )
-    )
+    last = run.today + timedelta(days=LAST_DAYS)
+
+    def order(each: Announcement) -> tuple[int, tuple[date, str, str, str, str]]:
+        late = not each.new and each.notice.day <= last
+        return 0 if late else 1 if each.new else 2, by_day(each)
+
+    return tuple(sorted(found, key=order))
+
+
+def by_day(each: Announcement) -> tuple[date, str, str, str, str]:
+    """Sorts announcements for readers: the soonest first, and what happens together side by side."""
+    notice = each.notice
+    return notice.day, notice.what, notice.why, each.user.name, each.key_id
 
 
 def _of_user(plan: Plan, outcome: Outcome | None) -> Iterator[Announcement]:

@@ -13,7 +13,7 @@ from typing import assert_never
 from keyrotation.decide.actions import Item, Kind, Level
 from keyrotation.decide.notices import runs_out
 from keyrotation.policy import Policy, parameter_name
-from keyrotation.run.record import Announcement, Run, announcements
+from keyrotation.run.record import Announcement, Run, announcements, by_day
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell import asked, done, links
 from keyrotation.tell.account import account_items
@@ -149,7 +149,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
     for part in (Part.ASKED, Part.UPCOMING, Part.EXEMPT):
         parts[part].sort(key=lambda entry: (entry.by or date.max, entry.user or ""))
     to_tell = announcements(run)
-    named = to_tell[: _room_for(to_tell)]
+    named = sorted(to_tell[: _room_for(to_tell)], key=by_day)
     reasons = frozenset(_reasons(run, parts, to_tell, settings))
     asks = {
         Notify.ALWAYS: True,
@@ -164,7 +164,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         region=settings.aws_region,
         mode=settings.mode,
         parts={part: tuple(found) for part, found in parts.items()},
-        notices=named,
+        notices=tuple(named),
         notices_left=len(to_tell) - len(named),
         reasons=reasons,
         # Whatever Notify says: what is not told is not done.
