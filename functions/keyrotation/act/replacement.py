@@ -181,7 +181,8 @@ class Issuer:
             ledger.write(replace(ledger.memory, pending=None))
         except (*CALL_ERRORS, MemoryRefused) as error:
             what = f"{what}; that a replacement had begun could not be forgotten ({_told(error)}), and the next run settles it"
-        raise ReplacementFailed(what)
+        # Of what was caught on the way here nothing may be printed: it may quote the key.
+        raise ReplacementFailed(what) from None
 
 
 class _NotProven(Exception):
