@@ -134,6 +134,10 @@ def test_a_policy_is_the_same_whether_aws_returns_one_value_or_a_list_of_one_and
     assert same_policy(json.dumps(returned), OURS)
 
 
+def test_a_policy_is_the_same_in_whatever_order_its_keys_are_and_however_it_is_spaced() -> None:
+    assert same_policy(json.dumps(json.loads(OURS), sort_keys=True, indent=4), OURS)
+
+
 @pytest.mark.parametrize(
     ("sid", "key", "value"),
     [
