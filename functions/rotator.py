@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,7 +22,7 @@ from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
-from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
@@ -189,7 +189,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(see=partial(observe, sources=sources))
+        return Complete(see=Observer(sources=sources, listed={}, readings=readings).everything)
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.

@@ -16,7 +16,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
 # The last asks the queue whether it handed an order out, and changes nothing of one that it just did.
-READS = ("Get", "List", "Describe", "Lookup", "ChangeMessageVisibility")
+READS = ("Get", "List", "Describe", "Lookup", "Scan", "ChangeMessageVisibility")
 _NOWHERE = "https://aws.invalid"
 
 
