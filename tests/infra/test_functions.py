@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from keyrotation import VERSION
 
 from tests.infra.synthesized import Template, of_type, properties, text
 
@@ -89,6 +90,7 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "DeadFiringsQueueUrl": "${Daily/DeadLetters}",
         "TopicArn": "${Alerts/Topic}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
+        "Version": VERSION,
     }
 
 
