@@ -757,6 +757,17 @@ def test_found_no_deletion_is_announced_for_a_day_that_has_passed_while_nobody_l
     assert [item.kind for item in plan_user(late, DEFAULTS, DEAF).items] == [Kind.UNHEARD]
 
 
+def test_found_a_slot_is_taken_to_be_needed_for_a_key_that_is_used_at_longer_intervals() -> None:
+    """A weekly job, `UnusedDays` 10: if nobody used the key until its day, it would be unused that day; it will be used."""
+    policy = Policy(
+        max_key_age_days=45, overlap_days=17, quiet_days_before_first_use=7, in_use_extension_days=9, unused_days=10
+    )
+    new = key(17, used=2, id=NEW)
+    carol = user(key(44, used=16), new, stored=NEW, memory={OLD: says(OVERLAP, 0)})
+    due_in = policy.issue_age - 17
+    assert summary(plan_user(carol, policy, OCCASION))[0] == f"off old quiet, deleted in {due_in}"
+
+
 def test_a_user_of_whom_nothing_is_remembered_is_new() -> None:
     """The table was lost: days start anew, later and never sooner."""
     for observed in (
