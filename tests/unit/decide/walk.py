@@ -91,8 +91,10 @@ class World:
         self.every = pick([1, 1, 2, 7, 30, p.quiet_days + 1, p.quiet_days_before_first_use + 3, 97, 0])
         self.follows = pick([0, 1, p.overlap_days, p.overlap_days + p.in_use_extension_days, 9999])
         if self.good:
-            self.every = pick([1, 2, p.quiet_days])
             self.follows = pick([0, 1, p.overlap_days - p.quiet_days - 1])
+            # The successor is used, and only it, more than QuietDays before the off day; and within UnusedDays.
+            longest = min(p.overlap_days - p.quiet_days - self.follows, p.unused_days or 999)
+            self.every = pick([1, 2, p.quiet_days, self.random.randint(1, max(1, longest)), max(1, longest)])
         self.both = not self.good and self.random.random() < 0.1
         self.in_hand = self.new_key()
         self.missed = self.random.randrange(p.max_key_age_days)
