@@ -1,12 +1,10 @@
 """An account of moto's, a fixed day, and a recorder of calls; nothing of the machine's own AWS settings."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import boto3
-import botocore.session
 import moto.iam.models
 import pytest
 from botocore.config import Config
@@ -20,6 +18,7 @@ from moto import mock_aws
 from tests.component.account import NOW, OCCASION, ROTATOR_ROLE_ARN, RUN_ID, Account, table_of
 from tests.component.calls import Calls
 from tests.component.deployment import Deployment, no_settings_of_this_machine
+from tests.component.once import once
 from tests.component.replacing import Replacement
 
 if TYPE_CHECKING:
@@ -37,10 +36,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _service_models() -> Iterator[None]:
-    """Read botocore's models from disk once, rather than for every session: most of a test's time otherwise."""
+def _once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        once(patch)
         yield
 
 
