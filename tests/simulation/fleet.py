@@ -1,6 +1,7 @@
 """The fleet through the years: each day people and programs, the real scanner's test and rotation, and the watch."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
@@ -16,7 +17,7 @@ from tests.simulation.consumers import Consumer
 from tests.simulation.faults import Line
 from tests.simulation.habits import Settler
 from tests.simulation.people import People
-from tests.simulation.runs import HIDDEN, RECEIVES, TIMEOUT, Attempt, Product
+from tests.simulation.runs import HIDDEN, RECEIVES, TIMEOUT, Attempt, Product, without_threads
 from tests.simulation.secrets_manager import CURRENT
 from tests.simulation.watch import Watch
 
@@ -52,9 +53,13 @@ class Fleet:
             name = f"user-{number:05d}"
             self.consumers[name] = settler.settle(name, _at(START, 5))
 
-    def live(self, years: float) -> None:
-        for number in range(int(years * 365)):
-            self._day(number, START + timedelta(days=number))
+    def live(self, years: float, *, progress: Callable[[int, int], None] = lambda _day, _days: None) -> None:
+        """`progress` is told of each day that is over, and of how many there are."""
+        days = int(years * 365)
+        with without_threads():
+            for number in range(days):
+                self._day(number, START + timedelta(days=number))
+                progress(number + 1, days)
 
     def _day(self, number: int, today: date) -> None:
         self._policy_of(number, today)

@@ -1,10 +1,13 @@
 """A day's run of the product: the real scan, and the real rotation with the real calls, as the two handlers wire them."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import TracebackType
+from typing import Any, Self
+from unittest.mock import patch
 
 from keyrotation.act.apply import Applier, Outcome
 from keyrotation.act.replacement import Issuer
@@ -12,10 +15,12 @@ from keyrotation.act.secret_store import SecretStore
 from keyrotation.causes import CALL_ERRORS
 from keyrotation.decide.actions import Plan
 from keyrotation.decide.plan import may_concern
+from keyrotation.look import inventory
 from keyrotation.look.inventory import root_has_keys, scan
 from keyrotation.look.observe import Observer, listed_profiles, observe
 from keyrotation.model import Occasion, User
 from keyrotation.policy import Policy
+from keyrotation.run import rotation
 from keyrotation.run.order import Order
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, finish, rotate
@@ -31,6 +36,34 @@ TIMEOUT = timedelta(minutes=15)
 # How long the queue hides an order that was taken, and how often it hands it out (infra/orders.py).
 HIDDEN = 6 * TIMEOUT
 RECEIVES = 3
+
+
+class InOrder:
+    """A pool of one worker without its thread, which would take a third of a simulation's time to wake and to wait."""
+
+    def __init__(self, workers: int) -> None:
+        assert workers == 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Nothing runs on."""
+
+    @staticmethod
+    def map(task: Callable[..., Any], /, *arguments: Iterable[Any]) -> Iterator[Any]:
+        return map(task, *arguments)
+
+
+@contextmanager
+def without_threads() -> Iterator[None]:
+    with (
+        patch.object(inventory, "ThreadPoolExecutor", InOrder),
+        patch.object(rotation, "ThreadPoolExecutor", InOrder),
+    ):
+        yield
 
 
 @dataclass(frozen=True, kw_only=True)
