@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum, StrEnum
 
-from keyrotation.memory import Notice, Vanished
+from keyrotation.memory import Notice, OffReason, Vanished
 from keyrotation.model import User
 
 # What is only remembered: it changes no key, takes no place under the cap, and is done in Audit too.
@@ -70,14 +70,6 @@ class MendPolicy:
 
     secret_arn: str
     user_arn: str
-
-
-class OffReason(StrEnum):
-    """Why a key is switched off."""
-
-    QUIET = "quiet"
-    FORCED = "forced"
-    UNUSED = "unused"
 
 
 @dataclass(frozen=True, kw_only=True)

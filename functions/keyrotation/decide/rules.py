@@ -23,7 +23,6 @@ from keyrotation.decide.actions import (
     Kind,
     Level,
     MendPolicy,
-    OffReason,
     Promote,
     Recall,
     RememberOff,
@@ -49,7 +48,7 @@ from keyrotation.decide.conditions import (
 )
 from keyrotation.decide.notices import LAST_DAYS, Ripe, give, next_step, notice_of, to_be_told
 from keyrotation.decide.state import State
-from keyrotation.memory import Notice, Pending, Vanished, What, Why
+from keyrotation.memory import Notice, OffReason, Pending, Vanished, What, Why
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,

@@ -2,11 +2,14 @@
 
 import shlex
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from keyrotation.decide import tags
-from keyrotation.model import secret_name
+from keyrotation.model import ACTIVE, secret_name
+
+# How far ahead the commands propose an exemption, from the day that it is to avert.
+_PROPOSED_EXEMPTION = timedelta(days=30)
 
 
 class Runner(StrEnum):
@@ -23,6 +26,29 @@ class Command:
     runner: Runner
     purpose: str
     line: str
+
+
+def administrator(purpose: str, line: str) -> Command:
+    return Command(runner=Runner.ADMINISTRATOR, purpose=purpose, line=line)
+
+
+def fetch(user_name: str, *, region: str) -> Command:
+    line = fetch_new_key(user_name, region=region)
+    return Command(runner=Runner.OWNER, purpose="to fetch the new key", line=line)
+
+
+def switch_on(user_name: str, key_id: str, purpose: str) -> Command:
+    return administrator(purpose, set_status(user_name, key_id, ACTIVE))
+
+
+def have_replaced(user_name: str, purpose: str) -> Command:
+    return administrator(purpose, ask_for_replacement(user_name))
+
+
+def leave_alone(user_name: str, day: date, purpose: str) -> Command:
+    """An exemption that averts what happens on this day, which a tag may have put in the year 9999."""
+    until = min(day, date.max - _PROPOSED_EXEMPTION) + _PROPOSED_EXEMPTION
+    return administrator(f"{purpose}, through {until}", exempt(user_name, until=until))
 
 
 def set_status(user_name: str, key_id: str, status: str) -> str:

@@ -13,10 +13,10 @@ from keyrotation.decide.actions import Action, Hold, Item, Kind, Level, Plan
 from keyrotation.policy import Policy, parameter_name
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
-from keyrotation.tell import links
+from keyrotation.tell import asked, done, links
 from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
-from keyrotation.tell.entries import STRANDED, Entries, Entry, is_forced
+from keyrotation.tell.entries import Entry, Telling
 
 _MONDAY = 0
 # What comes up and asks nothing of anybody: it stands in a mail, and is no reason for one.
@@ -107,30 +107,32 @@ class Report:
 
     @property
     def severity(self) -> Severity:
-        asked = {_SEVERITIES.get(reason, Severity.INFO) for reason in self.reasons}
-        if Severity.CRITICAL in asked:
+        found = {_SEVERITIES.get(reason, Severity.INFO) for reason in self.reasons}
+        if Severity.CRITICAL in found:
             return Severity.CRITICAL
-        return Severity.ATTENTION if Severity.ATTENTION in asked else Severity.INFO
+        return Severity.ATTENTION if Severity.ATTENTION in found else Severity.INFO
 
 
 def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Report:
     """`redelivered`: an earlier delivery of the order may have done things that no mail told."""
-    audit = settings.mode is Mode.AUDIT
-    entries = Entries(run=run, settings=settings)
-    acted = list(entries.done())
-    forced = [entry for entry, action in acted if is_forced(action)]
-    done = [entry for entry, action in acted if not is_forced(action)]
-    before = list(entries.done_before(told=[*forced, *done])) if redelivered else []
+    telling = Telling(run=run, settings=settings)
+    acted = list(done.done(telling))
+    forced = [entry for entry, action in acted if done.is_forced(action)]
+    unforced = [entry for entry, action in acted if not done.is_forced(action)]
+    before = list(done.done_before(telling, told=[*forced, *unforced])) if redelivered else []
     parts = {
         Part.FORCED: [*forced, *(entry for entry, was_in_use in before if was_in_use)],
-        Part.FAILED: list(entries.failed()),
-        Part.ACCOUNT: list(entries.account()),
-        Part.ASKED: [*entries.items(Level.ATTENTION), *(entries.stranded() if audit else ())],
-        Part.WOULD: list(entries.would_do()) if audit else [],
-        Part.DONE: done,
+        Part.FAILED: list(done.failed(telling)),
+        Part.ACCOUNT: list(asked.account(telling)),
+        Part.ASKED: [
+            *asked.items(telling, Level.ATTENTION),
+            *(asked.stranded(telling) if telling.audit else ()),
+        ],
+        Part.WOULD: list(done.would_do(telling)) if telling.audit else [],
+        Part.DONE: unforced,
         Part.DONE_BEFORE: [entry for entry, was_in_use in before if not was_in_use],
-        Part.UPCOMING: list(entries.items(Level.UPCOMING)),
-        Part.EXEMPT: list(entries.items(Level.EXEMPT)),
+        Part.UPCOMING: list(asked.items(telling, Level.UPCOMING)),
+        Part.EXEMPT: list(asked.items(telling, Level.EXEMPT)),
         Part.WAITING: [Entry(kind="waiting", text="", user=plan.user.name) for plan in run.waiting],
         Part.DEFERRED: [Entry(kind="deferred", text="", user=name) for name in run.deferred],
     }
@@ -156,7 +158,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         settings=_in_force(settings),
         max_users_per_run=settings.policy.max_users_per_run,
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
-        log_command=entries.log_command,
+        log_command=telling.log_command,
         runbook_url=settings.runbook_url,
     )
 
@@ -216,13 +218,13 @@ def _reasons(run: Run, parts: Mapping[Part, Sequence[Entry]], settings: RotatorS
 
 def _begins(action: Action, plan: Plan) -> bool:
     """A hold that people are told of; one that is only cut to what the policy allows waits for a mail without asking."""
-    asked = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
-    return isinstance(action, Hold) and action.key_id in asked
+    told = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
+    return isinstance(action, Hold) and action.key_id in told
 
 
-def _has_stranded(asked: Sequence[Entry]) -> bool:
+def _has_stranded(entries: Sequence[Entry]) -> bool:
     """Of a day on which an interrupted replacement waits for Enforce, every one is a reason."""
-    return any(entry.kind == STRANDED for entry in asked)
+    return any(entry.kind == asked.STRANDED for entry in entries)
 
 
 def _is_new(entry: Entry, today: date) -> bool:
