@@ -109,7 +109,8 @@ class Watch:
             self.told[f"{each.what}: {each.why}"] += 1
             if keys[each.key_id] > 1:
                 self._broken(user, f"{each.key_id} is named twice in one message")
-            new = (before := self.hearing.tellings.get(each.key_id)) is None or not before.says(each)
+            # Given anew, because nobody was reminded of it in time, it needs no second extension.
+            new = (before := self.hearing.tellings.get(each.key_id)) is None or before.why is not each.why
             wrong = self.hearing.hear(each, self.today, warn=self.policies.now.warn_days)
             if wrong is not None:
                 self._broken(user, wrong)
