@@ -149,7 +149,7 @@ class Fleet:
             self.watch.disturb(user)
         for user, programs in self.consumers.items():
             for each in programs:
-                if self.people.rotates_by_hand(each, self.account.now):
+                if self.people.rotates_by_hand(each, self.account.now) or self.people.clears_up(each):
                     self.watch.disturb(user)
 
     def _programs(self, today: date, *, before_run: bool) -> None:

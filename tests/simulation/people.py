@@ -38,7 +38,9 @@ class People:
             self.switches_a_key_off,
             self.off_and_on_again,
             self.deletes_an_inactive_key,
+            self.deletes_an_inactive_key,
             self.deletes_the_newest_key,
+            self.makes_a_key_by_hand,
             self.makes_a_key_by_hand,
             self.exempts,
             self.exempts,
@@ -47,9 +49,13 @@ class People:
             self.sets_a_threshold,
             self.misspells_a_tag,
             self.deletes_the_secret,
+            self.deletes_the_secret,
+            self.deletes_the_secret,
             self.renames,
             self.moves_to_another_path,
             self.attaches_a_quarantine,
+            self.applies_terraform,
+            self.applies_terraform,
             self.applies_terraform,
             self.left_tags_of_version_0_1,
             self.forbids_to_read,
@@ -81,6 +87,19 @@ class People:
         if (now - held.created).days < 50 or self.random.random() > 0.05:
             return False
         consumer.key_id = self._made(user, now)
+        return True
+
+    def clears_up(self, consumer: Consumer) -> bool:
+        """Of two active keys for a long time, the mail asks somebody to see to it: some day the program gets the newer one."""
+        user = consumer.user
+        active = [key for key in user.keys.values() if key.active]
+        if len(active) < 2 or consumer.install is Install.BY_HAND or self.random.random() > 1 / 60:
+            return False
+        newest = max(active, key=lambda key: key.seniority)
+        if consumer.key_id == newest.id or (self.account.now - newest.created).days < 40:
+            return False
+        consumer.key_id, consumer.new_key_id = newest.id, None
+        self.did["clears_up"] += 1
         return True
 
     def repairs(self, consumer: Consumer, now: datetime) -> None:

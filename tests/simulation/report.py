@@ -19,7 +19,7 @@ def never_met(fleet: Fleet) -> list[str]:
     never += [deed for deed in Deed if not fleet.watch.deeds[deed] and (fleet.faults or deed not in by_fault)]
     if fleet.faults:
         never += [fault for fault in Fault if not fleet.line.met[fault]]
-    never += [deed.__name__ for deed in fleet.people.deeds if not fleet.people.did[deed.__name__]]
+    never += sorted({deed.__name__ for deed in fleet.people.deeds if not fleet.people.did[deed.__name__]})
     return never
 
 
