@@ -58,6 +58,8 @@ class Watch:
 
     `made`: by key id, when the product made it; `known`: those of them that its memory was not made to forget.
     `off`: by key id, since when a key is off; `held`: what programs and people have in hand, by user id.
+    `vanished`: by user id, the key that somebody else deleted, so that none is replaced; `perhaps_vanished`: users of whom the
+    product may believe so.
     `prompt`: the ids of users all of whose programs move to a new key in time, and use it often.
     `calm_since`: since when nothing happens to the account as a whole; None: something does.
     """
@@ -85,9 +87,11 @@ class Watch:
     moved: set[str] = field(default_factory=set)
     prompt: set[str] = field(default_factory=set)
     vanished: dict[str, str] = field(default_factory=dict)
+    perhaps_vanished: set[str] = field(default_factory=set)
     forgot_on: date = date.min
     attempt: int = 0
     heard_today: list[Said] = field(default_factory=list)
+    _seen_off: set[str] = field(default_factory=set)
     _made_in: dict[str, int] = field(default_factory=dict)
     _lonely: Counter[str] = field(default_factory=Counter)
     _stored_since: dict[str, date] = field(default_factory=dict)
@@ -143,6 +147,7 @@ class Watch:
     def created(self, user: UserRecord, key_id: str) -> None:
         self.made[key_id], self._made_in[key_id] = self.today, self.attempt
         self.known.add(key_id)
+        self.perhaps_vanished.discard(user.id)
         if len(user.keys) > 2:
             self._broken(user, "a third key was made")
 
@@ -195,6 +200,7 @@ class Watch:
         deed = self._reason_holds(user, key, telling, broken)
         self.deeds[deed] += 1
         self.off[key_id] = self.today
+        self._seen_off.add(key_id)
         self.off_by_product[key_id] = _Off(self.today, deed, telling)
         self.hearing.void(key_id)
 
@@ -352,6 +358,8 @@ class Watch:
 
     def person_deleted(self, user: UserRecord, key: KeyRecord) -> None:
         """Before it is gone."""
+        if key.id in self.made:
+            self.perhaps_vanished.add(user.id)
         newest = max(user.keys.values(), key=lambda each: each.seniority)
         if newest is key and key.active and key.id in self.known and key.id in self.handed_over:
             self.vanished[user.id] = key.id
@@ -392,15 +400,18 @@ class Watch:
             self.moved.discard(user.id)
         for key in user.keys.values():
             if not key.active:
-                if key.id not in self.off:
-                    self.off[key.id] = self.today
+                self.off.setdefault(key.id, self.today)
                 if looked:
+                    self._seen_off.add(key.id)
                     self.hearing.void(key.id, what=What.SWITCH_OFF)
-            elif key.id in self.off and looked:
+            elif key.id in self.off:
                 del self.off[key.id]
                 self.off_by_product.pop(key.id, None)
-                self.back_on[key.id] = self.today
-                self.hearing.void(key.id)
+                # Off and on again with no run to see it is nothing that the product can know.
+                if key.id in self._seen_off:
+                    self._seen_off.remove(key.id)
+                    self.back_on[key.id] = self.today
+                    self.hearing.void(key.id)
         if not looked:
             return
         exempt = tag.parse(user.tags).exempt
@@ -472,7 +483,7 @@ class Watch:
         foreign = self.account.secrets.secrets.get(secret_name(user.name))
         blocked = (
             len(user.keys) > 1
-            or user.id in self.vanished
+            or user.id in self.perhaps_vanished
             or any("Quarantine" in arn for arn in user.policies)
             or (foreign is not None and not foreign.description.endswith("written by access-key-rotation"))
         )
