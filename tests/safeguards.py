@@ -133,8 +133,8 @@ SAFEGUARDS = (
     without(
         "told before a hold is written",
         "keyrotation/act/apply.py",
-        "waits = (Hold,) if plan.settles else (Hold, ForgetMarks)",
-        "waits = () if plan.settles else (ForgetMarks,)",
+        "waits = (actions.Hold,) if plan.settles else (actions.Hold, actions.ForgetMarks)",
+        "waits = () if plan.settles else (actions.ForgetMarks,)",
         test="run/test_cycle.py::test_no_hold_begins_that_could_not_be_told",
     ),
     without(

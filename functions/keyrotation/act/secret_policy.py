@@ -16,9 +16,7 @@ _WRITE = [
 ]
 
 
-def secret_policy(
-    *, user_arn: str, user_id: str, reader_arns: Sequence[str], rotator_role_arn: str
-) -> str:
+def secret_policy(*, user_arn: str, user_id: str, reader_arns: Sequence[str], rotator_role_arn: str) -> str:
     """JSON. docs/design.md section 7: the owner and the listed readers read, nobody else does, and only the rotator writes.
 
     The denials hold against identity policies too: an engineer with `secretsmanager:*` must not become an
@@ -52,7 +50,7 @@ def secret_policy(
 
 
 def same_policy(one: str, other: str) -> bool:
-    """AWS may return a list of one as a scalar, and a list in another order: that is the same policy."""
+    """AWS may return a list of one as a scalar, and a list or its keys in another order: that is the same policy."""
     return _normal(json.loads(one)) == _normal(json.loads(other))
 
 
@@ -63,7 +61,9 @@ def _normal(value: object) -> object:
         case [only]:
             return _normal(only)
         case list():
-            return sorted((_normal(each) for each in value), key=repr)
+            return sorted(
+                (_normal(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)
+            )
         case _:
             return value
 

@@ -62,6 +62,10 @@ class Observer:
         """With one fact more: the last use of the key of this id, or STORE, or ATTACHED."""
         return self._caught(user.name, lambda: _with(user, what, self.sources))
 
+    def everything(self, user_name: str) -> User:
+        """All that there is to know, at once and as it is now."""
+        return self._caught(user_name, lambda: read(user_name, self.sources))
+
     def _caught(self, user_name: str, reading: Callable[[], User]) -> User:
         """Of who cannot be read, memory says all the same what was told: in Audit it is to be forgotten."""
         user = caught(user_name, reading)

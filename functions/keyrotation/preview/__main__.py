@@ -114,7 +114,7 @@ def look(
         finally:
             progress("")
     root = root_has_keys(iam)
-    return previewed(listed, users, policy, occasion, root_keys=root)
+    return previewed(listed, users, policy, occasion, path_prefix=path_prefix, root_keys=root)
 
 
 def _remembered(table: Table) -> Readings:

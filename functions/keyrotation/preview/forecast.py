@@ -73,7 +73,8 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
             name: _still_used(user, policy, occasion.today, days=ahead)
             for name, user in fleet.items()
             # As the scanner sees them: whatever the uses of that day are.
-            if may_concern(user.listed, policy, that_day.now, enforce=True) and (ahead == 0 or not user.unread)
+            if may_concern(user.listed, policy, that_day.now, enforce=True)
+            and (ahead == 0 or not user.unread)
         }
         run = rotate(
             Order(

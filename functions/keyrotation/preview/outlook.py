@@ -60,6 +60,7 @@ def previewed(
     policy: Policy,
     occasion: Occasion,
     *,
+    path_prefix: str,
     root_keys: bool,
 ) -> Preview:
     """What the system makes of these users: its own plans and its own runs, and no policy beside them."""
@@ -86,7 +87,10 @@ def previewed(
             for row in _rows(listed[name], user, changes[name], foreseen.plans.get(name), occasion.today)
         ),
         days=tuple((day, replaced[day], foreseen.waiting[day]) for day in days),
-        account=tuple(item.text for item in account_items(order, policy, listeners=occasion.listeners)),
+        account=tuple(
+            item.text
+            for item in account_items(order, policy, path_prefix=path_prefix, listeners=occasion.listeners)
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyrotation.memory import KeyMemory, Memory, Notice, Pending, Vanished, What, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, What, Why
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -93,6 +93,7 @@ def _key(key: KeyMemory) -> "AttributeValueTypeDef":
         issued_on=_day(key.issued_on),
         secret_arn=_text(key.secret_arn),
         off_since=_day(key.off_since),
+        off_because=_text(key.off_because),
         back_on=_day(key.back_on),
         notice=None if notice is None else _notice(notice),
     )
@@ -225,6 +226,7 @@ def _read_key(said: _Attributes) -> KeyMemory:
         issued_on=said.maybe("issued_on", said.day),
         secret_arn=said.maybe("secret_arn", said.text),
         off_since=said.maybe("off_since", said.day),
+        off_because=said.maybe("off_because", lambda name: said.word(name, OffReason)),
         back_on=said.maybe("back_on", said.day),
         notice=said.maybe("notice", lambda name: _read_notice(said.inner(name))),
     )

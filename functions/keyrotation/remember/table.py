@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryRefused", "NewerMemory", "Readings", "Stale", "Table", "Unreadable"]
 
+# The table's literal name, so that a stack that is deployed again adopts it (infra/memory.py).
+TABLE_NAME = "access-key-rotation"
 # An older version of this system, still running during an update, must not write over what it cannot read.
 _AS_READ = "#revision = :was AND #schema <= :schema"
 
@@ -43,6 +46,15 @@ class Readings:
     def of(self, user_id: str) -> Memory:
         """Of a user whom the table does not know, and of one in `unread`: nothing, at revision 0."""
         return self.memories.get(user_id) or Memory(user_id=user_id)
+
+    def named(self, user_name: str) -> Memory:
+        """Of a user of whom only the name is known, as last seen."""
+        of_that_name = (memory for memory in self.memories.values() if memory.name == user_name)
+        return next(of_that_name, Memory(user_id=""))
+
+    def changed_on(self, day: date) -> frozenset[str]:
+        """The ids of users of whom a key was changed on that day."""
+        return frozenset(user_id for user_id, memory in self.memories.items() if memory.changed == day)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from keyrotation.decide.actions import Plan
-from keyrotation.model import Key, Use, User
+from keyrotation.model import Key, Use, User, name_of_secret, secret_name
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.tell import commands, links
@@ -68,8 +68,16 @@ class Telling:
         )
         return commands.administrator("for everything that this run wrote", line)
 
-    def fetch(self, user: User) -> Command:
-        return commands.fetch(user.name, region=self.settings.aws_region)
+    def secret_of(self, plan: Plan) -> str:
+        """The real name: a renamed user's secret keeps the one that it was made with."""
+        outcome = self.run.outcome_of.get(plan.user.name)
+        arn = (plan.user.memory if outcome is None else outcome.memory).secret_arn
+        return secret_name(plan.user.name) if arn is None else name_of_secret(arn)
+
+    def fetch(self, plan: Plan) -> Command:
+        """With the old key, where one works."""
+        works = any(key.active for key in plan.user.keys)
+        return commands.fetch(self.secret_of(plan), region=self.settings.aws_region, old_key_works=works)
 
     def about(
         self,
@@ -89,7 +97,7 @@ class Telling:
             kind=kind,
             text=_cut(text, _LONGEST_TEXT),
             user=user.name,
-            owner=_cut(plan.owner, _LONGEST_WORD),
+            owner=short(plan.owner),
             key=_facts(key, user) if key is not None else None,
             by=by,
             then=then,
@@ -105,7 +113,7 @@ def _facts(key: Key, user: User) -> KeyFacts:
     use = key.use if used_on else None
     return KeyFacts(
         id=key.id,
-        description=_cut(user.tags.get(key.id, ""), _LONGEST_WORD),
+        description=short(user.tags.get(key.id, "")),
         created=key.created_on,
         use_known=key.asked,
         used=used_on,
@@ -117,10 +125,15 @@ def _facts(key: Key, user: User) -> KeyFacts:
 def _printable_use(use: Use) -> Use:
     """Callers choose what they call themselves."""
     return Use(
-        source=_cut(use.source, _LONGEST_WORD),
-        user_agent=_cut(use.user_agent, _LONGEST_WORD),
-        events=tuple(_cut(event, _LONGEST_WORD) for event in use.events[:5]),
+        source=short(use.source),
+        user_agent=short(use.user_agent),
+        events=tuple(short(event) for event in use.events[:5]),
     )
+
+
+def short(words: str) -> str:
+    """A word that a person wrote, short enough for a mail."""
+    return _cut(words, _LONGEST_WORD)
 
 
 def _cut(text: str, longest: int) -> str:

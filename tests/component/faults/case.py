@@ -1,6 +1,5 @@
 """A world lived through for a few days, by the real handlers, with what strikes on the way; and what was wrong in it."""
 
-import functools
 import io
 import itertools
 import logging
@@ -14,12 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 import boto3.session
-import botocore.session
-import moto.core.responses
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
-from moto.core.utils import method_names_from_class
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -30,6 +26,7 @@ from tests.component.faults.clock import Clock, Died, Retries
 from tests.component.faults.kinds import Kind
 from tests.component.faults.oracle import Oracle, is_failure, see
 from tests.component.faults.worlds import People, World
+from tests.component.once import once
 
 # An order is delivered three times, and the schedule's invocation is made three times, until it ends well.
 _TRIES = 3
@@ -100,11 +97,7 @@ class Stage:
     @contextmanager
     def ready(self) -> Iterator["Stage"]:
         no_settings_of_this_machine(self._patch)
-        # Both are the same for every call, and together a good part of a case's time: read from disk, and looked up.
-        loader = botocore.session.create_loader()
-        self._patch.setattr(botocore.session, "create_loader", lambda _paths=None: loader)
-        names = functools.cache(method_names_from_class)
-        self._patch.setattr(moto.core.responses, "method_names_from_class", names)
+        once(self._patch)
         with mock_aws():
             self.account = Account(boto3.session.Session())
             self.deployment = Deployment(self.account.session, self._patch)

@@ -1,6 +1,5 @@
 """The scanner's look at the account: everyone once, and nobody forgotten because a call failed."""
 
-import threading
 from collections import Counter
 from typing import Any
 
@@ -193,27 +192,10 @@ def test_users_are_looked_at_in_parallel_and_never_more_than_the_workers_at_once
 ) -> None:
     for number in range(12):
         account.add_user(f"user-{number}")
-    lock, all_here = threading.Lock(), threading.Barrier(3, timeout=30)
-    now, most = 0, 0
-
-    def count(call: Call) -> None:
-        nonlocal now, most
-        if call.operation == KEYS:
-            with lock:
-                now += 1
-                most = max(most, now)
-            all_here.wait()
-
-    def leave(_call: Call, _answer: dict[str, Any]) -> None:
-        nonlocal now
-        with lock:
-            now -= 1
-
-    calls.meet(count)
-    calls.change_answer(KEYS, leave)
+    crowd = calls.crowd_at(KEYS, together=3)
 
     assert scan_all(clients, workers=3).total == 12
-    assert most == 3
+    assert crowd.most == 3
 
 
 def test_only_users_below_the_path_are_counted_looked_at_and_named(
