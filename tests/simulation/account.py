@@ -18,7 +18,6 @@ REGION = "eu-west-1"
 class Said:
     """What a message said of one key: what happens to it, why, and from which day on."""
 
-    user_id: str
     key_id: str
     what: What
     why: Why

@@ -1,12 +1,15 @@
 """boto3's clients as the product calls them, in front of an account in memory: its signatures, answers and errors."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from keyrotation.act.secret_store import NewKey
+from keyrotation.memory import What, Why
 
 from tests.simulation.access import readers_named
 from tests.simulation.account import Account, Said
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
+_LARGEST_MESSAGE = 256 * 1024
 # About as many as a megabyte holds.
 _ITEMS_A_PAGE = 1000
 # Faults of calls about no one user are booked on this name, which IAM does not allow.
@@ -339,12 +343,12 @@ class Sts:
 
 @dataclass
 class Sns:
-    """`accepted`: how many messages went out. `saying`: what the next one names, for the witness to hear."""
+    """`accepted`: how many messages went out; `said`: what the last of them named, whoever heard it."""
 
     account: Account
     line: Line
     accepted: int = 0
-    saying: tuple[Said, ...] = ()
+    said: tuple[Said, ...] = ()
 
     def get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
@@ -355,20 +359,38 @@ class Sns:
 
     def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> dict[str, str]:
         assert 0 < len(Subject) < 100
-        for said in self.saying:
-            # What is remembered as told really stands in it.
-            assert said.key_id in Message, f"{said} is not in the message"
-            assert str(said.day) in Message, f"{said} is not in the message"
+        assert len(Message.encode()) <= _LARGEST_MESSAGE
+        said = named_in(Message)
 
         def effect() -> dict[str, str]:
             if self.account.sns_refuses:
                 raise Refused("InternalError", 500)
             self.accepted += 1
+            self.said = said
             if self.account.listeners and self.account.witness is not None:
-                self.account.witness.heard(self.saying)
+                self.account.witness.heard(said)
             return {"MessageId": f"message-{self.accepted}"}
 
         return self.line.call("Publish", Kind.WRITE, ACCOUNT, effect)
+
+
+def named_in(message: str) -> tuple[Said, ...]:
+    """The notices that a message names, for machines and for people alike."""
+    renderings = json.loads(message)
+    mail = renderings["default"]
+    said = []
+    for each in json.loads(renderings["sqs"])["notices"]:
+        assert each["key"] in mail, f"the mail does not name {each}"
+        assert each["day"] in mail, f"the mail does not name the day of {each}"
+        said.append(
+            Said(
+                key_id=each["key"],
+                what=What(each["what"]),
+                why=Why(each["why"]),
+                day=date.fromisoformat(each["day"]),
+            )
+        )
+    return tuple(said)
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ class Fleet:
     def _owners_read(self) -> None:
         """Who heard that an old key goes off because of a newer one installs the newer one."""
         for said in self.watch.heard_today:
-            user = self.account.iam.with_id(said.user_id)
+            user = self.account.iam.owner(said.key_id)
             for program in self.consumers.get(user, ()) if user is not None else ():
                 if program.listens and said.key_id == program.key_id:
                     newer = self._newer_key(program)
@@ -252,7 +252,7 @@ class Fleet:
         if not self.account.listeners or self.account.sns_refuses:
             return
         occasion = self.product.occasion(listeners=self.account.listeners)
-        said = {each.key_id for each in self.product.clients.spoken.saying}
+        said = {each.key_id for each in self.product.clients.spoken.said}
         # What had no room in the message is given tomorrow.
         unsaid = {
             each.plan.user.name for each in run.outcomes if not {key_id for key_id, _ in each.to_give} <= said

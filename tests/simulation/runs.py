@@ -1,9 +1,9 @@
 """A day's run of the product: the real scan, and the real rotation with the real calls, as the two handlers wire them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import count
 from types import TracebackType
@@ -18,11 +18,12 @@ from keyrotation.decide.actions import Plan
 from keyrotation.decide.plan import may_concern
 from keyrotation.look import inventory
 from keyrotation.look.inventory import Profile, root_has_keys, scan
-from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
+from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, User
 from keyrotation.policy import Policy
-from keyrotation.remember.table import Readings, Table
+from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run import rotation
 from keyrotation.run.order import Order
 from keyrotation.run.record import Run, Told
@@ -31,7 +32,7 @@ from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.publish import confirmed_listeners, publish
 
-from tests.simulation.account import REGION, Account, Said
+from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Died, Line
 
@@ -127,6 +128,7 @@ class Product:
             with_keys=found.with_keys,
             root_has_keys=root,
             user_names=found.named,
+            gone_user_ids=found.gone,
         )
 
     def take(self, order: Order, *, receive: int, now: datetime) -> Attempt:
@@ -202,14 +204,24 @@ class Product:
             actors=1,
             turns=nullcontext(),
         )
+        run = replace(run, left_behind=self._after_those_who_are_gone(order, readings, occasion.today))
         told = self._tell(run, redelivered=redelivered)
         finished = attempt.run = remember(told, write=write, workers=1)
+        if told.message_id is not None:
+            for memory in run.left_behind:
+                _tidy(partial(self.table.save, told_of(memory, occasion.today), run_id=order.run_id))
         if _failures(finished) != _failures(run):
             self._tell(finished, redelivered=redelivered)
 
+    def _after_those_who_are_gone(self, order: Order, readings: Readings, today: date) -> tuple[Memory, ...]:
+        found = left_behind(order.gone_user_ids, readings, self.sources)
+        for memory in found.nothing:
+            _tidy(partial(self.table.forget, memory))
+        return tuple(memory for memory in found.secrets if is_to_be_told(memory, today))
+
     def _eyes(self, order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
         if redelivered:
-            return Complete(see=partial(observe, sources=self.sources))
+            return Complete(see=Observer(sources=self.sources, listed={}, readings=readings).everything)
         listed: dict[str, Profile] = {}
         try:
             if len(order.user_names) > 1 + order.total // 1000:
@@ -221,16 +233,6 @@ class Product:
     def _tell(self, run: Run, *, redelivered: bool) -> Told:
         settings = self._settings()
         digest = digest_of(run, settings, redelivered=redelivered)
-        self.clients.spoken.saying = tuple(
-            Said(
-                user_id=each.user.id,
-                key_id=each.key_id,
-                what=each.notice.what,
-                why=each.notice.why,
-                day=each.notice.day,
-            )
-            for each in digest.named
-        )
         message_id = publish(digest, settings, sns=self.clients.sns) if digest.worth_sending else None
         return Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
 
@@ -256,3 +258,8 @@ class Product:
 
 def _failures(run: Run) -> int:
     return sum(outcome.failure is not None for outcome in run.outcomes)
+
+
+def _tidy(write: Callable[[], object]) -> None:
+    with suppress(*CALL_ERRORS, MemoryRefused):
+        write()

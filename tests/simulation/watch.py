@@ -107,8 +107,9 @@ class Watch:
         self.heard_today += said
         keys = Counter(each.key_id for each in said)
         for each in said:
-            user = self.account.iam.with_id(each.user_id)
+            user = self.account.iam.owner(each.key_id)
             if user is None:
+                self.violations.append(f"{self.today} {each.key_id} is told of, and is not there")
                 continue
             self.told[f"{each.what}: {each.why}"] += 1
             if keys[each.key_id] > 1:
@@ -118,8 +119,6 @@ class Watch:
             wrong = self.hearing.hear(each, self.today, warn=self.policies.now.warn_days)
             if wrong is not None:
                 self._broken(user, wrong)
-            if each.day >= self.today and each.key_id not in user.keys:
-                self._broken(user, f"{each.key_id} is told of, and is not there")
             if new and each.why is Why.IN_USE:
                 self._extension_begins(user, each)
 

@@ -48,7 +48,7 @@ class Life:
         self.account.iam.use(key_id, at=self.account.now, service="s3")
 
     def tells(self, key_id: str, day: int, why: Why, what: What = What.SWITCH_OFF) -> None:
-        told = Said(user_id=self.user.id, key_id=key_id, what=what, why=why, day=self._at(day).date())
+        told = Said(key_id=key_id, what=what, why=why, day=self._at(day).date())
         self.watch.heard((told,))
 
     def replaces(self, *, policy: str | None = None) -> str:
@@ -613,7 +613,7 @@ def a_key_reaches_the_threshold(life: Life) -> None:
 def a_key_is_named_twice_in_a_message(life: Life) -> None:
     life.overlap()
     told = [
-        Said(user_id=life.user.id, key_id=life.old, what=What.SWITCH_OFF, why=why, day=date(2026, 12, 1))
+        Said(key_id=life.old, what=What.SWITCH_OFF, why=why, day=date(2026, 12, 1))
         for why in (Why.OVERLAP, Why.UNUSED)
     ]
     life.watch.heard(tuple(told))
