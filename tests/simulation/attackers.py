@@ -5,10 +5,8 @@ What a secret's own policy denies them, they cannot do; before the product has p
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from random import Random
 
 from keyrotation.model import secret_name, version_id
@@ -32,13 +30,13 @@ class Attackers:
     watch: Watch
     did: Counter[str] = field(default_factory=Counter)
 
-    def attack(self, user: UserRecord, now: datetime) -> bool:
+    def attack(self, user: UserRecord) -> bool:
         """True when it changed something about the user's secret."""
         secret = self._secret(user)
         if secret is None:
             return self._forges_a_secret(user)
         self._tries_to_read(secret)
-        deeds: tuple[tuple[str, str, Callable[[SecretRecord, UserRecord], None]], ...] = (
+        deeds = (
             ("puts a version", "secretsmanager:PutSecretValue", self._puts_a_version),
             ("moves a stage", "secretsmanager:UpdateSecretVersionStage", self._moves_a_stage),
             ("puts a policy", "secretsmanager:PutResourcePolicy", self._puts_a_policy),

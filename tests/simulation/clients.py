@@ -13,7 +13,7 @@ from keyrotation.memory import What, Why
 
 from tests.simulation.access import readers_named
 from tests.simulation.account import Account, Said
-from tests.simulation.dynamodb import KEY
+from tests.simulation.dynamodb import KEY, Item
 from tests.simulation.faults import Kind, Line, ResourceExists, ResourceNotFound
 from tests.simulation.iam import Refused, UserRecord
 from tests.simulation.secrets_manager import CURRENT, SecretRecord, name_in
@@ -167,7 +167,6 @@ class Iam:
 
             yield self.line.call("GetAccountAuthorizationDetails", Kind.READ, ACCOUNT, effect)
 
-
     def _pages_of_policies(self, *, UserName: str) -> Iterator[Any]:
         def effect() -> Any:
             return {"AttachedPolicies": _attached(self.account.iam.user(UserName))}
@@ -235,9 +234,7 @@ class SecretsManager:
         token = ClientRequestToken or self._token()
 
         def effect() -> Any:
-            made = self.account.secrets.create(
-                Name, token=token, value=SecretString, description=Description
-            )
+            made = self.account.secrets.create(Name, token=token, value=SecretString, description=Description)
             return {"Name": Name, "ARN": made.arn}
 
         return self._call("CreateSecret", Kind.WRITE, Name, effect)
@@ -469,8 +466,11 @@ class DynamoDb:
         assert ConsistentRead
         items = list(self.account.table.items.values())
         for start in range(0, len(items) or 1, _ITEMS_A_PAGE):
-            page = items[start : start + _ITEMS_A_PAGE]
-            yield self.line.call("Scan", Kind.READ, ACCOUNT, lambda page=page: {"Items": page})
+
+            def effect(page: list[Item] = items[start : start + _ITEMS_A_PAGE]) -> Any:
+                return {"Items": page}
+
+            yield self.line.call("Scan", Kind.READ, ACCOUNT, effect)
 
     def _name(self, key: dict[str, Any]) -> str:
         user = self.account.iam.with_id(key[KEY]["S"])

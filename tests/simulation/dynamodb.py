@@ -46,7 +46,8 @@ class DynamoDb:
         item = self.items.get(key)
         if not all(_holds(item, each, names, values) for each in condition.split(" AND ")):
             # As ReturnValuesOnConditionCheckFailure=ALL_OLD asks for it.
-            raise Refused("ConditionalCheckFailedException", **({} if item is None else {"Item": item}))
+            beside = {} if item is None else {"Item": item}
+            raise Refused("ConditionalCheckFailedException", 400, **beside)
 
 
 def _holds(item: Item | None, condition: str, names: dict[str, str], values: dict[str, Any]) -> bool:
@@ -56,4 +57,4 @@ def _holds(item: Item | None, condition: str, names: dict[str, str], values: dic
     if item is None or names[name] not in item:
         return False
     (number,), (wanted,) = item[names[name]].values(), values[value].values()
-    return _COMPARES[operator](int(number), int(wanted))
+    return bool(_COMPARES[operator](int(number), int(wanted)))

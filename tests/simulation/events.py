@@ -1,7 +1,7 @@
 """What happens to the account as a whole: parameters, modes, listeners, schedules, messages, the table."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
@@ -82,7 +82,9 @@ class Events:
     def _new_policy(self, policy: Policy) -> None:
         self.did["a parameter changes"] += 1
         self.product.policy = self.watch.policies.now = policy
-        self.product.notify = self.random.choice((Notify.CHANGES, Notify.CHANGES, Notify.PROBLEMS, Notify.ALWAYS))
+        self.product.notify = self.random.choice(
+            (Notify.CHANGES, Notify.CHANGES, Notify.PROBLEMS, Notify.ALWAYS)
+        )
 
     def _lose_the_table(self) -> None:
         self.did["the table is lost"] += 1
@@ -122,7 +124,9 @@ def drawn(random: Random, *, cap: int, usual: bool = False) -> Policy:
                 overlap_days=overlap,
                 warn_days=warn,
                 quiet_days=random.choice((3, 5, 7, 7) if usual else (2, 3, 7, 7, 10)),
-                quiet_days_before_first_use=random.choice((7, 14, 35, 35) if usual else (3, 7, 14, 35, 35, 60)),
+                quiet_days_before_first_use=random.choice(
+                    (7, 14, 35, 35) if usual else (3, 7, 14, 35, 35, 60)
+                ),
                 in_use_extension_days=random.choice((warn, 14, 14)),
                 unused_days=random.choice((90, 90, 0, 180) if usual else (0, 40, 90, 90, 180)),
                 delete_after_days=random.choice((30, 30, 14, 60) if usual else (0, 1, 7, 30, 30, 90)),

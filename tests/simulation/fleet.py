@@ -6,7 +6,7 @@ was not told; in calm ones whatever is under way has to come to its end as well.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
@@ -18,11 +18,9 @@ from keyrotation.model import NotLookedUp, Occasion
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 from keyrotation.run.record import Run
-from keyrotation.run.settings import Mode
 
 from tests.simulation.account import Account
 from tests.simulation.attackers import Attackers
-from tests.simulation.clients import Clients
 from tests.simulation.consumers import Consumer, Install
 from tests.simulation.events import Events
 from tests.simulation.faults import Line
@@ -61,7 +59,9 @@ class Fleet:
         self.account.witness = self.watch
         self.people = People(random=self.random, account=self.account, watch=self.watch)
         self.attackers = Attackers(random=self.random, account=self.account, watch=self.watch)
-        self.events = Events(random=self.random, fleet_size=self.users, product=self.product, watch=self.watch)
+        self.events = Events(
+            random=self.random, fleet_size=self.users, product=self.product, watch=self.watch
+        )
         self.settler = Settler(random=self.random, account=self.account)
         self.account.now = _at(START, 5)
         for number in range(self.users):
@@ -131,7 +131,7 @@ class Fleet:
         for user in list(self.consumers):
             if self.random.random() < 1 / 300 and self.people.meddle(user, now):
                 self.watch.disturb(user)
-            if self.random.random() < 1 / 500 and self.attackers.attack(user, now):
+            if self.random.random() < 1 / 500 and self.attackers.attack(user):
                 self.watch.disturb(user)
             if self.random.random() < 1 / 9000:
                 self._is_followed(user)
@@ -198,7 +198,9 @@ class Fleet:
                     seen = observe(user.name, self.product.sources)
                     steps = plan_user(seen, self.product.policy, occasion).steps
                     if seen.unread or any(step.rule != inactive.__name__ for step in steps):
-                        self.watch.violations.append(f"{occasion.today} {user.name}: the scanner missed {steps}")
+                        self.watch.violations.append(
+                            f"{occasion.today} {user.name}: the scanner missed {steps}"
+                        )
 
     def _count(self, attempt: Attempt) -> None:
         run = attempt.run

@@ -42,7 +42,6 @@ class Deed(StrEnum):
     ROLLED_BACK = "deleted: rolled back"
 
 
-
 @dataclass(frozen=True)
 class _Off:
     """The product switched a key off: when and how, and what had been told."""
@@ -171,7 +170,9 @@ class Watch:
             return
         owner = self.account.iam.owner(current)
         if owner is None or not owner.keys[current].active:
-            self.violations.append(f"{self.today} {secret.name}: AWSCURRENT was given to a dead key, {current}")
+            self.violations.append(
+                f"{self.today} {secret.name}: AWSCURRENT was given to a dead key, {current}"
+            )
         elif current in self.made:
             self.deeds[Deed.REPLACED] += current not in self.handed_over
             self.handed_over.add(current)
@@ -182,7 +183,7 @@ class Watch:
         def broken(why: str) -> None:
             self._broken(user, f"{key_id} was switched off: {why}")
 
-        for wrong in (*self._may_act(user), *self._may_take(user)):
+        for wrong in (*self._may_act(user), *self._may_take()):
             broken(f"though {wrong}")
         telling = self.hearing.allows(key_id, What.SWITCH_OFF, self.today, warn=policy.warn_days)
         if isinstance(telling, str):
@@ -193,7 +194,9 @@ class Watch:
         if back is not None and telling.first < back:
             broken(f"a person had switched it on, on {back}, after it was told")
         if back is not None and self.forgot_on < back:
-            alone = self.policies.least(user, lambda each: max(each.in_use_extension_days, each.quiet_days), since=back)
+            alone = self.policies.least(
+                user, lambda each: max(each.in_use_extension_days, each.quiet_days), since=back
+            )
             if (self.today - back).days < alone:
                 broken(f"a person had switched it on, on {back}")
         deed = self._reason_holds(user, key, telling, broken)
@@ -218,7 +221,7 @@ class Watch:
                 broken("as nobody's, and it had been stored")
             return
         self.deeds[Deed.DELETED] += 1
-        for wrong in (*self._may_act(user), *self._may_take(user)):
+        for wrong in (*self._may_act(user), *self._may_take()):
             broken(f"though {wrong}")
         if key.active:
             broken("it is active")
@@ -256,8 +259,8 @@ class Watch:
         if user.id in self.account.closed or user.id in self.account.garbled:
             yield "something about the user could not be read"
 
-    def _may_take(self, user: UserRecord) -> Iterator[str]:
-        """What forbids to take anything away from this user."""
+    def _may_take(self) -> Iterator[str]:
+        """What forbids to take anything away from anybody."""
         if not self.account.listeners:
             yield "nobody listens"
 
@@ -302,15 +305,16 @@ class Watch:
             broken(f"it is in use ({key.last_use})")
         return Deed.QUIET
 
-    def _unused(self, user: UserRecord, key: KeyRecord, telling: Telling, broken: Callable[[str], None]) -> None:
+    def _unused(
+        self, user: UserRecord, key: KeyRecord, telling: Telling, broken: Callable[[str], None]
+    ) -> None:
         idle = (self.today - (key.used_on or key.created_on)).days
         least = self.policies.least(user, lambda each: each.unused_days or 10**6, since=telling.first)
         safe = self.policies.least(user, lambda each: each.last_safe_age, since=telling.first)
         never = key.used_on is None and key is _newest(user) and (self.today - key.created_on).days >= safe
         if idle < least and not never:
             broken(f"it is not unused ({key.last_use})")
-        elder, successor = _pair(user)
-        if successor is key:
+        if _pair(user)[1] is key:
             broken("it is the newer of two active keys")
 
     def _extension_begins(self, user: UserRecord, said: Said) -> None:
@@ -319,7 +323,10 @@ class Watch:
         if key is None or elder is not key or successor is None:
             self._broken(user, f"{said.key_id} is no elder, and is told of as in use")
         elif key.used_on is None or key.used_on <= successor.created_on:
-            self._broken(user, f"{said.key_id}: an extension began, and it was last used before {successor.id} was made")
+            self._broken(
+                user,
+                f"{said.key_id}: an extension began, and it was last used before {successor.id} was made",
+            )
         if said.day < self.today + timedelta(days=max(policy.in_use_extension_days, policy.warn_days)):
             self._broken(user, f"{said.key_id}: an extension of {(said.day - self.today).days} days began")
 
@@ -382,7 +389,9 @@ class Watch:
         rare = consumer.every > self.policies.least(
             user, lambda each: min(each.quiet_days_before_first_use, each.warn_days), since=off.telling.first
         )
-        undisturbed = self.disturbed.get(user.id, date.min) < off.telling.first - timedelta(days=policy.max_key_age_days)
+        undisturbed = self.disturbed.get(user.id, date.min) < off.telling.first - timedelta(
+            days=policy.max_key_age_days
+        )
         if followed and not rare and undisturbed and off.deed is not Deed.UNUSED:
             self._broken(user, f"{consumer} follows by itself, and was cut off: {off}")
         self.refusals[f"told, and {off.deed}"] += 1
@@ -456,7 +465,9 @@ class Watch:
                 del self._stored_since[successor.id]
             bound = policy.overlap_days + quiet + 1 + policy.in_use_extension_days + 2 * warn + 12
             if stored and overdue(since, bound):
-                self._broken(user, f"{elder.id} is the elder of a stored pair, without an end ({elder.last_use})")
+                self._broken(
+                    user, f"{elder.id} is the elder of a stored pair, without an end ({elder.last_use})"
+                )
         for key in user.keys.values():
             off = self.off.get(key.id)
             if key.active or off is None or not policy.delete_after_days:
@@ -473,7 +484,9 @@ class Watch:
         self._replaced_in_time(user, newest, overdue)
         self._young_enough(user, start)
 
-    def _replaced_in_time(self, user: UserRecord, newest: KeyRecord, overdue: Callable[[date, int], bool]) -> None:
+    def _replaced_in_time(
+        self, user: UserRecord, newest: KeyRecord, overdue: Callable[[date, int], bool]
+    ) -> None:
         policy = self.policies.of(user)
         due = newest.created_on + timedelta(days=policy.issue_age)
         used = newest.used_on is not None and (

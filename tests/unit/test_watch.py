@@ -60,9 +60,7 @@ class Life:
         ours = secret_policy(
             user_arn=self.user.arn, user_id=self.user.id, reader_arns=(), rotator_role_arn=ROTATOR
         )
-        self.secrets.put_resource_policy(
-            SecretId=name, ResourcePolicy=policy or ours, BlockPublicPolicy=True
-        )
+        self.secrets.put_resource_policy(SecretId=name, ResourcePolicy=policy or ours, BlockPublicPolicy=True)
         self.new = self.creates()
         self.stores(self.new)
         self.promotes(self.new)
