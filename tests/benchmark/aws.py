@@ -35,7 +35,7 @@ class Aws:
         self._skins = {
             "iam": clients.Iam(self.account, line),
             "secretsmanager": clients.SecretsManager(self.account, line),
-            "sns": clients.Sns(line),
+            "sns": clients.Sns(self.account, line),
         }
         self._own: dict[str, Callable[[Call], Any]] = {
             "iam:GetAccountAuthorizationDetails": self._users_with_tags,

@@ -721,7 +721,7 @@ def test_a_user_who_is_deleted_during_a_replacement_is_no_failure(
     _, key_id = account.add_carol()
     account.tag("carol", replace="laptop lost")
     user = seen(clients, calls)
-    deleted = []
+    deleted: list[bool] = []
 
     def delete_them(call: Call) -> Any:
         if call.operation != operation:

@@ -393,10 +393,13 @@ def test_what_a_failure_leaves_is_used_by_the_next_attempt(
     assert account.current("carol")["AccessKeyId"] == replacement.new
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["never remembered before", "remembered before"])
 def test_no_key_is_made_when_memory_was_changed_after_it_was_read(
-    account: Account, replacement: Replacement, calls: Calls
+    *, account: Account, replacement: Replacement, calls: Calls, known: bool
 ) -> None:
     """Two rotators on one user: whose write comes second has read what is true no more."""
+    if known:
+        account.remember("carol", told={"old-tags": TODAY})
     user = replacement.seen()
     calls.meet(at_write(1, calls, lambda _: account.remember("carol", pending=pending_with("THEIRS"))))
 
