@@ -28,7 +28,7 @@ from tests.simulation.habits import Settler
 from tests.simulation.iam import UserRecord
 from tests.simulation.people import People
 from tests.simulation.policies import Policies
-from tests.simulation.runs import HIDDEN, RECEIVES, Attempt, Product, without_threads
+from tests.simulation.runs import HIDDEN, RECEIVES, Attempt, Product, Reader, quickly
 from tests.simulation.watch import Watch
 
 START = date(2026, 1, 1)
@@ -70,9 +70,12 @@ class Fleet:
     def live(self, years: float, *, progress: Callable[[int, int], None] = lambda _day, _days: None) -> None:
         """`progress` is told of each day that is over, and of how many there are."""
         self.days = int(years * 365)
-        with without_threads():
+        reader = Reader()
+        with quickly(reader):
             for number in range(self.days):
                 self._day(number, START + timedelta(days=number))
+                if number % 50 == 0:
+                    reader.forget(self.account.table.items)
                 progress(number + 1, self.days)
 
     def _moves_in(self, name: str) -> None:
@@ -260,17 +263,17 @@ class Fleet:
             each.plan.user.name for each in run.outcomes if not {key_id for key_id, _ in each.to_give} <= said
         }
         with self._past_every_fault():
+            eyes = Observer(sources=self.product.sources, listed={}, readings=self.product.table.read_all())
             for plan in run.plans:
                 if plan.user.name in unfinished | unsaid or plan.user.name not in self.account.iam.users:
                     continue
-                again = self._planned(plan.user.name, occasion)
+                again = self._planned(eyes, plan.user.name, occasion)
                 left = [each for each in again.actions if not isinstance(each, Remembered)]
                 if left and again.enforce:
                     self.watch.violations.append(f"{occasion.today} {plan.user.name}: left to do: {left}")
 
-    def _planned(self, user_name: str, occasion: Occasion) -> Plan:
+    def _planned(self, eyes: Observer, user_name: str, occasion: Occasion) -> Plan:
         """As the rotator does it: what the plan does not ask for is not looked up."""
-        eyes = Observer(sources=self.product.sources, listed={}, readings=self.product.table.read_all())
         user = eyes.look(user_name)
         while True:
             try:
