@@ -58,7 +58,7 @@ def test_250_users_in_pages_of_100_are_each_examined_once_and_each_page_is_fetch
 
     assert fetched == [None, "100", "200"]
     assert Counter(call.params["UserName"] for call in calls.of(KEYS)) == Counter(names)
-    assert found == Scan(total=250, with_keys=0, named=tuple(names), unread={}, active_since=())
+    assert found == Scan(total=250, with_keys=0, named=tuple(names), unread={}, active_since=(), gone=())
 
 
 def test_an_empty_page_in_the_middle_is_not_the_end(account: Account, calls: Calls, clients: Clients) -> None:
@@ -86,7 +86,7 @@ def test_the_listing_asks_for_users_alone_in_the_largest_pages(
 
 
 def test_an_account_without_users_is_found_empty(calls: Calls, clients: Clients) -> None:
-    assert scan_all(clients) == Scan(total=0, with_keys=0, named=(), unread={}, active_since=())
+    assert scan_all(clients) == Scan(total=0, with_keys=0, named=(), unread={}, active_since=(), gone=())
     assert calls.operations == [LISTING]
 
 
@@ -138,7 +138,9 @@ def test_only_those_are_named_whom_the_decision_concerns(account: Account, clien
         workers=1,
     )
 
-    assert found == Scan(total=2, with_keys=1, named=("alice",), unread={}, active_since=(days_ago(3),))
+    assert found == Scan(
+        total=2, with_keys=1, named=("alice",), unread={}, active_since=(days_ago(3),), gone=()
+    )
 
 
 def test_the_decision_sees_what_is_remembered_of_the_user_by_id_also_after_a_rename(
@@ -241,7 +243,7 @@ def test_a_user_deleted_in_between_is_dropped(account: Account, calls: Calls, cl
     calls.refuse(KEYS, "NoSuchEntity", status=404, UserName="bob")
 
     assert scan_all(clients) == Scan(
-        total=2, with_keys=0, named=("alice", "carol"), unread={}, active_since=()
+        total=2, with_keys=0, named=("alice", "carol"), unread={}, active_since=(), gone=()
     )
 
 
@@ -274,7 +276,12 @@ def test_a_user_whose_keys_get_no_answer_is_named_with_the_cause(
     )
 
     assert found == Scan(
-        total=1, with_keys=1, named=("alice",), unread={"alice": "EndpointConnectionError"}, active_since=()
+        total=1,
+        with_keys=1,
+        named=("alice",),
+        unread={"alice": "EndpointConnectionError"},
+        active_since=(),
+        gone=(),
     )
 
 
