@@ -22,7 +22,7 @@ MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 # mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
 TYPED := .venv/.typed
 
-.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview bootstrap deploy clean
+.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -77,6 +77,7 @@ faults: $(READY) ## every AWS call broken in every way, and all pairs of faults 
 mutate: $(READY) ## break the policy, and take out each safeguard; every break must be noticed
 	.venv/bin/python -m tests.mutants
 	.venv/bin/python -m tests.safeguards
+	.venv/bin/python -m tests.unit.follow.rules
 
 simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 SEED=1 FAULTS=0.02; 15 minutes
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
@@ -99,6 +100,10 @@ parameters: $(READY) ## the parameters as the console shows them, into docs/para
 preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
 	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)
 
+wheel: $(READY) ## what a consumer's machine installs with pipx, access-key-follow, into build/wheel
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir build/wheel .
+
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
 
@@ -109,6 +114,9 @@ deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com 
 	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
+
+wings: $(READY) ## where the code lives, into docs/design.md
+	.venv/bin/python -m tests.infra.wings
 
 clean: ## remove everything that was made here
 	rm -rf .venv node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,17 +16,19 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.act.apply import Applier, Done, Heard, Outcome
 from keyrotation.act.events import Events
 from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
-from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
+from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
-from keyrotation.remember.table import Readings, Table
+from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
@@ -171,14 +173,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         actors=ACTORS,
         turns=turns,
     )
+    run = replace(run, left_behind=look_after_those_who_are_gone(order, readings, occasion.today))
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
     told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then remembered.
     finished = remember(told, write=write, workers=LOOKERS)
+    if told.message_id is not None:
+        for memory in run.left_behind:
+            tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
-    logger.info("run completed", extra={"run_id": order.run_id})
+    logger.info("run completed", extra={"run_id": order.run_id, "version": VERSION})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     for name, value in measures(finished, settings.policy).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -186,10 +192,26 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
 
 
+def look_after_those_who_are_gone(order: Order, readings: Readings, today: date) -> tuple[Memory, ...]:
+    """Forget those of whom nothing is left; who left a secret is told of once a month."""
+    found = left_behind(order.gone_user_ids, readings, sources)
+    for memory in found.nothing:
+        tidy(partial(table.forget, memory))
+    return tuple(memory for memory in found.secrets if is_to_be_told(memory, today))
+
+
+def tidy(write: Callable[[], object]) -> None:
+    """What is written of users who are gone can wait for another day: no run fails over it."""
+    try:
+        write()
+    except (*CALL_ERRORS, MemoryRefused) as error:
+        logger.warning("not tidied", extra={"cause": cause_of(error)})
+
+
 def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(see=partial(observe, sources=sources))
+        return Complete(see=Observer(sources=sources, listed={}, readings=readings).everything)
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.

@@ -26,6 +26,8 @@ class Scanner(Function):
             log_retention_days=parameters.log_retention_days,
             environment={
                 **parameters.policy_environment(),
+                # In Audit notices fall, so that everybody who has one is named.
+                "MODE": parameters.mode.value_as_string,
                 "USER_PATH_PREFIX": parameters.user_path_prefix.value_as_string,
                 "ORDERS_QUEUE_URL": orders.queue.queue_url,
                 "TABLE_NAME": TABLE_NAME,

@@ -187,6 +187,7 @@ class Kind(StrEnum):
     ROOT_KEYS = "root-keys"
     NOBODY_LISTENS = "nobody-listens"
     LOST = "secret-lost"
+    LEFT_BEHIND = "secret-left-behind"
     TO_RESTORE = "secret-goes"
 
 

@@ -38,7 +38,7 @@ class Scan:
     """`total`: users below the path, `with_keys` of them with an active key; `named`: those who go into the order.
 
     `unread`: causes by name; those users count as having keys, and are named too. `active_since`: when each active
-    key that could be listed was made.
+    key that could be listed was made. `gone`: the ids of users whom memory knows and the account does not have.
     """
 
     total: int
@@ -46,6 +46,7 @@ class Scan:
     named: tuple[str, ...]
     unread: dict[str, str]
     active_since: tuple[datetime, ...]
+    gone: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +87,17 @@ def scan(
             active_since=active_since,
         )
 
+    ids: set[str] = set()
+
+    def everybody() -> Iterator[Profile]:
+        for user in list_users(iam, "/"):
+            ids.add(user["UserId"])
+            yield profile_of(user)
+
     with ThreadPoolExecutor(workers) as pool:
         # By name: a listing that changes between two of its pages may name a user twice.
         # Of a page, which has everybody's policies too, no more is kept than this.
-        listed = (profile_of(user) for user in list_users(iam, path_prefix))
+        listed = (profile for profile in everybody() if profile.path.startswith(path_prefix))
         found = {each.user_name: each for each in pool.map(look, listed) if not each.gone}
     looked = found.values()
     return Scan(
@@ -98,6 +106,7 @@ def scan(
         named=tuple(sorted(each.user_name for each in looked if each.named)),
         unread={each.user_name: each.cause for each in looked if each.cause is not None},
         active_since=tuple(since for each in looked for since in each.active_since),
+        gone=tuple(sorted(set(readings.memories) - ids)),
     )
 
 

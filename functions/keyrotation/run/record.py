@@ -19,7 +19,8 @@ class Run:
     """What a run found and did. `deferred`: not looked at, or not started, because the time was nearly up.
 
     `listeners`: confirmed subscriptions to the digest; None: they could not be read. `uses`: by key id, what
-    CloudTrail recorded of keys whose use people have to follow up.
+    CloudTrail recorded of keys whose use people have to follow up. `left_behind`: users who are gone and whose secrets are
+    to be told.
     """
 
     order: Order
@@ -30,6 +31,7 @@ class Run:
     waiting: tuple[Plan, ...]
     deferred: tuple[str, ...]
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
+    left_behind: tuple[Memory, ...] = ()
 
     @cached_property
     def outcome_of(self) -> Mapping[str, Outcome]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from keyrotation.decide import tags
 from keyrotation.decide.actions import Item, Kind, Level, Plan
-from keyrotation.model import INACTIVE
+from keyrotation.model import INACTIVE, name_of_secret
 from keyrotation.tell import commands, links
 from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
@@ -56,6 +56,14 @@ def account(telling: Telling) -> Iterator[Entry]:
         listeners=telling.run.listeners,
     ):
         yield BESIDE_AN_ITEM_OF_THE_ACCOUNT[item.kind](telling, Entry(kind=item.kind, text=item.text))
+    for memory in telling.run.left_behind:
+        name = name_of_secret(memory.secret_arn or "")
+        line = commands.delete_secret(name, region=telling.settings.aws_region)
+        yield Entry(
+            kind=Kind.LEFT_BEHIND,
+            text=f"the user {memory.name} is gone, and the secret {name} is still there and costs",
+            commands=(commands.administrator("to delete it (it can be restored for 30 days)", line),),
+        )
 
 
 def stranded(telling: Telling) -> Iterator[Entry]:

@@ -74,6 +74,14 @@ def restore_secret(secret: str, *, region: str) -> str:
     return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret)}"
 
 
+def delete_secret(secret: str, *, region: str) -> str:
+    """With the longest time in which it can be restored."""
+    return (
+        f"aws secretsmanager delete-secret --region {region} --secret-id {shlex.quote(secret)} "
+        "--recovery-window-in-days 30"
+    )
+
+
 def exempt(user_name: str, *, until: date) -> str:
     return _tag(user_name, tags.EXEMPT, f"{until} on call")
 

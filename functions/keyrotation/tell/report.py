@@ -242,7 +242,7 @@ def _reasons(
         Reason.FAILED: parts[Part.FAILED],
         Reason.CRITICAL: Level.CRITICAL in asking,
         Reason.NOTICES: any(each.new or runs_out(each.notice, policy, run.today) for each in to_tell),
-        Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]),
+        Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]) or run.left_behind,
         Reason.RESUMED: parts[Part.DONE_BEFORE],
         Reason.DEFERRED: parts[Part.DEFERRED],
         Reason.DONE: parts[Part.DONE] or parts[Part.WAITING],
