@@ -13,7 +13,7 @@ from keyrotation.act.apply import Done, Outcome
 from keyrotation.act.replacement import Issued
 from keyrotation.decide.actions import Action, Deactivate, GiveNotice, Plan, Promote, Replace
 from keyrotation.decide.plan import plan_user
-from keyrotation.memory import KeyMemory, Notice, OffReason, Pending, Vanished, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, Why
 from keyrotation.model import CURRENT_STAGE, Key, Occasion, Secret, Use, User, version_id
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
@@ -121,6 +121,7 @@ def run_of(
     total: int = 20,
     waiting: int = 0,
     deferred: tuple[str, ...] = (),
+    left_behind: tuple[Memory, ...] = (),
     root: bool | None = False,
     with_keys: int = 18,
     listeners: int | None = 1,
@@ -147,6 +148,7 @@ def run_of(
         waiting=plans[len(plans) - waiting :] if waiting else (),
         deferred=deferred,
         uses=uses or {},
+        left_behind=left_behind,
     )
 
 
@@ -272,10 +274,11 @@ def _redelivered() -> Run:
     """What an attempt of today did before it died: a switch-off, a replacement and a deletion."""
     went_off = replace(known(off=0), off_because=OffReason.QUIET)
     gone = replace(known(off=30), off_because=OffReason.QUIET)
+    vera = user("vera", key(40, used=0, id=NEW), memory={THIRD: gone})
     return run_of(
         user("bob", off(88, used=13), key(14, used=0, id=NEW), stored=NEW, memory={OLD: went_off}),
         user("alice", key(74, used=0), key(0, id=NEW), stored=NEW),
-        user("vera", key(40, used=0, id=NEW), memory={THIRD: gone}),
+        replace(vera, memory=replace(vera.memory, changed=TODAY)),
         alias="prod",
     )
 
@@ -380,6 +383,12 @@ SCENES: dict[str, Scene] = {
     "vanished-key": Scene(run=run_of(_vanished(), alias="prod")),
     "secret-lost": Scene(run=run_of(_lost("lisa"), _to_restore("tom"), alias="prod")),
     "successor-not-stored": Scene(run=run_of(_not_stored("nora"), alias="prod")),
+    "secret-left-behind": Scene(
+        run=run_of(
+            alias="prod",
+            left_behind=(Memory(user_id="AIDAGUSTAVGUSTAV", name="gustav", secret_arn=secret_of("gustav")),),
+        )
+    ),
     "old-tags": Scene(run=run_of(_OLD_TAGS, DUE, alias="prod")),
     "switched-back-on": Scene(run=run_of(BACK_ON, alias="prod")),
     "interrupted": Scene(run=run_of(_interrupted(), alias="prod")),
