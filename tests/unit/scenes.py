@@ -270,6 +270,18 @@ def _interrupted() -> User:
     return replace(made, memory=replace(made.memory, secret_arn=arn, policy_arn=made.arn, pending=pending))
 
 
+def _in_another_region() -> User:
+    made = _interrupted()
+    pending = Pending(
+        since=OCCASION.now - timedelta(hours=24), region="us-east-1", run_id="run-0", key_ids=(OLD,)
+    )
+    return replace(made, id="AIDANINANINANINANINA", memory=replace(made.memory, pending=pending))
+
+
+def _three_keys() -> User:
+    return user("theo", key(30, used=1), key(20, used=1, id=NEW), key(10, used=1, id=THIRD))
+
+
 def _redelivered() -> Run:
     """What an attempt of today did before it died: a switch-off, a replacement and a deletion."""
     went_off = replace(known(off=0), off_because=OffReason.QUIET)
@@ -392,6 +404,7 @@ SCENES: dict[str, Scene] = {
     "old-tags": Scene(run=run_of(_OLD_TAGS, DUE, alias="prod")),
     "switched-back-on": Scene(run=run_of(BACK_ON, alias="prod")),
     "interrupted": Scene(run=run_of(_interrupted(), alias="prod")),
+    "interrupted-elsewhere": Scene(run=run_of(_in_another_region(), _three_keys(), alias="prod")),
     "root-key": Scene(run=run_of(DUE, root=True, alias="prod")),
     "unreadable-user": Scene(run=run_of(UNREADABLE, _MALFORMED, alias="prod")),
     "nobody-listens": Scene(run=run_of(DUE, QUIET, HELD, listeners=0, alias="prod")),
