@@ -16,6 +16,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.act.apply import Applier, Done, Heard, Outcome
 from keyrotation.act.events import Events
 from keyrotation.act.replacement import Issuer
@@ -183,7 +184,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
-    logger.info("run completed", extra={"run_id": order.run_id})
+    logger.info("run completed", extra={"run_id": order.run_id, "version": VERSION})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     for name, value in measures(finished, settings.policy).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

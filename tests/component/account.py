@@ -125,14 +125,6 @@ class Account:
         """A user whose only key is due for a replacement, and in use. Returns the ARN and the key's id."""
         return self.add_user("carol"), self.add_key("carol", age=80, used=1)
 
-    def add_carol_after(self, **marks: str) -> tuple[str, str]:
-        """Carol, with an elder key that is to be deleted and has these marks. Returns the elder's id and the other's."""
-        self.add_user("carol")
-        elder = self.add_key("carol", age=200, status="Inactive")
-        for mark, value in marks.items():
-            self.mark("carol", mark.replace("_", "-"), elder, value)
-        return elder, self.add_key("carol", age=80, used=1)
-
     def store(self, user_name: str, key_id: str) -> None:
         """Have AWSCURRENT hold this key, and memory know that it was issued when it was made: as a replacement leaves it."""
         made = self.secrets.create_secret(
