@@ -19,7 +19,10 @@ READY := .venv/.ready
 # What the checks need beside it: the Python that made .venv, so that `make test PYTHON=python3.11` rebuilds it.
 MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 
-.PHONY: help setup demo test faults mutate simulate bench synth permissions parameters preview bootstrap deploy clean
+# mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
+TYPED := .venv/.typed
+
+.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -34,19 +37,39 @@ $(READY): $(MADE_BY) requirements.txt package-lock.json
 	npm ci --no-audit --no-fund --silent
 	touch $@
 
-setup: $(READY) ## install what the other commands need, into .venv and node_modules
+# What our own code is worth, `make types` says.
+$(TYPED): $(READY)
+	@mkdir -p build && grep -hE '^(from|import) (aws_cdk|constructs)' infra/*.py | sort -u > build/imports_of_infra.py
+	.venv/bin/mypy --config-file= --strict --python-version 3.11 --explicit-package-bases --warn-unreachable \
+	  --cache-dir .venv/mypy build/imports_of_infra.py
+	touch $@
+
+setup: $(READY) $(TYPED) ## install what the other commands need, into .venv and node_modules
 
 demo: $(READY) ## deploy to an emulated account, rotate, show the mail, check, clean up
 	@.venv/bin/python -m sandbox.demo
 
-test: $(READY) ## lint, types and every test
+# While working: under a minute once set up.
+check: lint types layers unit ## lint, types, layers, unit tests
+
+lint: $(READY)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types: $(TYPED)
 	.venv/bin/mypy
-	.venv/bin/python -m tests.simulation --users 80 --years 2 --seed 1
-	.venv/bin/python -m tests.simulation --users 100 --years 2 --seed 1 --faults 0.02
-	.venv/bin/python -m tests.component.faults
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+layers: $(READY)
+	PYTHONPATH=functions .venv/bin/lint-imports --no-cache
+
+unit: $(READY)
+	.venv/bin/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/unit
+
+# Three at work on two cores: whoever has the emulated account waits half of the time.
+test: lint types layers ## the same and every other test: moto, template, faults, simulation, the emulated account
+	.venv/bin/python -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test-long: faults mutate simulate bench ## all that takes longer than make test, an hour and more
 
 faults: $(READY) ## every AWS call broken in every way, and all pairs of faults while a key is replaced
 	.venv/bin/python -m tests.component.faults --every
@@ -54,12 +77,14 @@ faults: $(READY) ## every AWS call broken in every way, and all pairs of faults 
 mutate: $(READY) ## break the policy, and take out each safeguard; every break must be noticed
 	.venv/bin/python -m tests.mutants
 	.venv/bin/python -m tests.safeguards
+	.venv/bin/python -m tests.unit.follow.rules
 
-simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 FAULTS=0.02
+simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 SEED=1 FAULTS=0.02; 15 minutes
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
-	  --faults $(or $(FAULTS),0)
+	  --seed $(or $(SEED),1) --faults $(or $(FAULTS),0)
 
 bench: $(READY) ## calls, time and memory for 5,000 users, into docs/benchmark.md; fails when a limit is not kept; 15 minutes
+	.venv/bin/python -m pytest --quiet tests/component/run/test_throttling.py --throttled-users 1000
 	.venv/bin/python -m tests.benchmark $(ARGS)
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
@@ -75,16 +100,24 @@ parameters: $(READY) ## the parameters as the console shows them, into docs/para
 preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
 	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)
 
+wheel: $(READY) ## what a consumer's machine installs with pipx, access-key-follow, into build/wheel
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir build/wheel .
+
 bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
 
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
+# The table outlives the stack, and a stack deployed anew takes it over instead of failing on its name.
 deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
 	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
-	npx --no-install cdk deploy AccessKeyRotation --previous-parameters \
+	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 
+wings: $(READY) ## where the code lives, into docs/design.md
+	.venv/bin/python -m tests.infra.wings
+
 clean: ## remove everything that was made here
-	rm -rf .venv node_modules cdk.out build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

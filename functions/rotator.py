@@ -5,28 +5,33 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
-from keyrotation.act.apply import Applier, Done, Outcome
+from keyrotation import VERSION
+from keyrotation.act.apply import Applier, Done, Heard, Outcome
 from keyrotation.act.events import Events
 from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
-from keyrotation.look.observe import Observer, listed_profiles, observe
+from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
+from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
+from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
 from keyrotation.run.record import Run, Told
-from keyrotation.run.rotation import Complete, Eyes, finish, rotate
+from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.run.turns import Turns
 from keyrotation.tell.digest import digest_of
@@ -80,6 +85,10 @@ sns = session.client("sns", config=CONFIG)
 sqs = session.client("sqs", config=CONFIG)
 bus = session.client("events", config=BEST_EFFORT)
 secretsmanager = session.client("secretsmanager", config=CONFIG)
+table = Table(
+    client=session.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=lambda: str(uuid4())
+)
+sources = Sources(iam=iam, secrets=secretsmanager, table=table, path_prefix=settings.user_path_prefix)
 secrets = SecretStore(
     client=secretsmanager,
     rotator_role_arn=settings.rotator_role_arn,
@@ -109,15 +118,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
         listeners=listeners(order.run_id),
+        enforce=settings.mode is Mode.ENFORCE,
     )
     redelivered = is_redelivered(
         event, order, now=occasion.now, hidden=timedelta(seconds=settings.order_hidden_seconds)
     )
     events = Events(client=bus, run_id=order.run_id)
     unsent: list[str] = []
+    readings = table.read_all()
 
     def announce(user: User, done: Done) -> None:
-        cause = events.send(user, done)
+        missed(user, events.send(user, done))
+
+    def missed(user: User, cause: str | None) -> None:
         if cause is not None:
             unsent.append(user.name)
             logger.warning(
@@ -128,6 +141,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     applier = Applier(
         iam=iam,
         issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=turns.wait),
+        table=table,
         occasion=occasion,
         run_id=order.run_id,
         announce=announce,
@@ -136,31 +150,41 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     def act(plan: Plan) -> Outcome:
         return logged(applier.apply(plan), run_id=order.run_id)
 
-    def act_once_told(outcome: Outcome) -> Outcome:
-        return logged(applier.finish(outcome), run_id=order.run_id)
+    def write(user: User, memory: Memory, heard: Heard, forget: tuple[str, ...]) -> str | None:
+        cause = applier.remember(user, memory, heard, forget=forget)
+        logged_telling(user, heard, cause, run_id=order.run_id)
+        if cause is None:
+            for key_id, notice in heard.given:
+                missed(user, events.send_notice(user, key_id, notice))
+        return cause
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
     run = rotate(
         order,
-        eyes=eyes_for(order, redelivered=redelivered),
-        act=act if settings.mode is Mode.ENFORCE else None,
+        eyes=eyes_for(order, readings, redelivered=redelivered),
+        act=act,
         policy=settings.policy,
         occasion=occasion,
+        changed_today=readings.changed_on(occasion.today),
         seconds_left=seconds_left,
         lookers=LOOKERS,
         actors=ACTORS,
         turns=turns,
     )
+    run = replace(run, left_behind=look_after_those_who_are_gone(order, readings, occasion.today))
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
     told = tell(run, redelivered=redelivered)
-    # Told first: a crash in between lets the order come again, and the same is told and then done.
-    finished = finish(told, act=act_once_told, workers=LOOKERS)
+    # Told first: a crash in between lets the order come again, and the same is told and then remembered.
+    finished = remember(told, write=write, workers=LOOKERS)
+    if told.message_id is not None:
+        for memory in run.left_behind:
+            tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
-    logger.info("run completed", extra={"run_id": order.run_id})
+    logger.info("run completed", extra={"run_id": order.run_id, "version": VERSION})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     for name, value in measures(finished, settings.policy).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -168,12 +192,26 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
 
 
-def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
+def look_after_those_who_are_gone(order: Order, readings: Readings, today: date) -> tuple[Memory, ...]:
+    """Forget those of whom nothing is left; who left a secret is told of once a month."""
+    found = left_behind(order.gone_user_ids, readings, sources)
+    for memory in found.nothing:
+        tidy(partial(table.forget, memory))
+    return tuple(memory for memory in found.secrets if is_to_be_told(memory, today))
+
+
+def tidy(write: Callable[[], object]) -> None:
+    """What is written of users who are gone can wait for another day: no run fails over it."""
+    try:
+        write()
+    except (*CALL_ERRORS, MemoryRefused) as error:
+        logger.warning("not tidied", extra={"cause": cause_of(error)})
+
+
+def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(
-            see=partial(observe, iam=iam, secrets=secretsmanager, path_prefix=settings.user_path_prefix)
-        )
+        return Complete(see=Observer(sources=sources, listed={}, readings=readings).everything)
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.
@@ -184,7 +222,7 @@ def eyes_for(order: Order, *, redelivered: bool) -> Eyes:
     except CALL_ERRORS as error:
         # Each is then read for itself.
         logger.warning("users could not be listed", extra={"run_id": order.run_id, "cause": cause_of(error)})
-    return Observer(iam=iam, secrets=secretsmanager, path_prefix=settings.user_path_prefix, listed=listed)
+    return Observer(sources=sources, listed=listed, readings=readings)
 
 
 @cache
@@ -236,7 +274,8 @@ def tell(run: Run, *, redelivered: bool) -> Told:
             "subject": digest.subject,
         },
     )
-    return Told(run=run, message_id=message_id)
+    # What nobody listened to was not told.
+    return Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
 
 
 def failures(run: Run) -> int:
@@ -251,11 +290,17 @@ def logged(outcome: Outcome, *, run_id: str) -> Outcome:
             "run_id": run_id,
             "user": outcome.plan.user.name,
             "done": [repr(done) for done in outcome.done],
-            "once_told": [repr(action) for action in outcome.once_told],
+            "to_give": [repr(notice) for notice in outcome.to_give],
             "failure": outcome.failure,
         },
     )
     return outcome
+
+
+def logged_telling(user: User, heard: Heard, cause: str | None, *, run_id: str) -> None:
+    """Which notices count from now on; a cause says why they do not."""
+    notices = [repr(notice) for notice in heard.notices]
+    logger.info("told", extra={"run_id": run_id, "user": user.name, "notices": notices, "failure": cause})
 
 
 def log(run: Run) -> None:

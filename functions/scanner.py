@@ -10,11 +10,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
+from keyrotation.remember.table import Table
 from keyrotation.run.order import Order, run_id_of_schedule
-from keyrotation.run.settings import ScannerSettings
+from keyrotation.run.settings import Mode, ScannerSettings
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
@@ -27,6 +29,9 @@ CONFIG = Config(
     read_timeout=30,
 )
 
+# An order holds 256 KiB, and names up to 5,000 users: whoever does not fit is told of another month.
+MOST_GONE = 500
+
 logger = Logger()
 # Whatever level the function's log is set to: at DEBUG botocore writes whole requests and answers.
 for library in ("botocore", "boto3", "urllib3"):
@@ -35,6 +40,8 @@ metrics = Metrics()
 settings = ScannerSettings.parse(os.environ)
 iam = boto3.client("iam", config=CONFIG)
 sqs = boto3.client("sqs", config=CONFIG)
+# It only reads: no write needs an id.
+table = Table(client=boto3.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
 
 
 @logger.inject_lambda_context
@@ -42,12 +49,15 @@ sqs = boto3.client("sqs", config=CONFIG)
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes both
     """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
     run_id = run_id_of_schedule(event)
-    logger.info("scan started", extra={"run_id": run_id, "event": event})
+    logger.info("scan started", extra={"run_id": run_id, "event": event, "version": VERSION})
     now = datetime.now(UTC)
     found = scan(
         iam,
         path_prefix=settings.user_path_prefix,
-        may_concern=lambda user: may_concern(user, settings.policy, now),
+        readings=table.read_all(),
+        may_concern=lambda user: may_concern(
+            user, settings.policy, now, enforce=settings.mode is Mode.ENFORCE
+        ),
         workers=WORKERS,
     )
     for user_name, cause in found.unread.items():
@@ -62,6 +72,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
         user_names=found.named,
         account_alias=_account_alias(run_id),
         ordered_at=now,
+        gone_user_ids=found.gone[:MOST_GONE],
     )
     # The run id is the deduplication id: Lambda's own retry of an invocation that did send makes no second run.
     sqs.send_message(

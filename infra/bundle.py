@@ -19,6 +19,9 @@ REQUIREMENTS = "requirements.txt"
 # the interpreter that installed them, and RECORD lists those scripts' hashes. The licences stay.
 LITTER = ("bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
+# Runs on consumers' machines and nowhere else: a change of it is no reason to deploy the functions anew.
+CONSUMERS = Path("keyrotation", "follow")
+
 
 def code() -> lam.Code:
     """The asset that both functions share."""
@@ -63,7 +66,12 @@ def asset_hash(functions: Path) -> str:
 
 
 def _sources(functions: Path) -> Iterator[Path]:
-    return (path for path in sorted(functions.rglob("*.py")) if "__pycache__" not in path.parts)
+    elsewhere = functions / CONSUMERS
+    return (
+        path
+        for path in sorted(functions.rglob("*.py"))
+        if "__pycache__" not in path.parts and elsewhere not in path.parents
+    )
 
 
 @jsii.implements(cdk.ILocalBundling)

@@ -36,6 +36,14 @@ class Commands:
         now = f"aws scheduler get-schedule {self._region} --name {schedule_name} --query '{{{kept}}}' --output json"
         return f'aws scheduler update-schedule {self._region} --state {state} --cli-input-json "$({now})"'
 
+    def read_memory(self, *, table_name: str) -> str:
+        """The item of one user, whose name it asks for. The table knows users by IAM's unique id."""
+        user_id = '$(aws iam get-user --user-name "$name" --query User.UserId --output text)'
+        return (
+            f"printf 'IAM user name: ' >&2; read -r name; aws dynamodb get-item {self._region} --table-name {table_name} "
+            f'--consistent-read --key "{{\\"user_id\\":{{\\"S\\":\\"{user_id}\\"}}}}" --query Item'
+        )
+
     def read_log(self, *, log_group_name: str) -> str:
         """What the functions of this log wrote in the last day, a line each; Lambda's own lines left out."""
         return (

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra import permissions
-from infra.permissions import Grant
+from infra.grants import Denial, Grant, acknowledge_wildcards
 
 # Lambda's own maximum. A run over 5,000 users takes minutes, and one that is cut short is only finished tomorrow.
 TIMEOUT_SECONDS = 900
@@ -33,6 +33,7 @@ class Function(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.grants: list[Grant] = []
+        self.denials: list[Denial] = []
         self.role = iam.Role(
             self,
             "Role",
@@ -86,4 +87,10 @@ class Function(Construct):
         for grant in grants:
             self.grants.append(grant)
             self.role.add_to_policy(grant.statement())
-        permissions.acknowledge_wildcards(self.role, grants)
+        acknowledge_wildcards(self.role, grants)
+
+    def deny(self, denials: Sequence[Denial]) -> None:
+        """Add to what the function's role may never do."""
+        for denial in denials:
+            self.denials.append(denial)
+            self.role.add_to_policy(denial.statement())

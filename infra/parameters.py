@@ -44,10 +44,10 @@ POLICY = (
     ),
     Whole(
         name="WarnDays",
-        label="Notice before a replacement in days",
+        label="Notice in days",
         default=7,
         least=1,
-        description="Days of notice before a replacement is issued.",
+        description="Days of notice before a key is switched off or deleted, and before a replacement is issued.",
     ),
     Whole(
         name="QuietDays",
@@ -67,8 +67,8 @@ POLICY = (
         name="InUseExtensionDays",
         label="Extension for a key in use in days",
         default=14,
-        least=0,
-        description="Days that a key in use is held past its off date, from the first reported hold. 0: none.",
+        least=1,
+        description="Days of notice to a key that is in use on its off date. It is switched off after that, in use or not.",
     ),
     Whole(
         name="UnusedDays",
@@ -86,11 +86,11 @@ POLICY = (
     ),
     Whole(
         name="MaxUsersPerRun",
-        label="Users changed in one run at most",
+        label="Users changed in one day at most",
         default=100,
         least=1,
         most=5000,
-        description="At most this many users are changed in one run; the rest wait for the next.",
+        description="At most this many users are changed in one day; the rest wait for the next.",
     ),
 )
 
@@ -172,7 +172,7 @@ class Parameters:
             default="Changes",
             allowed_values=["Changes", "Problems", "Always"],
             description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
-            "failed, is critical or needs someone. Always: every run.",
+            "failed, is critical or needs someone. Always: every run. Notices are sent in any case.",
             constraint_description="Notify must be Changes, Problems or Always.",
         )
         self.runbook_url = cdk.CfnParameter(

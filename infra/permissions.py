@@ -3,59 +3,18 @@
 docs/permissions.md is made of this (`make permissions`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import IConstruct
 
+from infra.grants import Denial, Grant, Resource
+from infra.memory import table_arn
 from infra.orders import Orders
 from infra.parameters import Parameters
 from infra.topic import Topic
 
 _PREFIX = "access-key-rotation:"
-# What the rotator writes. `exempt`, `max-age-days`, `replace` and `owner` are people's alone.
-WRITTEN_TAGS = [f"{_PREFIX}pending", f"{_PREFIX}inactive-since:*", f"{_PREFIX}held-until:*"]
-# `replace` asks for a replacement, and goes when there is one.
-REMOVED_TAGS = [*WRITTEN_TAGS, f"{_PREFIX}replace"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """What an Allow is about. One with a wildcard says why, and as what cdk-nag finds it."""
-
-    arn: str
-    wildcard_found_as: str = ""
-    wildcard_because: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grant:
-    """An Allow, and who in the code makes these calls."""
-
-    actions: Sequence[str]
-    resource: Resource
-    needed_by: str
-    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-    def statement(self) -> iam.PolicyStatement:
-        return iam.PolicyStatement(
-            actions=list(self.actions), resources=[self.resource.arn], conditions=dict(self.conditions)
-        )
-
-
-def acknowledge_wildcards(construct: IConstruct, grants: Iterable[Grant]) -> None:
-    """Tell cdk-nag why what it finds in this construct's policy has to be."""
-    resources = {grant.resource.wildcard_found_as: grant.resource for grant in grants}
-    for found_as, resource in resources.items():
-        if found_as:
-            cdk.Validations.of(construct).acknowledge(
-                cdk.Acknowledgment(
-                    id=f"AwsSolutions-IAM5[Resource::{found_as}]", reason=resource.wildcard_because
-                )
-            )
+# Tags are people's words. The rotator writes none, and removes this one, which asks for a replacement, when there is one.
+REMOVED_TAG = f"{_PREFIX}replace"
 
 
 def own_log(log_group: logs.ILogGroup) -> list[Grant]:
@@ -70,7 +29,7 @@ def own_log(log_group: logs.ILogGroup) -> list[Grant]:
 
 
 def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list[Grant]:
-    """Read users, tags and keys; send an order. Nothing that changes anything."""
+    """Read users, tags, keys and the memory; send an order. Nothing that changes anything."""
     return [
         Grant(
             actions=["iam:GetAccountAuthorizationDetails"],
@@ -97,6 +56,11 @@ def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list
             resource=Resource(arn=orders.queue.queue_arn),
             needed_by="`scanner.handler`: the order",
         ),
+        Grant(
+            actions=["dynamodb:Scan"],
+            resource=_memory(stack),
+            needed_by="`table.Table.read_all`: what was done and told",
+        ),
     ]
 
 
@@ -112,7 +76,7 @@ def scanner_failures(*, dead_letters_arn: str) -> list[Grant]:
 
 
 def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, topic: Topic) -> list[Grant]:
-    """Take an order, look at its users, tell: what Audit needs, and all that it has.
+    """Take an order, look at its users, remember, tell: what Audit needs, and all that it has.
 
     What SNS needs of the topic's key to take a message from the rotator stands in the key's own policy (topic.py).
     """
@@ -143,6 +107,31 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
             needed_by="`inventory.list_keys`, for `observe.Observer`",
         ),
         Grant(
+            actions=["iam:ListAttachedUserPolicies"],
+            resource=_users(stack, parameters),
+            needed_by="`observe.Observer`: whether AWS has flagged a key of the user as exposed",
+        ),
+        Grant(
+            actions=["dynamodb:Scan"],
+            resource=_memory(stack),
+            needed_by="`table.Table.read_all`: what was done and told, at the beginning of a run",
+        ),
+        Grant(
+            actions=["dynamodb:GetItem"],
+            resource=_memory(stack),
+            needed_by="`table.Table.read`: a user's item, once more right before acting",
+        ),
+        Grant(
+            actions=["dynamodb:UpdateItem"],
+            resource=_memory(stack),
+            needed_by="`table.Table.save`: what was done, told or seen; in Audit too",
+        ),
+        Grant(
+            actions=["dynamodb:DeleteItem"],
+            resource=_memory(stack),
+            needed_by="`table.Table.forget`: the item of a user who is gone",
+        ),
+        Grant(
             actions=["secretsmanager:DescribeSecret"],
             resource=_secrets(stack),
             needed_by="`secrets.describe`: which key is AWSCURRENT, and whether the secret is as we made it",
@@ -170,8 +159,19 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
     ]
 
 
+def rotator_never() -> list[Denial]:
+    """What no policy that is attached to the role later can give it either."""
+    return [
+        Denial(
+            actions=["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"],
+            because="The rotator writes keys and never reads one back. It says so here and not only by leaving it out, so "
+            "that neither a policy attached to the role later nor a secret's own policy makes it a reader.",
+        )
+    ]
+
+
 def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant]:
-    """Change keys and write secrets. There is no GetSecretValue: what is written cannot be read back."""
+    """Change keys and write secrets. What is written cannot be read back: rotator_never."""
     users, secrets = _users(stack, parameters), _secrets(stack)
     return [
         Grant(
@@ -184,16 +184,14 @@ def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant
             needed_by="`apply.Applier`: delete; `replacement.Issuer.issue`: roll back",
         ),
         Grant(
-            actions=["iam:TagUser"],
-            resource=users,
-            needed_by="`apply.Applier`: marks and holds; `replacement.Issuer.issue`, step 2",
-            conditions=_tag_keys(WRITTEN_TAGS),
-        ),
-        Grant(
             actions=["iam:UntagUser"],
             resource=users,
-            needed_by="`apply.Applier`: marks that say nothing any more; `replacement.Issuer.clear_pending`",
-            conditions=_tag_keys(REMOVED_TAGS),
+            needed_by="`replacement.Issuer.clear_request`: the request for a replacement, when there is one",
+            conditions={
+                "ForAllValues:StringEquals": {"aws:TagKeys": [REMOVED_TAG]},
+                # "For all values" is also true of none.
+                "Null": {"aws:TagKeys": "false"},
+            },
         ),
         Grant(
             actions=[
@@ -271,14 +269,6 @@ def through(stack: cdk.Stack, service: str) -> dict[str, dict[str, object]]:
     return {"StringEquals": {"kms:ViaService": names}}
 
 
-def _tag_keys(keys: Sequence[str]) -> dict[str, dict[str, object]]:
-    return {
-        "ForAllValues:StringLike": {"aws:TagKeys": list(keys)},
-        # "For all values" is also true of none.
-        "Null": {"aws:TagKeys": "false"},
-    }
-
-
 # The calls that take no resource.
 _ANY = Resource(
     arn="*",
@@ -297,6 +287,10 @@ def _users(stack: cdk.Stack, parameters: Parameters) -> Resource:
         wildcard_because="The system looks after every user below UserPathPrefix, those included who are made after the "
         "deployment, so they cannot be named in a policy. Account and path bound it, and every action is named.",
     )
+
+
+def _memory(stack: cdk.Stack) -> Resource:
+    return Resource(arn=table_arn(stack))
 
 
 def _secrets(stack: cdk.Stack) -> Resource:

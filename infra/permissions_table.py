@@ -6,13 +6,13 @@ from typing import Any
 
 import aws_cdk as cdk
 
+from infra.grants import Grant
 from infra.pages import code, row, synthesized
-from infra.permissions import Grant
 
 _HEAD = """# Permissions
 
-Made by `make permissions` from `infra/permissions.py` and the policies of the queues, the topic and its key; a test
-compares it with the template. Where a condition stands, the action is allowed only if it holds. No Allow names an
+Made by `make permissions` from `infra/permissions.py` and the policies of the queues, the topic, its key and the table; a
+test compares it with the template. Where a condition stands, the action is allowed only if it holds. No Allow names an
 action by a wildcard. What the secrets' own policy says is in
 [secret_policy.py](../functions/keyrotation/act/secret_policy.py), word for word.
 
@@ -22,8 +22,16 @@ _ROLES = """## What the roles may do
 | role | when | action | on | condition | needed by |
 |---|---|---|---|---|---|
 """
+_NEVER = """
+## What a role may never do
+
+On everything, and whatever another policy allows it.
+
+| role | action | because |
+|---|---|---|
+"""
 _POLICIES = """
-## What the queues, the topic and its key say
+## What the queues, the topic, its key and the table say
 
 A denial here holds whatever a caller's own policies allow.
 
@@ -34,10 +42,12 @@ _WILDCARDS = """
 ## Why a resource has a wildcard
 
 """
+# Where the policy stands, and what names the resources that it is of; None: the one that it stands in.
 _OF_RESOURCES = {
-    "AWS::SQS::QueuePolicy": ("PolicyDocument", "Queues"),
-    "AWS::SNS::TopicPolicy": ("PolicyDocument", "Topics"),
-    "AWS::KMS::Key": ("KeyPolicy", None),
+    "AWS::SQS::QueuePolicy": (["PolicyDocument"], "Queues"),
+    "AWS::SNS::TopicPolicy": (["PolicyDocument"], "Topics"),
+    "AWS::KMS::Key": (["KeyPolicy"], None),
+    "AWS::DynamoDB::Table": (["ResourcePolicy", "PolicyDocument"], None),
 }
 
 
@@ -61,8 +71,13 @@ def table() -> str:
         if grant.resource.wildcard_because
     }
     because = [f"- {code(arn)}: {reason}\n" for arn, reason in wildcards.items()]
+    never = [
+        row(granted.role, "<br>".join(code(action) for action in denial.actions), denial.because)
+        for granted in stack.granted
+        for denial in granted.denials
+    ]
     policies = list(_resource_policies(template, names))
-    return "".join([_HEAD, _ROLES, *roles, _POLICIES, *policies, _WILDCARDS, *because])
+    return "".join([_HEAD, _ROLES, *roles, _NEVER, *never, _POLICIES, *policies, _WILDCARDS, *because])
 
 
 def _granted(stack: cdk.Stack, names: dict[str, str], grant: Grant) -> Iterator[str]:
@@ -76,12 +91,14 @@ def _resource_policies(template: dict[str, Any], names: dict[str, str]) -> Itera
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] not in _OF_RESOURCES:
             continue
-        document, subjects = _OF_RESOURCES[resource["Type"]]
-        properties = resource["Properties"]
+        within, subjects = _OF_RESOURCES[resource["Type"]]
+        properties = document = resource["Properties"]
+        for name in within:
+            document = document[name]
         of = (
             [names[logical_id]] if subjects is None else [_text(names, each) for each in properties[subjects]]
         )
-        for statement in properties[document]["Statement"]:
+        for statement in document["Statement"]:
             yield row(
                 ", ".join(of).removeprefix("${").removesuffix("}"),
                 statement["Effect"],

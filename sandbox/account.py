@@ -74,8 +74,14 @@ class EmulatedAccount(Clients, Remote):
 
     def logs(self, function_name: str) -> list[str]:
         """The lines that a function has written, the oldest first."""
+        return self.log_lines(self.log_group(function_name))
+
+    def log_group(self, function_name: str) -> str:
         configuration = self.client("lambda").get_function_configuration(FunctionName=function_name)
-        group = configuration["LoggingConfig"]["LogGroup"]
+        return configuration["LoggingConfig"]["LogGroup"]
+
+    def log_lines(self, group: str) -> list[str]:
+        """Those of a log group, whose function may be gone."""
         events = self.client("logs").filter_log_events(logGroupName=group)["events"]
         if len(events) >= _LOG_LIMIT:
             raise OverflowError(f"{group} has more lines than the emulator gives")

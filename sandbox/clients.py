@@ -14,6 +14,7 @@ from botocore.session import Session
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Service = Literal[
     "cloudformation",
     "cloudwatch",
+    "dynamodb",
     "events",
     "iam",
     "lambda",
@@ -77,6 +79,8 @@ class Clients:
     def client(self, service: Literal["cloudformation"], *, key: Key = ADMIN) -> "CloudFormationClient": ...
     @overload
     def client(self, service: Literal["cloudwatch"], *, key: Key = ADMIN) -> "CloudWatchClient": ...
+    @overload
+    def client(self, service: Literal["dynamodb"], *, key: Key = ADMIN) -> "DynamoDBClient": ...
     @overload
     def client(self, service: Literal["events"], *, key: Key = ADMIN) -> "EventBridgeClient": ...
     @overload

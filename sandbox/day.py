@@ -26,6 +26,23 @@ def payload(account: EmulatedAccount, schedule_name: str, *, run_id: str) -> obj
     )
 
 
+def wait_until_idle(
+    account: EmulatedAccount, outputs: Mapping[str, str], *, within_seconds: float = 120
+) -> None:
+    """Until no order waits or is at work."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        queue = account.client("sqs").get_queue_attributes(
+            QueueUrl=outputs["OrdersQueueUrl"], AttributeNames=["All"]
+        )["Attributes"]
+        counts = queue["ApproximateNumberOfMessages"], queue["ApproximateNumberOfMessagesNotVisible"]
+        if counts == ("0", "0"):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"an order is still there after {within_seconds:.0f} s")
+        time.sleep(0.2)
+
+
 def wait_until_completed(
     account: EmulatedAccount, outputs: Mapping[str, str], *, run_id: str, within_seconds: float
 ) -> None:

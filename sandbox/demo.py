@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.account import EmulatedAccount
-from sandbox.cast import Person, cast, seed
+from sandbox.cast import Person, cast, seed, table_of
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day
@@ -128,7 +128,7 @@ def new_keys_work(scene: Scene) -> Iterator[str]:
 
 
 def old_keys_still_work(scene: Scene) -> Iterator[str]:
-    for person in scene.fated("replaced", "held", "reported"):
+    for person in scene.fated("replaced", "noticed", "reported"):
         for key in scene.keys[person.name]:
             if not who_am_i(scene, key).endswith(f"/{person.name}"):
                 yield f"{person.name}: {key.key_id} is somebody else's"
@@ -151,14 +151,16 @@ def switched_off_keys_are_refused(scene: Scene) -> Iterator[str]:
             yield f"{person.name}: {old.key_id} is {status}"
 
 
-def held_key_has_its_date(scene: Scene) -> Iterator[str]:
-    for person in scene.fated("held"):
-        tag = f"access-key-rotation:held-until:{scene.keys[person.name][0].key_id}"
-        value = snapshot(scene.account, person.name).tags.get(tag, "nothing")
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2} in-use", value):
-            yield f"{person.name}: the tag {tag} says {value}"
-        elif value[:10] not in scene.mail.body:
-            yield f"{person.name}: the mail does not say {value[:10]}"
+def noticed_keys_have_their_day(scene: Scene) -> Iterator[str]:
+    table = table_of(scene.account)
+    for person in scene.fated("noticed"):
+        key = scene.keys[person.name][0]
+        user_id = scene.account.client("iam").get_user(UserName=person.name)["User"]["UserId"]
+        notice = table.read(user_id).key(key.key_id).notice
+        if notice is None:
+            yield f"{person.name}: nothing is remembered of a notice"
+        elif not re.search(rf"{notice.day}.*\n\s+{key.key_id} {person.name}$", scene.mail.body, re.MULTILINE):
+            yield f"{person.name}: the mail does not name {key.key_id} on {notice.day}"
 
 
 def the_others_are_untouched(scene: Scene) -> Iterator[str]:
@@ -225,9 +227,9 @@ def no_user_has_three_keys(scene: Scene) -> Iterator[str]:
 
 CHECKS: dict[str, Callable[[Scene], Iterator[str]]] = {
     "the new keys in the secrets authenticate; their owners fetched them with the old ones": new_keys_work,
-    "the old keys of replaced and held users still work": old_keys_still_work,
+    "the old keys of replaced users and of those who were only warned still work": old_keys_still_work,
     "keys that were switched off or deleted are refused; the newer ones work": switched_off_keys_are_refused,
-    "the key still in use is held until a date that stands in its tag and in the mail": held_key_has_its_date,
+    "the mail gives notice of each key that goes off later, and memory has the same day": noticed_keys_have_their_day,
     "users with nothing due, exempt users and the two applications' keys are untouched": the_others_are_untouched,
     "a user with secretsmanager:* can neither read, overwrite nor open a secret": nobody_else_reads_or_replaces_a_secret,
     "the run's coverage adds up": coverage_adds_up,

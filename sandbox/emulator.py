@@ -28,7 +28,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 def require_pinned(installed: str) -> None:
     """The patches reach into private names: on any other version they might silently do nothing."""
     if installed != MINISTACK:
-        raise SystemExit(f"sandbox/patches.py needs ministack {MINISTACK}, and {installed} is installed")
+        raise SystemExit(f"sandbox/patches needs ministack {MINISTACK}, and {installed} is installed")
 
 
 def require_loopback_bind(host: str) -> None:

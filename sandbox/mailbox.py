@@ -19,14 +19,17 @@ class Mailbox:
         self._name = name
         self._receive = receive
 
-    def next(self, *, within_seconds: float = 60) -> Mail:
-        """The oldest message not yet read. Raises TimeoutError."""
+    def next(self, *, run_id: str = "", within_seconds: float = 60) -> Mail:
+        """The oldest message not yet read; those before it that do not name the run are passed over. Raises TimeoutError."""
         deadline = time.monotonic() + within_seconds
         while True:
             if mail := self._receive():
-                return mail
+                if run_id in mail.body:
+                    return mail
+                continue
             if time.monotonic() > deadline:
-                raise TimeoutError(f"nothing came to {self._name} within {within_seconds:.0f} seconds")
+                wanted = f"nothing of {run_id}" if run_id else "nothing"
+                raise TimeoutError(f"{wanted} came to {self._name} within {within_seconds:.0f} seconds")
             time.sleep(0.2)
 
 

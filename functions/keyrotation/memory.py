@@ -27,6 +27,14 @@ class Why(StrEnum):
     INACTIVE = "inactive"
 
 
+class OffReason(StrEnum):
+    """Why this system switched a key off."""
+
+    QUIET = "quiet"
+    FORCED = "forced"
+    UNUSED = "unused"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Notice:
     """People were told that this will happen to a key on `day` at the earliest.
@@ -45,13 +53,14 @@ class Notice:
 class KeyMemory:
     """One key. `issued_on` and `secret_arn`: this system made it on that day and put it into that secret.
 
-    `off_since`: the day on which it was switched off, or first seen off. `back_on`: the day on which a person was seen to
-    have switched it on again.
+    `off_since`: the day on which it was switched off, or first seen off. `off_because`: why this system did it; None: somebody
+    else did. `back_on`: the day on which a person was seen to have switched it on again.
     """
 
     issued_on: date | None = None
     secret_arn: str | None = None
     off_since: date | None = None
+    off_because: OffReason | None = None
     back_on: date | None = None
     notice: Notice | None = None
 

@@ -42,7 +42,7 @@ def _known(fact: _T | Unasked, what: str) -> _T:
     return fact
 
 
-# IAM counts our own proof of a new key as a use (docs/design.md section 3): one call to sts right after creation.
+# IAM counts our own proof of a new key as a use (docs/design.md section 2): one call to sts right after creation.
 _PROOF_WINDOW = timedelta(hours=1)
 
 
@@ -154,6 +154,14 @@ def secret_name(user_name: str) -> str:
     return f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
 
 
+def name_of_secret(arn: str) -> str:
+    """The name in a secret's ARN, which Secrets Manager ends in a hyphen and six characters of its own.
+
+    A renamed user's secret keeps the name that it was made with.
+    """
+    return arn.split(":", 6)[6][:-7]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Secret:
     """What DescribeSecret tells: stages by version id, and whether the secret is scheduled for deletion."""
@@ -176,7 +184,7 @@ class User:
 
     `id` is IAM's unique id. `secret`: the one that memory knows, by its ARN; None: there is none. `quarantine`: the policy
     that AWS attached because it found a key of the user exposed; None: there is none. `the_secret` and `exposed` raise
-    NotLookedUp when AWS was not asked.
+    NotLookedUp when AWS was not asked. `gone`: IAM says that there is no such user (any more).
     """
 
     name: str
@@ -188,6 +196,7 @@ class User:
     quarantine: str | Unasked | None = None
     memory: Memory = field(default_factory=lambda: Memory(user_id=""))
     unread: tuple[str, ...] = ()
+    gone: bool = False
 
     @property
     def listed(self) -> "User":

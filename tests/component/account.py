@@ -1,14 +1,19 @@
 """The mocked account: users and keys told by their ages, and what became of them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from keyrotation.memory import Memory, Notice, Pending, What, Why
 from keyrotation.model import Occasion, secret_name, version_id
-from moto.iam.models import AccessKey, AccessKeyLastUsed, iam_backends
+from keyrotation.remember.table import TABLE_NAME, Table
+from moto.iam.models import AccessKey, AccessKeyLastUsed, AWSManagedPolicy, iam_backends
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam.type_defs import TagTypeDef
 
 ACCOUNT = "123456789012"  # moto's own
@@ -19,6 +24,15 @@ OCCASION = Occasion(now=NOW, region=REGION, function_timeout=timedelta(minutes=1
 ROTATOR_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/access-key-rotation-rotator"
 RUN_ID = "run-2026-11-22"
 PREFIX = "access-key-rotation:"
+
+
+_QUARANTINE = "AWSCompromisedKeyQuarantineV3"
+# As the secrets of this system say it.
+_DESCRIPTION = "Access key of an IAM user, written by access-key-rotation"
+
+
+def table_of(client: "DynamoDBClient") -> Table:
+    return Table(client=client, name=TABLE_NAME, fresh=lambda: str(uuid4()))
 
 
 def days_ago(days: float) -> datetime:
@@ -32,9 +46,51 @@ class Account:
         self.session = session
         self.iam = session.client("iam")
         self.secrets = session.client("secretsmanager")
+        self.dynamodb = session.client("dynamodb")
+        self.table = table_of(self.dynamodb)
+        self.make_table()
+
+    def make_table(self) -> None:
+        """As the stack makes it (tests/infra/test_memory.py)."""
+        self.dynamodb.create_table(
+            TableName=TABLE_NAME,
+            AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def lose_memory(self) -> None:
+        """Somebody deleted the table and made it anew."""
+        self.dynamodb.delete_table(TableName=TABLE_NAME)
+        self.make_table()
+
+    def memory(self, user_name: str) -> Memory:
+        """What is remembered of a user now."""
+        return self.table.read(self.user_id(user_name))
+
+    def remember(self, user_name: str, **facts: Any) -> None:
+        """Change what is remembered of a user, as an earlier run would have written it."""
+        self.table.save(replace(self.memory(user_name), name=user_name, **facts), run_id="an earlier run")
+
+    def remember_key(self, user_name: str, key_id: str, **facts: Any) -> None:
+        """The same of one key: `issued_on`, `off_since`, `notice`, ..."""
+        self.remember(user_name, keys=self.memory(user_name).with_key(key_id, **facts).keys)
+
+    def notice(self, user_name: str, key_id: str, why: Why, *, days: int, told: int = 1) -> Notice:
+        """Have a notice be remembered: kept in `days` days (before today: negative), told `told` days ago. Returns it."""
+        what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
+        notice = Notice(
+            what=what, why=why, day=TODAY + timedelta(days=days), told=TODAY - timedelta(days=told)
+        )
+        self.remember_key(user_name, key_id, notice=notice)
+        return notice
+
+    def user_id(self, user_name: str) -> str:
+        return self.iam.get_user(UserName=user_name)["User"]["UserId"]
 
     def close(self) -> None:
         self.iam.close()
+        self.dynamodb.close()
         self.secrets.close()
 
     def add_user(self, name: str, *, path: str = "/", tags: dict[str, str] | None = None) -> str:
@@ -70,12 +126,16 @@ class Account:
         return self.add_user("carol"), self.add_key("carol", age=80, used=1)
 
     def store(self, user_name: str, key_id: str) -> None:
-        """Have AWSCURRENT hold this key, as a replacement leaves it."""
-        self.secrets.create_secret(
+        """Have AWSCURRENT hold this key, and memory know that it was issued when it was made: as a replacement leaves it."""
+        made = self.secrets.create_secret(
             Name=secret_name(user_name),
+            Description=_DESCRIPTION,
             ClientRequestToken=version_id(key_id),
             SecretString=self.value(user_name, key_id),
         )
+        self._remember_secret(user_name, made["ARN"])
+        issued_on = self._behind(key_id).create_date.date()
+        self.remember_key(user_name, key_id, issued_on=issued_on, secret_arn=made["ARN"])
 
     def stage(self, user_name: str, key_id: str) -> None:
         """Have AWSPENDING hold this key and AWSCURRENT a placeholder, as an interrupted replacement leaves it."""
@@ -87,11 +147,23 @@ class Account:
             VersionStages=["AWSPENDING"],
         )
 
+    def _remember_secret(self, user_name: str, arn: str) -> None:
+        user = self.iam.get_user(UserName=user_name)["User"]
+        self.remember(user_name, secret_arn=arn, policy_arn=user["Arn"])
+
     def add_placeholder(self, user_name: str) -> None:
-        """A secret without a key."""
-        self.secrets.create_secret(
-            Name=secret_name(user_name), SecretString=json.dumps({"UserName": user_name})
+        """A secret of ours without a key, which memory knows."""
+        made = self.secrets.create_secret(
+            Name=secret_name(user_name),
+            Description=_DESCRIPTION,
+            SecretString=json.dumps({"UserName": user_name}),
         )
+        self._remember_secret(user_name, made["ARN"])
+
+    def pending(self, user_name: str, *key_ids: str, days: float = 1, region: str = REGION) -> None:
+        """A replacement began so many days ago, when these keys were there, and did not finish."""
+        pending = Pending(since=days_ago(days), region=region, run_id="a run that died", key_ids=key_ids)
+        self.remember(user_name, pending=pending)
 
     def value(self, user_name: str, key_id: str) -> str:
         """What a secret holds of a key; a key that is gone has no secret half any more."""
@@ -106,9 +178,16 @@ class Account:
         ]
         self.iam.tag_user(UserName=user_name, Tags=pairs)
 
-    def mark(self, user_name: str, mark: str, key_id: str, value: str) -> None:
-        """`inactive-since` or `held-until` of a key."""
-        self.iam.tag_user(UserName=user_name, Tags=[{"Key": f"{PREFIX}{mark}:{key_id}", "Value": value}])
+    def quarantine(self, user_name: str) -> None:
+        """AWS found a key of the user in public."""
+        arn = f"arn:aws:iam::aws:policy/{_QUARANTINE}"
+        backend = iam_backends[ACCOUNT]["aws"]
+        if arn not in backend.managed_policies:
+            version = {"Document": {"Version": "2012-10-17", "Statement": []}, "DefaultVersionId": "v1"}
+            dates = {"CreateDate": NOW.isoformat(), "UpdateDate": NOW.isoformat()}
+            data = {"Arn": arn, "Path": "/", **version, **dates}
+            backend.managed_policies[arn] = AWSManagedPolicy.from_data(_QUARANTINE, ACCOUNT, REGION, data)
+        self.iam.attach_user_policy(UserName=user_name, PolicyArn=arn)
 
     def delete_user(self, name: str) -> None:
         for key_id in self.keys(name):

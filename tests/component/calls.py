@@ -16,7 +16,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
 # The last asks the queue whether it handed an order out, and changes nothing of one that it just did.
-READS = ("Get", "List", "Describe", "Lookup", "ChangeMessageVisibility")
+READS = ("Get", "List", "Describe", "Lookup", "Scan", "ChangeMessageVisibility")
 _NOWHERE = "https://aws.invalid"
 
 
@@ -37,6 +37,25 @@ WireFault = Callable[[Call], AWSResponse | None]
 Witness = Callable[[Call, str | None], None]
 
 
+class Crowd:
+    """How many calls are there at once; `most`: at any time so far."""
+
+    def __init__(self, together: int) -> None:
+        self.most = 0
+        self._now = 0
+        self._lock, self._all_here = threading.Lock(), threading.Barrier(together, timeout=30)
+
+    def come(self, _call: Call) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        self._all_here.wait()
+
+    def leave(self, _call: Call, _answer: dict[str, Any]) -> None:
+        with self._lock:
+            self._now -= 1
+
+
 class Calls:
     """`made`: the calls in order. `sent`: the operations that went out on the wire, each retry counted."""
 
@@ -51,6 +70,7 @@ class Calls:
         self._changes: list[Callable[[Call, dict[str, Any]], None]] = []
         # A call is made in one thread from its parameters to its answer.
         self._thread = threading.local()
+        self._moto = threading.RLock()
 
     @property
     def operations(self) -> list[str]:
@@ -96,6 +116,14 @@ class Calls:
         """The call never reaches AWS."""
         self._before.append(_only(operation, where, unreachable))
 
+    def stumble(self, operation: str, error: Exception, **where: Any) -> None:
+        """The call raises what nobody foresaw, before AWS gets it."""
+
+        def fail(_call: Call) -> None:
+            raise error
+
+        self._before.append(_only(operation, where, fail))
+
     def lose_answer(self, operation: str, **where: Any) -> None:
         """AWS does it, and nobody hears of it. The client's own retries come after this."""
         self._lost.append(_only(operation, where, unanswered))
@@ -120,6 +148,13 @@ class Calls:
                 change(call, answer)
 
         self._changes.append(only)
+
+    def crowd_at(self, operation: str, *, together: int) -> "Crowd":
+        """From here on its calls wait until so many are there; a number of calls that this does not divide fails."""
+        crowd = Crowd(together)
+        self._before.append(_only(operation, {}, crowd.come))
+        self.change_answer(operation, crowd.leave)
+        return crowd
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -154,7 +189,9 @@ class Calls:
         refused = next((answer for fault in self._wire if (answer := fault(call))), None)
         if refused is not None:
             return refused
-        answer = botocore_stubber(event_name, request)
+        # moto goes through its dictionaries without a lock of its own: another thread's secret may come in between.
+        with self._moto:
+            answer = botocore_stubber(event_name, request)
         for fault in self._lost:
             fault(call)
         return answer

@@ -3,7 +3,31 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
+from botocore.retries import bucket
+
+
+def set_token_buckets(
+    patch: pytest.MonkeyPatch, *, now: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    """Have botocore's adaptive retries wait by this clock: before clients are made."""
+
+    class Condition(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            # As the real one: whoever waits holds nobody up.
+            self.release()
+            try:
+                # At least a millisecond: what is less than the clock can tell would be waited for without an end.
+                sleep(max(timeout or 0, 0.001))
+            finally:
+                self.acquire()
+            return True
+
+    patch.setattr(bucket.Clock, "current_time", lambda _: now())
+    patch.setattr(bucket, "threading", SimpleNamespace(Lock=threading.Lock, Condition=Condition))
 
 
 class VirtualClock:
@@ -41,18 +65,6 @@ class VirtualClock:
                 self._working -= 1
                 if self._wakes:
                     self._jump()
-
-    def acquire(self, bucket: Any) -> bool:
-        """What botocore's TokenBucket.acquire does, but for where it waits; its stubs know nothing of its insides."""
-        while True:
-            with bucket._lock:
-                bucket._refill()
-                wait = bucket._sleep_amount(1)
-                if wait <= 0:
-                    bucket._current_capacity -= 1
-                    return True
-            # Rounded up: by a wait that is too small to be added to `now`, nothing would ever change.
-            self.sleep(max(wait, 0.01))
 
     def semaphore(self, number: int) -> Any:
         """Whoever waits for it neither works nor sleeps, so that the clock may jump for those who hold it."""

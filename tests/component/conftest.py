@@ -1,27 +1,28 @@
 """An account of moto's, a fixed day, and a recorder of calls; nothing of the machine's own AWS settings."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import boto3
-import botocore.session
 import moto.iam.models
 import pytest
 from botocore.config import Config
 from keyrotation.act.apply import Applier, Done
 from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
-from keyrotation.look.observe import Observer
+from keyrotation.look.observe import Observer, Sources
+from keyrotation.remember.table import Table
 from moto import mock_aws
 
-from tests.component.account import NOW, OCCASION, ROTATOR_ROLE_ARN, RUN_ID, Account
+from tests.component.account import NOW, OCCASION, ROTATOR_ROLE_ARN, RUN_ID, Account, table_of
 from tests.component.calls import Calls
 from tests.component.deployment import Deployment, no_settings_of_this_machine
+from tests.component.once import once
 from tests.component.replacing import Replacement
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sts import STSClient
@@ -35,10 +36,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _service_models() -> Iterator[None]:
-    """Read botocore's models from disk once, rather than for every session: most of a test's time otherwise."""
+def _once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        once(patch)
         yield
 
 
@@ -65,6 +65,7 @@ class Clients:
 
     iam: "IAMClient"
     secretsmanager: "SecretsManagerClient"
+    dynamodb: "DynamoDBClient"
     secrets: "SecretStore"
     slept: list[float] = field(default_factory=list)
     announced: list[tuple[str, Done]] = field(default_factory=list)
@@ -89,23 +90,39 @@ class Clients:
         return Applier(
             iam=self.iam,
             issuer=self.issuer(),
+            table=self.table,
             occasion=OCCASION,
             run_id=RUN_ID,
             announce=lambda user, done: self.announced.append((user.name, done)),
         )
 
+    @property
+    def table(self) -> Table:
+        return table_of(self.dynamodb)
+
+    def sources(self, *, path_prefix: str = "/") -> Sources:
+        return Sources(iam=self.iam, secrets=self.secretsmanager, table=self.table, path_prefix=path_prefix)
+
     def observer(self) -> Observer:
-        """Without a listing: every glance is a look."""
-        return Observer(iam=self.iam, secrets=self.secretsmanager, path_prefix="/", listed={})
+        """Without a listing; the table was read just now."""
+        return Observer(sources=self.sources(), listed={}, readings=self.table.read_all())
 
 
 @pytest.fixture
 def clients(calls: Calls) -> Iterator[Clients]:  # noqa: ARG001  # watches the sessions that are made here
     session = boto3.session.Session()
     iam, secretsmanager = session.client("iam", config=ONCE), session.client("secretsmanager", config=ONCE)
+    dynamodb = session.client("dynamodb", config=ONCE)
     waited: list[float] = []
     secrets = SecretStore(client=secretsmanager, rotator_role_arn=ROTATOR_ROLE_ARN, sleep=waited.append)
-    yield Clients(iam=iam, secretsmanager=secretsmanager, secrets=secrets, waited_for_policy=waited)
+    yield Clients(
+        iam=iam,
+        secretsmanager=secretsmanager,
+        dynamodb=dynamodb,
+        secrets=secrets,
+        waited_for_policy=waited,
+    )
+    dynamodb.close()
     iam.close()
     secretsmanager.close()
 
@@ -120,4 +137,4 @@ def deployment(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[De
 
 @pytest.fixture
 def replacement(account: Account, calls: Calls, clients: Clients) -> Replacement:
-    return Replacement(account, calls, clients.applier())
+    return Replacement(account, calls, clients.applier(), clients.sources())

@@ -5,13 +5,13 @@ from datetime import timedelta
 from keyrotation.act.apply import Applier, Outcome
 from keyrotation.decide import tags as tag
 from keyrotation.decide.actions import Plan, Replace, Step
-from keyrotation.look.observe import observe
+from keyrotation.look.observe import Sources, observe
+from keyrotation.memory import Notice, Pending, What, Why
 from keyrotation.model import User
 
-from tests.component.account import PREFIX, TODAY, Account
+from tests.component.account import TODAY, Account
 from tests.component.calls import Calls
 
-PENDING = f"{PREFIX}pending"
 # Seconds: far more than the 3 to 15 that IAM needs, and less than what the rotator keeps in reserve.
 PATIENCE = 120
 
@@ -23,35 +23,37 @@ HAPPY_PATH = [
     "GetResourcePolicy",
     # Nobody copied it or has it rotated; from here on it goes by its ARN.
     "DescribeSecret",
-    "TagUser",
+    "UpdateItem",
     # 3: the key; 4: stored; 5: proved.
     "CreateAccessKey",
     "PutSecretValue",
     "GetCallerIdentity",
-    # 6: promoted; 7: let go.
+    # 6: promoted; 8: remembered (7 is for a replacement that was asked for by tag).
     "UpdateSecretVersionStage",
-    "UntagUser",
+    "UpdateItem",
 ]
+
+
+# Of the old key, as the mail that tells of the new one gives it.
+NOTICE = Notice(what=What.SWITCH_OFF, why=Why.OVERLAP, day=TODAY + timedelta(days=14), told=TODAY)
 
 
 class Replacement:
     """Of carol's key, as the rotator has it carried out; `old` is the id of the key that she has."""
 
-    def __init__(self, account: Account, calls: Calls, applier: Applier) -> None:
+    def __init__(self, account: Account, calls: Calls, applier: Applier, sources: Sources) -> None:
         self.arn, self.old = account.add_carol()
-        self._account, self._calls, self._applier = account, calls, applier
+        self._account, self._calls, self._applier, self._sources = account, calls, applier, sources
 
     def seen(self) -> User:
-        return observe(
-            "carol", iam=self._applier.iam, secrets=self._applier.issuer.secrets.client, path_prefix="/"
-        )
+        return observe("carol", self._sources)
 
     def run(self, seen: User | None = None) -> Outcome:
         action = Replace(
             why="it is due",
             old_key_id=self.old,
-            old_key_off_on=TODAY + timedelta(days=14),
-            tag_keys_done=(tag.REPLACE,) if tag.REPLACE in self._account.tags("carol") else (),
+            asked=tag.REPLACE in self._account.tags("carol"),
+            notice=NOTICE,
         )
         user = seen or self.seen()
         self._calls.made.clear()
@@ -68,5 +70,5 @@ class Replacement:
         return next((key_id for key_id in self._account.keys("carol") if key_id != self.old), None)
 
     @property
-    def pending(self) -> str | None:
-        return self._account.tags("carol").get(PENDING)
+    def pending(self) -> Pending | None:
+        return self._account.memory("carol").pending

@@ -1,18 +1,22 @@
-"""The words of an AWS CLI 2 command, translated one-to-one into a call of boto3; `python aws.py sqs purge-queue ...`.
+"""The words of an AWS CLI 2 command, translated one-to-one into a call of boto3.
 
 So that the commands of docs/runbook.md, of the mails and of the stack's outputs are run as they stand on a machine without
-that CLI. What the operation's own model does not know is refused.
+that CLI. What the operation's own model does not know is refused. boto3 takes half a second to be there: the shell's `aws`
+(aws_asks.py) has the process of the tests do it, which `answering` makes ready for that.
 """
 
 import json
-import sys
-from collections.abc import Callable
-from pathlib import Path
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
+import botocore.session
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
+from botocore.loaders import create_loader
 
 OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "cli-read-timeout", "region"}
 # Where the CLI has another word than the API: `--endpoint` would be taken for its own `--endpoint-url`.
@@ -40,13 +44,13 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     }
     answer = getattr(client, method)(**parameters)
     answer.pop("ResponseMetadata", None)
-    if files:
-        Path(files[0]).write_bytes(answer.pop("Payload").read())
+    # /dev/stdout is the only one that any command names.
+    payload = answer.pop("Payload").read().decode() if files else ""
     if "query" in given:
         answer = jmespath.search(given["query"][0], answer)
     if given.get("output") == ["text"]:
-        return _as_text(answer)
-    return json.dumps(answer, default=str)
+        return payload + _as_text(answer)
+    return payload + json.dumps(answer, default=str)
 
 
 def _as_text(answer: object) -> str:
@@ -91,9 +95,58 @@ def _value(shape: Any, words: list[str]) -> object:
     return int(word) if shape.type_name in {"integer", "long"} else word
 
 
-def _of_the_environment(service: str, region: str | None) -> Any:
-    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any service that a command names
+# Read from disk once.
+_LOADER = create_loader()
 
 
-if __name__ == "__main__":
-    print(run(sys.argv[1:], client_of=_of_the_environment))  # noqa: T201  # it is a command
+class _Answer(socketserver.StreamRequestHandler):
+    """One command: its words and the variables that it has; what it prints, and how it ends."""
+
+    def handle(self) -> None:
+        asked = json.loads(self.rfile.readline())
+        botocore_session = botocore.session.Session()
+        botocore_session.register_component("data_loader", _LOADER)
+        session = boto3.session.Session(
+            botocore_session=botocore_session,
+            aws_access_key_id=asked["environment"]["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=asked["environment"]["AWS_SECRET_ACCESS_KEY"],
+            region_name=asked["environment"]["AWS_DEFAULT_REGION"],
+        )
+        made = []
+
+        def client_of(service: str, region: str | None) -> Any:
+            made.append(
+                session.client(  # type: ignore[call-overload]  # any service that a command names
+                    service,
+                    region_name=region,
+                    endpoint_url=asked["environment"]["AWS_ENDPOINT_URL"],
+                    verify=asked["environment"]["AWS_CA_BUNDLE"],
+                )
+            )
+            return made[-1]
+
+        try:
+            answer = {"status": 0, "stdout": run(asked["words"], client_of=client_of) + "\n", "stderr": ""}
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # as a process that ends with it
+            answer = {"status": 1, "stdout": "", "stderr": f"{type(error).__name__}: {error}\n"}
+        finally:
+            for each in made:
+                each.close()
+        self.wfile.write(json.dumps(answer).encode())
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+@contextmanager
+def answering() -> Iterator[int]:
+    """The port on the loopback where aws_asks.py asks."""
+    with _Server(("127.0.0.1", 0), _Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox.account import EmulatedAccount
+from tests.assembled import kept_assembly
 
 ADDRESS = "on-call@example.com"
 
@@ -29,5 +30,5 @@ def empty_account() -> Iterator[EmulatedAccount]:
 def stack() -> Iterator[Deployed]:
     """The stack in Enforce mode, deployed once by the real CLI. Tests leave it as they found it."""
     with EmulatedAccount.start() as account:
-        outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ADDRESS})
+        outputs = account.install(kept_assembly(), {"Mode": "Enforce", "AlertEmail": ADDRESS})
         yield Deployed(account=account, outputs=outputs)

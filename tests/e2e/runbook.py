@@ -10,9 +10,10 @@ from pathlib import Path
 from sandbox.account import EmulatedAccount
 from sandbox.clients import ADMIN
 from sandbox.launch import CHECKOUT
+from tests.e2e import aws
 
 RUNBOOK = CHECKOUT / "docs" / "runbook.md"
-AWS = Path(__file__).with_name("aws.py")
+AWS = Path(__file__).with_name("aws_asks.py")
 
 
 def commands(text: str) -> str:
@@ -25,9 +26,11 @@ class Shell:
 
     def __init__(self, account: EmulatedAccount, *, binaries: Path) -> None:
         self._variables = binaries / "variables"
-        aws = binaries / "aws"
-        aws.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(AWS))} "$@"\n')
-        aws.chmod(0o755)
+        command = binaries / "aws"
+        # Without what Python looks for at its start, most of which is longer than asking.
+        asks = shlex.join([sys.executable, "-IS", str(AWS)])
+        command.write_text(f'#!/bin/sh\nexec {asks} "$AWS_ANSWERS_AT" "$@"\n')
+        command.chmod(0o755)
         self.environment = {
             "PATH": f"{binaries}{os.pathsep}{os.defpath}",
             "HOME": str(binaries),
@@ -41,15 +44,16 @@ class Shell:
     def run(self, *commands: str) -> str:
         """What they print. Variables stay, as in a person's shell."""
         keep = f"env -0 > {shlex.quote(str(self._variables))}"
-        done = subprocess.run(
-            ["bash", "-c", "\n".join(["set -aeuo pipefail", *commands, keep])],
-            env=self.environment,
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        with aws.answering() as port:
+            done = subprocess.run(
+                ["bash", "-c", "\n".join(["set -aeuo pipefail", *commands, keep])],
+                env={**self.environment, "AWS_ANSWERS_AT": str(port)},
+                cwd=CHECKOUT,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
         if done.returncode != 0:
             raise AssertionError(f"a command does not work: {done.stderr}")
         kept = self._variables.read_text().split("\0")

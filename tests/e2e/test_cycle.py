@@ -9,20 +9,39 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
+from keyrotation.memory import Memory, Pending, Why
 
 from sandbox.account import FunctionFailed
-from sandbox.cast import Person, SeededKey
+from sandbox.cast import Person, SeededKey, SeededNotice, table_of
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day, wait_until_completed
 from tests.e2e.conftest import ADDRESS, Deployed
-from tests.e2e.people import DUE, ELDER_IN_USE, QUIET_ELDER, inhabited, secret_of, statuses
+from tests.e2e.people import (
+    DUE,
+    ELDER_IN_USE,
+    FRESH,
+    OUR_DESCRIPTION,
+    QUIET_ELDER,
+    inhabited,
+    memory_of,
+    remember,
+    secret_of,
+    statuses,
+    until,
+)
 from tests.infra.roles import ROTATOR, SCANNER, allowed
 from tests.infra.synthesized import synthesize
 
 PREFIX = "access-key-rotation:"
 LONG_OFF = (
-    SeededKey(age=200, used=90, active=False, inactive_for=40),
+    SeededKey(
+        age=200,
+        used=90,
+        active=False,
+        inactive_for=40,
+        notice=SeededNotice(why=Why.INACTIVE, days=-1),
+    ),
     SeededKey(age=50, used=0),
 )
 
@@ -40,10 +59,7 @@ BEHIND_THE_SCENES = {
 def one_day(stack: Deployed) -> Mail:
     """Run, and read the mail of that run."""
     inbox = stack.account.inbox(ADDRESS)
-    run_id = run_day(stack.account, stack.outputs)
-    mail = inbox.next()
-    assert run_id in mail.body
-    return mail
+    return inbox.next(run_id=run_day(stack.account, stack.outputs))
 
 
 def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp_path: Path) -> None:
@@ -55,11 +71,16 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
         Person(name="p-quiet", story="elder past its off date", keys=QUIET_ELDER),
         Person(name="p-off", story="inactive for long", keys=LONG_OFF),
         Person(name="p-held", story="elder in use past its off date", keys=ELDER_IN_USE),
+        Person(name="p-moved", story="elder's user moved to another path", keys=QUIET_ELDER),
+        Person(name="p-asked", story="asked for by tag", keys=FRESH, tags={f"{PREFIX}replace": "x"}),
     )
     with inhabited(stack, *people) as keys:
         secrets = account.client("secretsmanager")
-        secrets.create_secret(Name=secret_of("p-restored"), SecretString="{}")
+        secrets.create_secret(Name=secret_of("p-restored"), SecretString="{}", Description=OUR_DESCRIPTION)
         secrets.delete_secret(SecretId=secret_of("p-restored"))
+        remember(account, "p-moved", policy_arn=f"arn:aws:iam::{account.account_id}:user/before/p-moved")
+        gone = Memory(user_id="AIDAGONEGONEGONEGONE1", name="p-gone")
+        table_of(account).save(gone, run_id="long ago")
         account.forget()
         mail = one_day(stack)
 
@@ -81,7 +102,8 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
         assert statuses(account, "p-quiet") == ["Inactive", "Active"]
         assert statuses(account, "p-off") == ["Active"]
         assert statuses(account, "p-held") == ["Active", "Active"]
-        for name in ("p-new", "p-restored"):
+        assert statuses(account, "p-moved") == ["Active", "Active"], "told anew, once its owner can read"
+        for name in ("p-new", "p-restored", "p-asked"):
             owner = account.client("secretsmanager", key=keys[name][0])
             value = json.loads(owner.get_secret_value(SecretId=secret_of(name))["SecretString"])
             new = Key(key_id=value["AccessKeyId"], secret=value["SecretAccessKey"])
@@ -96,7 +118,7 @@ def test_the_next_run_on_the_same_day_changes_nothing_more(stack: Deployed) -> N
         run_day(stack.account, stack.outputs)
         calls = {call.action for call in stack.account.calls(principal=stack.outputs["RotatorRoleArn"])}
         # The scanner sees from the dates that nothing is due in the first days of an overlap.
-        assert calls == {"sqs:ChangeMessageVisibility", "sns:GetTopicAttributes"}
+        assert calls == {"sqs:ChangeMessageVisibility", "sns:GetTopicAttributes", "dynamodb:Scan"}
         assert (
             stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"] == after_first
         )
@@ -115,15 +137,19 @@ def test_a_schedule_moved_to_the_next_minute_fires_and_the_mail_bears_its_id(sta
     with inhabited(stack, Person(name="scheduled", story="due", keys=DUE)):
         inbox = account.inbox(ADDRESS)
         before = len(account.logs(stack.outputs["ScannerName"]))
+
+        def sent() -> set[str]:
+            """The run ids of the orders that the scanner has sent since."""
+            lines = account.logs(stack.outputs["ScannerName"])[before:]
+            return {json.loads(line)["run_id"] for line in lines if '"order sent"' in line}
+
         scheduler.update_schedule(**kept, ScheduleExpression=f"cron({soon.minute} {soon.hour} * * ? *)")
         try:
-            mail = inbox.next(within_seconds=150)
+            until(lambda: bool(sent()), what="the schedule fires", within_seconds=150)
         finally:
             scheduler.update_schedule(**kept, ScheduleExpression=found["ScheduleExpression"])
-        sent = [
-            line for line in account.logs(stack.outputs["ScannerName"])[before:] if '"order sent"' in line
-        ]
-        (run_id,) = {json.loads(line)["run_id"] for line in sent}
+        (run_id,) = sent()
+        mail = inbox.next(run_id=run_id)
         wait_until_completed(account, stack.outputs, run_id=run_id, within_seconds=30)
     assert re.fullmatch(r"[0-9a-z]{16}", run_id)
     assert f"run id {run_id}" in mail.body
@@ -151,8 +177,7 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
         assert mail.subject.startswith("FAILED: 1 replacement not made, nothing lost")
         assert "CreateAccessKey: AccessDenied" in " ".join(mail.body.split())
         assert statuses(stack.account, "denied") == ["Active"]
-        tags = iam.get_user(UserName="denied")["User"].get("Tags", [])
-        assert tags == []
+        assert memory_of(stack.account, "denied").pending is None
         assert statuses(stack.account, "off-anyway") == ["Inactive", "Active"]
 
 
@@ -200,12 +225,15 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
         finally:
             account.update({"Mode": "Enforce", "Notify": "Changes"})
         assert mail.subject.startswith("AUDIT: would replace 1 access key (")
-        # LookupEvents is for held keys, and there is none here; DescribeSecret for users with two keys; a listing for more
-        # than one user.
+        # LookupEvents is for keys that people have to follow up, and there is none here; DescribeSecret for users with two
+        # keys; a listing for more than one user; and there is nothing to be remembered of one key.
         elsewhere = {
             "cloudtrail:LookupEvents",
             "secretsmanager:DescribeSecret",
             "iam:GetAccountAuthorizationDetails",
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
         }
         assert calls == granted - elsewhere
         assert policies
@@ -225,7 +253,8 @@ def role_policies(stack: Deployed) -> str:
 
 WRITES = (
     "iam:CreateAccessKey",
-    "iam:TagUser",
+    "iam:UpdateAccessKey",
+    "iam:UntagUser",
     "secretsmanager:PutSecretValue",
     "secretsmanager:CreateSecret",
 )
@@ -240,10 +269,13 @@ def test_a_replacement_in_flight_when_the_mode_goes_to_audit_waits_and_is_told_u
     with inhabited(stack, person) as keys:
         since = datetime.now(UTC) - timedelta(hours=2)
         new = iam.create_access_key(UserName="in-flight")["AccessKey"]["AccessKeyId"]
-        pending = f"{since:%Y-%m-%dT%H:%M:%SZ} {account.region} cut-off {keys['in-flight'][0].key_id}"
-        iam.tag_user(UserName="in-flight", Tags=[{"Key": f"{PREFIX}pending", "Value": pending}])
         secrets = account.client("secretsmanager")
-        secrets.create_secret(Name=secret_of("in-flight"), SecretString="{}")
+        made = secrets.create_secret(
+            Name=secret_of("in-flight"), SecretString="{}", Description=OUR_DESCRIPTION
+        )
+        old = keys["in-flight"][0].key_id
+        pending = Pending(since=since, region=account.region, run_id="cut-off", key_ids=(old,))
+        remember(account, "in-flight", pending=pending, secret_arn=made["ARN"])
         secrets.put_secret_value(
             SecretId=secret_of("in-flight"),
             ClientRequestToken=f"{new}-access-key-rotation",
@@ -266,8 +298,9 @@ def test_a_replacement_in_flight_when_the_mode_goes_to_audit_waits_and_is_told_u
 
         finished = one_day(stack)
         assert "interrupted replacement was finished" in " ".join(finished.body.split())
-        tags = {tag["Key"] for tag in iam.get_user(UserName="in-flight")["User"].get("Tags", [])}
-        assert f"{PREFIX}pending" not in tags
+        known = memory_of(account, "in-flight")
+        assert known.pending is None
+        assert known.key(new).issued_on is not None
         stages = secrets.describe_secret(SecretId=secret_of("in-flight"))["VersionIdsToStages"]
         assert "AWSCURRENT" in stages[f"{new}-access-key-rotation"]
 
@@ -291,7 +324,7 @@ def test_a_scanner_invoked_with_nothing_refuses_and_sends_no_order(stack: Deploy
 def test_a_refused_combination_of_parameters_stops_the_function_by_name(stack: Deployed) -> None:
     stack.account.update({"OverlapDays": "45"})
     try:
-        with pytest.raises(FunctionFailed, match="MaxKeyAgeDays=90, OverlapDays=45, QuietDays=7"):
+        with pytest.raises(FunctionFailed, match="MaxKeyAgeDays=90, OverlapDays=45"):
             stack.account.invoke(stack.outputs["ScannerName"], {"run_id": f"refused-{uuid4()}"})
     finally:
         stack.account.update({"OverlapDays": "14"})

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from sandbox import emulator
 from sandbox.account import EmulatedAccount, FunctionFailed
@@ -387,6 +387,154 @@ def test_a_policy_knows_a_session_by_its_role(empty_account: EmulatedAccount) ->
     with pytest.raises(ClientError) as error:
         put_as(other)
     assert refusal(error)[0] == "AccessDeniedException"
+
+
+def new_table(account: EmulatedAccount) -> str:
+    name = f"table-{uuid4().hex[:8]}"
+    account.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def test_a_tables_policy_counts(empty_account: EmulatedAccount) -> None:
+    administrator = empty_account.client("dynamodb")
+    name = new_table(empty_account)
+    arn = administrator.describe_table(TableName=name)["Table"]["TableArn"]
+    engineer, user = (
+        empty_account.client("dynamodb", key=new_key(empty_account, new_user(empty_account, allow=allowed)))
+        for allowed in ("dynamodb:*", "sts:GetCallerIdentity")
+    )
+    item = {"id": {"S": "one"}}
+    engineer.put_item(TableName=name, Item=item)
+    with pytest.raises(ClientError) as error:
+        user.get_item(TableName=name, Key=item)
+    assert refusal(error)[0] == "AccessDeniedException"
+    deny, allow = (
+        {"Effect": effect, "Principal": {"AWS": "*"}, "Action": f"dynamodb:{action}", "Resource": arn}
+        for effect, action in (("Deny", "PutItem"), ("Allow", "GetItem"))
+    )
+    administrator.put_resource_policy(
+        ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny, allow]})
+    )
+    with pytest.raises(ClientError) as error:
+        engineer.put_item(TableName=name, Item=item)
+    assert refusal(error)[0] == "AccessDeniedException"
+    with pytest.raises(ClientError) as error:
+        engineer.transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": item}}])
+    assert refusal(error)[0] == "AccessDeniedException"
+    assert user.get_item(TableName=name, Key=item)["Item"] == item
+    administrator.delete_resource_policy(ResourceArn=arn)
+    engineer.put_item(TableName=name, Item=item)
+
+
+def table_template(name: str, **properties: object) -> str:
+    return json.dumps(
+        {
+            "Resources": {
+                "Table": {
+                    "Type": "AWS::DynamoDB::Table",
+                    "DeletionPolicy": "Retain",
+                    "Properties": {
+                        "TableName": name,
+                        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                        "BillingMode": "PAY_PER_REQUEST",
+                        **properties,
+                    },
+                }
+            }
+        }
+    )
+
+
+def test_a_stacks_table_is_made_whole_and_changed_and_never_over_another(
+    empty_account: EmulatedAccount,
+) -> None:
+    dynamodb, cloudformation = empty_account.client("dynamodb"), empty_account.client("cloudformation")
+    name = f"table-{uuid4().hex[:8]}"
+    arn = f"arn:aws:dynamodb:{empty_account.region}:{empty_account.account_id}:table/{name}"
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "dynamodb:DeleteTable", "Resource": arn}
+    policy = {"Version": "2012-10-17", "Statement": [deny]}
+    whole: dict[str, object] = {
+        "DeletionProtectionEnabled": True,
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "ResourcePolicy": {"PolicyDocument": policy},
+    }
+
+    def recovery() -> str:
+        found = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        return found["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+
+    cloudformation.create_stack(StackName=name, TemplateBody=table_template(name, **whole))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    assert json.loads(dynamodb.get_resource_policy(ResourceArn=arn)["Policy"]) == policy
+    assert recovery() == "ENABLED"
+    assert dynamodb.describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is True
+
+    dynamodb.put_item(TableName=name, Item={"id": {"S": "one"}})
+    cloudformation.create_stack(StackName=f"{name}-2", TemplateBody=table_template(name))
+    with pytest.raises(WaiterError):
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=f"{name}-2", WaiterConfig={"Delay": 1}
+        )
+    events = cloudformation.describe_stack_events(StackName=f"{name}-2")["StackEvents"]
+    assert any("Table already exists" in each.get("ResourceStatusReason", "") for each in events)
+    assert len(dynamodb.scan(TableName=name)["Items"]) == 1
+    assert recovery() == "ENABLED"
+
+    cloudformation.update_stack(StackName=name, TemplateBody=table_template(name))
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    with pytest.raises(ClientError) as error:
+        dynamodb.get_resource_policy(ResourceArn=arn)
+    assert refusal(error)[0] == "PolicyNotFoundException"
+    assert recovery() == "DISABLED"
+    assert len(dynamodb.scan(TableName=name)["Items"]) == 1
+
+
+def test_a_statement_of_partiql_is_authorized_as_what_it_does_to_its_table(
+    empty_account: EmulatedAccount,
+) -> None:
+    mine, other = new_table(empty_account), new_table(empty_account)
+    reader = new_user(empty_account, allow="dynamodb:PartiQLSelect")
+    dynamodb = empty_account.client("dynamodb", key=new_key(empty_account, reader))
+    select, insert, update, delete = (
+        f"SELECT * FROM \"{mine}\" WHERE id = 'one'",  # noqa: S608 - its own table
+        f"INSERT INTO \"{other}\" VALUE {{'id': 'one'}}",
+        f"UPDATE \"{other}\" SET name = 'any' WHERE id = 'one'",  # noqa: S608 - its own table
+        f"DELETE FROM \"{other}\" WHERE id = 'one'",  # noqa: S608 - its own table
+    )
+    empty_account.forget()
+    dynamodb.execute_statement(Statement=select)
+    for write in (insert, update, delete):
+        with pytest.raises(ClientError) as error:
+            dynamodb.execute_statement(Statement=write)
+        assert refusal(error)[0] == "AccessDeniedException"
+    # A statement that is denied is not carried in by one that is not.
+    with pytest.raises(ClientError) as error:
+        dynamodb.batch_execute_statement(Statements=[{"Statement": select}, {"Statement": insert}])
+    assert refusal(error)[0] == "AccessDeniedException"
+    with pytest.raises(ClientError) as error:
+        dynamodb.execute_transaction(TransactStatements=[{"Statement": select}, {"Statement": delete}])
+    assert refusal(error)[0] == "AccessDeniedException"
+    arn = f"arn:aws:iam::{empty_account.account_id}:user/{reader}"
+    calls = [
+        (call.action.removeprefix("dynamodb:PartiQL"), call.resource.rpartition("/")[2], call.allowed)
+        for call in empty_account.calls(principal=arn)
+    ]
+    assert calls == [
+        ("Select", mine, True),
+        ("Insert", other, False),
+        ("Update", other, False),
+        ("Delete", other, False),
+        ("Select", mine, True),
+        ("Insert", other, False),
+        ("Select", mine, True),
+        ("Delete", other, False),
+    ]
 
 
 def test_asking_about_a_key_is_asking_about_its_user(empty_account: EmulatedAccount) -> None:

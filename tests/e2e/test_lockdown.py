@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,9 @@ from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
 from sandbox.day import run_day
 from sandbox.launch import ACCOUNT_ID
+from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.sessions import document, session_of
 from tests.infra.roles import ROTATOR, allowed
 from tests.infra.synthesized import synthesize
 
@@ -78,13 +80,14 @@ def scene() -> Iterator[Scene]:
         iam = account.client("iam")
         trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=READER, AssumeRolePolicyDocument=document(trust))
-        outputs = account.deploy(
+        outputs = account.install(
+            kept_assembly(),
             {
                 "Mode": "Enforce",
                 "AlertEmail": ADDRESS,
                 "UserPathPrefix": "/apps/",
                 "SecretReaderArns": READER_ARN,
-            }
+            },
         )
         stack = Deployed(account=account, outputs=outputs)
         keys = seed(account, PEOPLE, datetime.now(UTC))
@@ -97,8 +100,7 @@ def scene() -> Iterator[Scene]:
         insider = keys[INSIDER][0]
         squat(account, insider)
         inbox = account.inbox(ADDRESS)
-        run_day(account, outputs)
-        mail = inbox.next()
+        mail = inbox.next(run_id=run_day(account, outputs))
         scanner_arn = account.client("lambda").get_function_configuration(
             FunctionName=outputs["ScannerName"]
         )["Role"]
@@ -120,23 +122,6 @@ def squat(account: EmulatedAccount, key: Key) -> None:
     secrets.replicate_secret_to_regions(
         SecretId=secret_of(SQUATTED), AddReplicaRegions=[{"Region": "eu-west-1"}]
     )
-
-
-def session_of(account: EmulatedAccount, role_arn: str) -> Key:
-    """A session of a role, which for a moment trusts the account's administrator to have one."""
-    iam, name = account.client("iam"), role_arn.rpartition("/")[2]
-    before = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sts:AssumeRole"}
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=document(trust))
-    try:
-        made = account.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")["Credentials"]
-    finally:
-        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(before))
-    return Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"], token=made["SessionToken"])
-
-
-def document(*statements: Policy) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 # What is loosened: a policy is changed for the length of a block, by the account's administrator.
@@ -221,6 +206,11 @@ def any_user(statement: Policy) -> None:
 def any_tag(statement: Policy) -> None:
     if "aws:TagKeys" in str(statement.get("Condition")):
         del statement["Condition"]
+
+
+def no_denial(statement: Policy) -> None:
+    if statement["Effect"] == "Deny":
+        statement["Action"] = "secretsmanager:GetRandomPassword"  # which it never asks for
 
 
 # What is tried.
@@ -326,6 +316,10 @@ def for_the_scanner(action: str) -> Callable[[Scene], AbstractContextManager[Non
     return lambda scene: allowed_also(scene, scene.scanner_role, action)
 
 
+def for_the_rotator(action: str) -> Callable[[Scene], AbstractContextManager[None]]:
+    return lambda scene: allowed_also(scene, scene.rotator_role, action)
+
+
 def in_the_secret(sid: str) -> Callable[[Scene], AbstractContextManager[None]]:
     return lambda scene: without_in_secret(scene, sid)
 
@@ -348,19 +342,15 @@ CASES = {
         tries=lambda scene, key: scene.account.client("iam", key=key).get_user(UserName=OUTSIDER),
         hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_user),
     ),
-    "the rotator cannot tag Owner": Case(
-        who="rotator",
-        tries=tag("Owner"),
-        hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_tag),
-    ),
-    "the rotator cannot tag Owner beside a tag of its own": Case(
-        who="rotator",
-        tries=tag(f"{PREFIX}pending", "Owner"),
-        hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_tag),
-    ),
     "the rotator cannot exempt anybody": Case(
+        who="rotator", tries=tag(f"{PREFIX}exempt"), hangs_on=for_the_rotator("iam:TagUser")
+    ),
+    "the rotator cannot ask for a replacement itself": Case(
+        who="rotator", tries=tag(f"{PREFIX}replace"), hangs_on=for_the_rotator("iam:TagUser")
+    ),
+    "the rotator cannot take another tag away beside the one that it may": Case(
         who="rotator",
-        tries=tag(f"{PREFIX}exempt"),
+        tries=untag(f"{PREFIX}replace", f"{PREFIX}owner"),
         hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_tag),
     ),
     "the rotator cannot take an exemption away": Case(
@@ -369,9 +359,7 @@ CASES = {
         hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_tag),
     ),
     "the rotator cannot give anybody a policy": Case(
-        who="rotator",
-        tries=put_user_policy,
-        hangs_on=lambda scene: allowed_also(scene, scene.rotator_role, "iam:PutUserPolicy"),
+        who="rotator", tries=put_user_policy, hangs_on=for_the_rotator("iam:PutUserPolicy")
     ),
     "an insider with secretsmanager:* cannot read": Case(
         who="insider", tries=read, hangs_on=in_the_secret("NobodyElseReads")
@@ -426,15 +414,24 @@ def test_it_is_denied_and_would_not_be_without_what_it_hangs_on(scene: Scene, na
     assert refused(case.tries, scene, key)
 
 
-def test_the_rotator_cannot_read_a_secret_for_two_reasons(scene: Scene) -> None:
-    """Its role has no such permission; and if it had, the secret's policy denies it."""
+def test_the_rotator_cannot_read_a_secret_for_three_reasons_each_of_which_is_enough(scene: Scene) -> None:
+    """Its role has no such permission; if it had, the role's own Deny stands; and the secret's policy denies it."""
+    reasons = (
+        for_the_rotator("secretsmanager:GetSecretValue"),
+        lambda scene: loosened_role(scene, scene.rotator_role, no_denial),
+        in_the_secret("NobodyElseReads"),
+    )
+    for enough in reasons:
+        with ExitStack() as gone:
+            for reason in reasons:
+                if reason is not enough:
+                    gone.enter_context(reason(scene))
+            assert refused(read, scene, scene.rotator)
+    with ExitStack() as gone:
+        for reason in reasons:
+            gone.enter_context(reason(scene))
+        assert not refused(read, scene, scene.rotator)
     assert refused(read, scene, scene.rotator)
-    with allowed_also(scene, scene.rotator_role, "secretsmanager:GetSecretValue"):
-        assert refused(read, scene, scene.rotator)
-        with without_in_secret(scene, "NobodyElseReads"):
-            assert not refused(read, scene, scene.rotator)
-    with without_in_secret(scene, "NobodyElseReads"):
-        assert refused(read, scene, scene.rotator)
 
 
 @pytest.mark.parametrize("who", ["owner", "reader"])

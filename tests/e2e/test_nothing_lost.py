@@ -2,31 +2,21 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from keyrotation.memory import Pending
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person
 from sandbox.clients import Key
-from sandbox.day import payload, wait_until_completed
+from sandbox.day import payload, wait_until_completed, wait_until_idle
 from tests.e2e.conftest import ADDRESS, Deployed
-from tests.e2e.people import DUE, inhabited, secret_of, statuses
+from tests.e2e.people import DUE, inhabited, memory_of, remember, secret_of, statuses, until
 from tests.e2e.runbook import Runbook
-
-PENDING = "access-key-rotation:pending"
-
-
-def until(happened: Callable[[], bool], *, what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within a minute")
-        time.sleep(0.2)
 
 
 def waiting(account: EmulatedAccount, url: str) -> tuple[int, int]:
@@ -38,8 +28,7 @@ def waiting(account: EmulatedAccount, url: str) -> tuple[int, int]:
 @pytest.fixture(autouse=True)
 def _idle(stack: Deployed) -> None:
     """Runs that the tests before this one started are over: the deployment is shared."""
-    url = stack.outputs["OrdersQueueUrl"]
-    until(lambda: waiting(stack.account, url) == (0, 0), what="the orders queue is empty")
+    wait_until_idle(stack.account, stack.outputs)
 
 
 def failures(stack: Deployed) -> int:
@@ -68,21 +57,15 @@ def until_it_is_handed_out_again(stack: Deployed, *, user_name: str | None = Non
     )["Attributes"]
     time_to_pass = timedelta(seconds=int(attributes["VisibilityTimeout"]))
     if user_name is not None:
-        iam = stack.account.client("iam")
-        since, *rest = pending(stack.account, user_name).split(" ")
-        then = datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) - time_to_pass
-        value = " ".join([f"{then:%Y-%m-%dT%H:%M:%SZ}", *rest])
-        iam.tag_user(UserName=user_name, Tags=[{"Key": PENDING, "Value": value}])
+        began = pending(stack.account, user_name)
+        remember(stack.account, user_name, pending=replace(began, since=began.since - time_to_pass))
     stack.account.let_pass(time_to_pass)
 
 
-def pending(account: EmulatedAccount, user_name: str) -> str:
-    return tags(account, user_name)[PENDING]
-
-
-def tags(account: EmulatedAccount, user_name: str) -> dict[str, str]:
-    found = account.client("iam").get_user(UserName=user_name)["User"].get("Tags", [])
-    return {tag["Key"]: tag["Value"] for tag in found}
+def pending(account: EmulatedAccount, user_name: str) -> Pending:
+    found = memory_of(account, user_name).pending
+    assert found is not None
+    return found
 
 
 def key_ids(account: EmulatedAccount, user_name: str) -> set[str]:
@@ -116,9 +99,10 @@ def test_a_rotator_that_dies_in_a_replacement_leaves_an_order_that_ends_it_with_
         with account.kill_after(action, where=where):
             run_id = start(stack)
             until_it_failed(stack, before=before)
-        # It is dead: the key is there, the tag says so, nobody was told, and the order is kept for later.
+        # It is dead: the key is there, memory says so, nobody was told, and the order is kept for later.
         (interrupted,) = key_ids(account, "cut-short") - {old.key_id}
-        assert pending(account, "cut-short").split(" ")[2:] == [run_id, old.key_id]
+        began = pending(account, "cut-short")
+        assert (began.run_id, began.key_ids) == (run_id, (old.key_id,))
         assert waiting(account, stack.outputs["OrdersQueueUrl"]) == (0, 1)
         with pytest.raises(TimeoutError):
             inbox.next(within_seconds=0)
@@ -133,11 +117,13 @@ def test_a_rotator_that_dies_in_a_replacement_leaves_an_order_that_ends_it_with_
         assert statuses(account, "cut-short") == ["Active", "Active"]
         for key in (old, new):
             assert account.client("sts", key=key).get_caller_identity()["Arn"].endswith("/cut-short")
-        assert tags(account, "cut-short") == {}
+        known = memory_of(account, "cut-short")
+        assert known.pending is None
+        assert known.key(new.key_id).issued_on is not None
         made = [call.action for call in account.calls(principal=stack.outputs["RotatorRoleArn"])]
         assert made.count("iam:CreateAccessKey") == (0 if survives else 1)
         assert made.count("iam:DeleteAccessKey") == (0 if survives else 1)
-        mail = inbox.next()
+        mail = inbox.next(run_id=run_id)
         assert new.key_id in mail.body
         assert ("interrupted replacement was " + ("finished" if survives else "undone")) in " ".join(
             mail.body.split()

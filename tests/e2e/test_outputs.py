@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.cast import Person
+from sandbox.cast import Person, SeededKey
 from sandbox.day import run_day, wait_until_completed
 from sandbox.launch import CHECKOUT
 from tests.e2e.conftest import Deployed
 from tests.e2e.people import DUE, inhabited
 from tests.e2e.runbook import Shell
+from tests.e2e.sessions import session_of
 
-COMMANDS = {"RunNow", "Preview", "Stop", "StartAgain", "ReadLastReport"}
+COMMANDS = {"RunNow", "Preview", "Stop", "StartAgain", "ReadMemory", "ReadLastReport"}
+YOUNG = (SeededKey(age=3, used=0),)
 
 
 @pytest.fixture
@@ -80,6 +82,25 @@ def test_the_last_report_is_read_with_what_was_decided_for_whom(stack: Deployed,
     assert [each["message"] for each in of_the_user] == ["applied", "planned"]
     assert [each["rule"] for each in of_the_user if each["message"] == "planned"] == ["replacement_due"]
     assert of_the_run[-1]["message"] == "run completed"
+
+
+def test_what_is_remembered_of_a_user_is_read_by_the_users_name(stack: Deployed, shell: Shell) -> None:
+    iam = stack.account.client("iam")
+    rotator = stack.account.client("dynamodb", key=session_of(stack.account, stack.outputs["RotatorRoleArn"]))
+    with inhabited(stack, Person(name="remembered", story="young", keys=YOUNG)):
+        key = {"user_id": {"S": iam.get_user(UserName="remembered")["User"]["UserId"]}}
+        table = stack.outputs["MemoryTableName"]
+        rotator.update_item(
+            TableName=table,
+            Key=key,
+            UpdateExpression="SET arn = :arn",
+            ExpressionAttributeValues={":arn": {"S": "as last seen"}},
+        )
+        try:
+            printed = shell.run(f"{{ {stack.outputs['ReadMemory']}; }} <<< remembered")
+        finally:
+            rotator.delete_item(TableName=table, Key=key)
+    assert json.loads(printed) == {**key, "arn": {"S": "as last seen"}}
 
 
 def test_the_preview_shows_what_the_deployed_policy_would_do(stack: Deployed, shell: Shell) -> None:

@@ -76,8 +76,19 @@ def environment(account: EmulatedAccount, key: Key | None, **changes: str | None
     return {name: value for name, value in variables.items() if value is not None}
 
 
-def preview(variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "keyrotation.preview", *arguments]
+# As `python -m keyrotation.preview`, but that nobody waits between two tries: for answers that no try makes good.
+IMPATIENT = (
+    "import runpy, time; time.sleep = lambda _: None; "
+    "from botocore.retries.bucket import TokenBucket; TokenBucket.acquire = lambda *_, **__: True; "
+    "runpy.run_module('keyrotation.preview', run_name='__main__', alter_sys=True)"
+)
+
+
+def preview(
+    variables: Mapping[str, str], *arguments: str, patient: bool = True
+) -> subprocess.CompletedProcess[str]:
+    start = ["-m", "keyrotation.preview"] if patient else ["-c", IMPATIENT]
+    command = [sys.executable, *start, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(variables))
 
 
@@ -87,8 +98,8 @@ def shown(account: EmulatedAccount, key: Key, *arguments: str) -> str:
     return done.stdout
 
 
-def failed(variables: Mapping[str, str], *arguments: str) -> str:
-    done = preview(variables, *arguments)
+def failed(variables: Mapping[str, str], *arguments: str, patient: bool = True) -> str:
+    done = preview(variables, *arguments, patient=patient)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -226,7 +237,7 @@ def test_a_key_that_is_switched_off_is_told_as_that(empty_account: EmulatedAccou
 def test_a_certificate_that_is_not_trusted_is_told_as_that(
     empty_account: EmulatedAccount, reader: Key
 ) -> None:
-    assert "TLS failed" in failed(environment(empty_account, reader, AWS_CA_BUNDLE=None))
+    assert "TLS failed" in failed(environment(empty_account, reader, AWS_CA_BUNDLE=None), patient=False)
 
 
 def test_an_endpoint_where_nobody_answers_is_told_as_that(
@@ -234,12 +245,12 @@ def test_an_endpoint_where_nobody_answers_is_told_as_that(
 ) -> None:
     nowhere = environment(empty_account, reader, AWS_ENDPOINT_URL="https://127.0.0.1:9")
 
-    assert "AWS cannot be reached" in failed(nowhere)
+    assert "AWS cannot be reached" in failed(nowhere, patient=False)
 
 
 def test_throttling_that_does_not_end_is_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
     with empty_account.fail("iam:GetAccountAuthorizationDetails", code="Throttling", times=100):
-        assert "AWS throttles" in failed(environment(empty_account, reader))
+        assert "AWS throttles" in failed(environment(empty_account, reader), patient=False)
 
 
 def test_a_policy_that_contradicts_itself_is_refused_before_anything_is_asked(

@@ -119,7 +119,7 @@ def test_one_digest_is_json_for_a_queue_text_for_a_pager_and_nothing_for_whom_it
         asks = run_day(stack.account, stack.outputs)
 
     for run_id, severity, user in ((calm, "info", "calm"), (asks, "attention", "asks")):
-        digest, mail = everything.next(), inbox.next()
+        digest, mail = everything.next(run_id=run_id), inbox.next(run_id=run_id)
         report = json.loads(digest.body)
         told = {entry["user"] for section in report["sections"].values() for entry in section}
         assert (report["run_id"], report["severity"], told) == (run_id, severity, {user})

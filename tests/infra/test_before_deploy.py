@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.stub import Stubber
-from keyrotation.policy import Policy
+from keyrotation.policy import Policy, PolicyError
 from keyrotation.run.settings import ScannerSettings, SettingsError
 
 from infra.before_deploy import in_force, main, problems
@@ -26,6 +26,8 @@ TOGETHER = {
 def test_the_words_are_those_of_the_functions(parameter: str) -> None:
     environment = {
         **POLICY,
+        "MODE": "Audit",
+        "TABLE_NAME": "memory",
         "USER_PATH_PREFIX": "/",
         "ORDERS_QUEUE_URL": "https://queue",
         TOGETHER[parameter]: parameter.partition("=")[2],
@@ -37,7 +39,7 @@ def test_the_words_are_those_of_the_functions(parameter: str) -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [[], ["Mode=Enforce", "AlertEmail=a@example.com"], ["MaxKeyAgeDays=60"], ["MaxKeyAgeDays=60.0"]],
+    [[], ["Mode=Enforce", "AlertEmail=a@example.com"], ["MaxKeyAgeDays=80"], ["MaxKeyAgeDays=80.0"]],
 )
 def test_what_fits_together_is_let_through(parameters: list[str]) -> None:
     assert problems(parameters, deployed={}) == []
@@ -49,12 +51,17 @@ def test_what_is_no_number_is_told_by_name() -> None:
 
 def test_the_defaults_that_it_judges_with_are_the_functions_own() -> None:
     """Otherwise a parameter that nobody named would be judged by another number than the one that is deployed."""
-    assert (
-        problems([f"MaxKeyAgeDays={2 * Policy().overlap_days + Policy().quiet_days + 1}"], deployed={}) != []
-    )
-    assert (
-        problems([f"MaxKeyAgeDays={2 * Policy().overlap_days + Policy().quiet_days + 2}"], deployed={}) == []
-    )
+    judged = {days: problems([f"MaxKeyAgeDays={days}"], deployed={}) == [] for days in range(10, 100)}
+    assert judged == {days: accepted(days) for days in judged}
+    assert set(judged.values()) == {True, False}
+
+
+def accepted(max_key_age_days: int) -> bool:
+    try:
+        Policy(max_key_age_days=max_key_age_days)
+    except PolicyError:
+        return False
+    return True
 
 
 def test_what_is_deployed_counts_for_what_is_not_named() -> None:

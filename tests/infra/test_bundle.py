@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from infra.bundle import FUNCTIONS, asset_hash, bundle
-from tests.infra.conftest import Assembly
+from tests.assembled import kept_assembly
 from tests.infra.synthesized import Template, properties, synthesize
 
 TWO_MEGABYTES = 2_000_000
 
 
 @pytest.fixture(scope="session")
-def asset(assembly: Assembly) -> Path:
+def asset() -> Path:
     """The folder that the CLI would upload, as pip and we filled it."""
-    assets = json.loads((assembly.directory / "AccessKeyRotation.assets.json").read_text())["files"]
+    assembly = kept_assembly()
+    assets = json.loads((assembly / "AccessKeyRotation.assets.json").read_text())["files"]
     [folder] = [each["source"]["path"] for each in assets.values() if each["source"]["packaging"] == "zip"]
-    return Path(assembly.directory, folder)
+    return Path(assembly, folder)
 
 
 def files(folder: Path) -> set[str]:
@@ -30,7 +31,19 @@ def files(folder: Path) -> set[str]:
 def test_every_module_of_the_functions_is_in_it(asset: Path) -> None:
     modules = {path for path in files(FUNCTIONS) if path.endswith(".py")}
     assert {"scanner.py", "rotator.py"} <= modules
-    assert modules - files(asset) == set()
+    consumers = {path for path in modules if path.startswith("keyrotation/follow/")}
+    assert modules - files(asset) == consumers
+
+
+def test_the_consumers_command_is_in_neither_the_asset_nor_its_hash(tmp_path: Path) -> None:
+    """It runs elsewhere: who mends it should not have to deploy the functions anew."""
+    here, there = sources(tmp_path / "here"), sources(tmp_path / "there")
+    follow = there / "keyrotation" / "follow"
+    follow.mkdir(parents=True)
+    (follow / "serve.py").write_text("three = 3\n")
+    assert asset_hash(here) == asset_hash(there)
+    bundle(there, tmp_path / "target")
+    assert files(tmp_path / "target") == {"scanner.py", "package/plan.py"}
 
 
 def test_its_packages_are_powertools_and_what_powertools_needs(asset: Path) -> None:

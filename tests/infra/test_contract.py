@@ -110,7 +110,7 @@ CHANGES: dict[str, tuple[str, dict[str, object]]] = {
     "WarnDays": ("5", of_all("warn_days", 5)),
     "QuietDays": ("9", of_all("quiet_days", 9)),
     "QuietDaysBeforeFirstUse": ("40", of_all("quiet_days_before_first_use", 40)),
-    "InUseExtensionDays": ("0", of_all("in_use_extension_days", 0)),
+    "InUseExtensionDays": ("20", of_all("in_use_extension_days", 20)),
     "UnusedDays": ("0", of_all("unused_days", 0)),
     "DeleteAfterDays": ("60", of_all("delete_after_days", 60)),
     "MaxUsersPerRun": ("5", of_all("max_users_per_run", 5)),

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from keyrotation import VERSION
 
 from tests.infra.synthesized import Template, of_type, properties, text
 
@@ -76,8 +77,10 @@ def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(templ
 
 def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
     outputs = {name: text(template, each["Value"]) for name, each in template["Outputs"].items()}
-    assert "keeps every access key" in outputs.pop("Kept")
-    for name in ("RunNow", "Preview", "Stop", "StartAgain", "ReadLastReport"):
+    kept = outputs.pop("Kept")
+    assert "keeps every access key" in kept
+    assert "the table access-key-rotation" in kept
+    for name in ("RunNow", "Preview", "Stop", "StartAgain", "ReadMemory", "ReadLastReport"):
         # tests/e2e/test_outputs.py runs them.
         assert "--region ${AWS::Region} " in outputs.pop(name)
     assert outputs == {
@@ -87,8 +90,10 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "OrdersQueueUrl": "${Orders/Queue}",
         "DeadLetterQueueUrl": "${Orders/DeadLetters}",
         "DeadFiringsQueueUrl": "${Daily/DeadLetters}",
+        "MemoryTableName": "${Memory/Table}",
         "TopicArn": "${Alerts/Topic}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
+        "Version": VERSION,
     }
 
 
@@ -101,9 +106,18 @@ def test_no_output_is_longer_than_cloudformation_takes(template: Template) -> No
     assert {name: value for name, value in longest.items() if len(value) > 1024} == {}
 
 
-def test_nothing_has_a_physical_name_but_the_rotators_role(template: Template) -> None:
-    """Names would keep a second stack of another version, or a replacement, from being made beside the first."""
-    naming = ("RoleName", "FunctionName", "QueueName", "TopicName", "LogGroupName", "Name", "AlarmName")
+def test_nothing_has_a_physical_name_but_the_rotators_role_and_the_table(template: Template) -> None:
+    """Other names would keep a second stack of another version, or a replacement, from being made beside the first."""
+    naming = (
+        "RoleName",
+        "FunctionName",
+        "QueueName",
+        "TopicName",
+        "LogGroupName",
+        "Name",
+        "AlarmName",
+        "TableName",
+    )
     named = {
         (resource["Type"], resource["Properties"][key])
         for resource in template["Resources"].values()
@@ -111,4 +125,7 @@ def test_nothing_has_a_physical_name_but_the_rotators_role(template: Template) -
         # An event source mapping's FunctionName is the function that it feeds.
         if isinstance(resource["Properties"].get(key), str)
     }
-    assert named == {("AWS::IAM::Role", "access-key-rotation-rotator")}
+    assert named == {
+        ("AWS::IAM::Role", "access-key-rotation-rotator"),
+        ("AWS::DynamoDB::Table", "access-key-rotation"),
+    }

@@ -1,22 +1,25 @@
-"""What `make deploy` runs, as make itself says before it would run it."""
+"""What `make` runs, as make itself says before it would run it; and that the layers which it checks hold."""
 
+import os
 import shlex
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.infra.synthesized import ROOT
 
 
+def would_run(*arguments: str) -> str:
+    dry = ["make", "--no-print-directory", "--dry-run", *arguments]
+    return subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def deploys(parameters: str) -> list[str]:
     """The words of the command that deploys, the last that make would run."""
-    said = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", "deploy", f"PARAMETERS={parameters}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    said = would_run("deploy", f"PARAMETERS={parameters}")
     _, command, words = said.rpartition("npx --no-install cdk deploy")
     assert command
     return shlex.split(words.replace("\\\n", " "))
@@ -30,4 +33,66 @@ def test_deploy_passes_on_the_parameters_that_are_named_and_leaves_the_others_as
     parameters: str,
 ) -> None:
     named = [word for each in parameters.split() for word in ("--parameters", each)]
-    assert deploys(parameters) == ["AccessKeyRotation", "--previous-parameters", *named]
+    assert deploys(parameters) == [
+        "AccessKeyRotation",
+        "--previous-parameters",
+        # Without it, a stack that is deployed again fails on the table that the one before it left.
+        "--import-existing-resources",
+        *named,
+    ]
+
+
+@pytest.mark.parametrize("target", ["check", "test"])
+def test_lint_types_and_layers_are_part_of_both_checks(target: str) -> None:
+    said = would_run(target)
+    for part in ("ruff check .", "ruff format --check .", "bin/mypy\n", "lint-imports", "-m pytest"):
+        assert part in said, part
+
+
+def test_the_long_checks_are_one_list() -> None:
+    said = would_run("test-long")
+    programs = (
+        "component.faults --every",
+        "tests.mutants",
+        "tests.safeguards",
+        "tests.simulation",
+        "tests.benchmark",
+    )
+    assert [program for program in programs if program not in said] == []
+
+
+def test_a_simulation_gets_what_is_said_of_it() -> None:
+    said = would_run("simulate", "USERS=7", "YEARS=2", "SEED=5", "FAULTS=0.1").replace("\\\n", " ").split()
+    assert said[-8:] == ["--users", "7", "--years", "2", "--seed", "5", "--faults", "0.1"]
+
+
+def layers_of(checkout: Path) -> subprocess.CompletedProcess[str]:
+    """What lint-imports says of a copy, as `make layers` asks it."""
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": "functions"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "upwards"),
+    [
+        ("decide/plan.py", "from keyrotation.tell import mail"),
+        ("policy.py", "from keyrotation.decide import plan"),
+        ("run/rotation.py", "import scanner"),
+    ],
+)
+def test_an_import_upwards_breaks_the_layers(tmp_path: Path, module: str, upwards: str) -> None:
+    shutil.copytree(ROOT / "functions", tmp_path / "functions", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    assert layers_of(tmp_path).returncode == 0
+
+    with (tmp_path / "functions" / "keyrotation" / module).open("a") as source:
+        source.write(f"\n{upwards}\n")
+    broken = layers_of(tmp_path)
+    assert broken.returncode == 1, broken.stdout
+    assert "BROKEN" in broken.stdout

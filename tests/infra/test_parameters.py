@@ -15,7 +15,7 @@ NUMBERS = {
     "WarnDays": (7, 1, 3650),
     "QuietDays": (7, 2, 3650),
     "QuietDaysBeforeFirstUse": (35, 2, 3650),
-    "InUseExtensionDays": (14, 0, 3650),
+    "InUseExtensionDays": (14, 1, 3650),
     "UnusedDays": (90, 0, 3650),
     "DeleteAfterDays": (30, 0, 3650),
     "MaxUsersPerRun": (100, 1, 5000),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from infra.permissions_table import table
-from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed
+from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import ROOT, Template
 
 PERMISSIONS = (ROOT / "docs" / "permissions.md").read_text()
@@ -48,6 +48,26 @@ def deployed(template: Template) -> set[Row]:
                 for resource in resources:
                     found.setdefault((role, action, resource), when)
     return {(role, when, action, resource) for (role, action, resource), when in found.items()}
+
+
+def test_it_lists_exactly_what_the_template_denies_a_role(template: Template) -> None:
+    listed = PERMISSIONS.partition("## What a role may never do")[2].partition("\n## ")[0]
+    said = {
+        (role, action)
+        for role in NAMES.values()
+        for line in listed.splitlines()
+        if line.startswith(f"| {role} | ")
+        for action in re.findall(r"`([^`]+)`", line.split(" | ")[1])
+    }
+    denied = {
+        (role, action)
+        for path, role in NAMES.items()
+        for statement in statements(template, path, mode="Audit")
+        if statement.effect == "Deny"
+        for action in statement.actions
+    }
+    assert said == denied
+    assert denied
 
 
 def test_it_is_what_the_command_makes() -> None:

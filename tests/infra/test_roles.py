@@ -9,6 +9,7 @@ from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import Template, of_type, text
 
 USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${UserPathPrefix}*"
+MEMORY = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/access-key-rotation"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:access-keys/*"
 
 SCANNER_MAY: dict[str, str | list[str]] = {
@@ -18,6 +19,7 @@ SCANNER_MAY: dict[str, str | list[str]] = {
     "iam:GetAccountSummary": "*",
     "iam:ListAccountAliases": "*",
     "iam:ListAccessKeys": USERS,
+    "dynamodb:Scan": MEMORY,
     # Its order, and what Lambda writes as this role: a firing on which the scanner failed for the last time.
     "sqs:SendMessage": ["${Daily/DeadLetters.Arn}", "${Orders/Queue.Arn}"],
 }
@@ -33,6 +35,11 @@ ROTATOR_ALWAYS_MAY = {
     "iam:GetUser": USERS,
     "iam:ListAccessKeys": USERS,
     "iam:GetAccessKeyLastUsed": USERS,
+    "iam:ListAttachedUserPolicies": USERS,
+    "dynamodb:Scan": MEMORY,
+    "dynamodb:GetItem": MEMORY,
+    "dynamodb:UpdateItem": MEMORY,
+    "dynamodb:DeleteItem": MEMORY,
     "secretsmanager:DescribeSecret": SECRETS,
     "sns:Publish": "${Alerts/Topic}",
     "cloudtrail:LookupEvents": "*",
@@ -42,7 +49,6 @@ ROTATOR_ENFORCING_MAY = {
     "iam:CreateAccessKey": USERS,
     "iam:UpdateAccessKey": USERS,
     "iam:DeleteAccessKey": USERS,
-    "iam:TagUser": USERS,
     "iam:UntagUser": USERS,
     "secretsmanager:CreateSecret": SECRETS,
     "secretsmanager:RestoreSecret": SECRETS,
@@ -142,33 +148,31 @@ def test_the_rotator_uses_that_key_by_way_of_secrets_manager_alone(template: Tem
 @pytest.mark.parametrize("mode", MODES)
 def test_the_rotator_cannot_read_a_secret_back_or_give_anyone_a_policy(template: Template, mode: str) -> None:
     granted = may(template, ROTATOR, mode=mode)
-    assert "secretsmanager:GetSecretValue" not in granted
-    assert "secretsmanager:BatchGetSecretValue" not in granted
+    reads = {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"}
+    assert reads.isdisjoint(granted)
     assert "iam:PutUserPolicy" not in granted
-
-
-@pytest.mark.parametrize(
-    ("action", "keys"),
-    [
-        ("iam:TagUser", ["pending", "inactive-since:*", "held-until:*"]),
-        # `replace` is people's to write, and the rotator's to remove when it is done.
-        ("iam:UntagUser", ["pending", "inactive-since:*", "held-until:*", "replace"]),
-    ],
-)
-def test_the_rotator_writes_and_removes_its_own_tags_only(
-    template: Template, action: str, keys: list[str]
-) -> None:
-    tagging = [each for each in statements(template, ROTATOR, mode="Enforce") if action in each.actions]
-    assert [(set(statement.actions), statement.conditions) for statement in tagging] == [
-        (
-            {action},
-            {
-                "ForAllValues:StringLike": {"aws:TagKeys": [f"access-key-rotation:{key}" for key in keys]},
-                # Without this, a request that names no tag at all would pass.
-                "Null": {"aws:TagKeys": "false"},
-            },
-        )
+    # And nothing that is attached to the role later, or that a secret's policy says, makes it a reader.
+    denied = [each for each in statements(template, ROTATOR, mode=mode) if each.effect == "Deny"]
+    assert [(set(each.actions), set(each.resources), each.conditions) for each in denied] == [
+        (reads, {"*"}, {})
     ]
+
+
+def test_the_rotator_writes_no_tag_and_removes_none_but_the_one_that_asks_for_a_replacement(
+    template: Template,
+) -> None:
+    assert "iam:TagUser" not in may(template, ROTATOR, mode="Enforce")
+    [untagging] = [
+        each for each in statements(template, ROTATOR, mode="Enforce") if "iam:UntagUser" in each.actions
+    ]
+    assert (set(untagging.actions), untagging.conditions) == (
+        {"iam:UntagUser"},
+        {
+            "ForAllValues:StringEquals": {"aws:TagKeys": ["access-key-rotation:replace"]},
+            # Without this, a request that names no tag at all would pass.
+            "Null": {"aws:TagKeys": "false"},
+        },
+    )
 
 
 def test_the_rotator_sends_events_in_its_own_name_only(template: Template) -> None:

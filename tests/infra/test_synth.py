@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.infra.conftest import Assembly
+from tests.assembled import Assembly
 from tests.infra.synthesized import Template
 
 TEMPLATE = "AccessKeyRotation.template.json"

@@ -257,7 +257,9 @@ class Facts:
         if self.in_the_way(key) and self.may_want_on != NEVER:
             slot = max(self.may_want_on, self.off_since(key) + self.policy.quiet_days * DAY)
         first = self.of(key).notice is None
-        return max(self.today, min(self.old_on(key), slot), self.today if first else self.protected_until(key))
+        return max(
+            self.today, min(self.old_on(key), slot), self.today if first else self.protected_until(key)
+        )
 
     # Rule 9b.
 

@@ -1,27 +1,19 @@
 """Carrying out a plan, action by action, each in an order that survives a crash."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from functools import partial
+from typing import TYPE_CHECKING
 
+from keyrotation.act.ledger import Ledger
 from keyrotation.act.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.act.secret_store import ForeignSecret
-from keyrotation.causes import CALL_ERRORS, cause_of, refused_before_effect
-from keyrotation.decide import tags as tag
-from keyrotation.decide.actions import (
-    Action,
-    Deactivate,
-    Delete,
-    DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    MarkInactive,
-    Plan,
-    Promote,
-    Replace,
-)
+from keyrotation.causes import CALL_ERRORS, cause_of, is_code, refused_before_effect
+from keyrotation.decide import actions, remembering
 from keyrotation.look.inventory import list_keys
+from keyrotation.memory import Memory, Notice, Pending
 from keyrotation.model import INACTIVE, Occasion, User
+from keyrotation.remember.table import MemoryRefused, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -31,144 +23,259 @@ if TYPE_CHECKING:
 class Done:
     """An action whose effect is there; `issued` tells of the new key of a replacement."""
 
-    action: Action
+    action: actions.Action
     issued: Issued | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a plan. With a `failure` the actions after the failed one were not tried.
+    """What became of a plan. After a `failure` nothing more was done to keys.
 
-    `once_told` is to be done when the digest is out: a hold that nobody heard of would end without notice, and
-    the marks of a deleted key are all that an attempt which dies leaves of it.
+    `memory`: as it was written last. `to_give`: by key id, the notices that are given once a message that holds them went
+    out; none of them is in memory yet.
     """
 
-    plan: Plan
+    plan: actions.Plan
     done: tuple[Done, ...]
     failure: str | None
-    once_told: tuple[Hold | ForgetMarks, ...] = ()
+    memory: Memory
+    to_give: tuple[tuple[str, Notice], ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """A key or a secret of the user was changed: it takes a place under the cap."""
+        return any(not isinstance(each.action, actions.Remembered | actions.GiveNotice) for each in self.done)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a message told of one user that is to be remembered: notices by key id, and items told once by their word.
+
+    `given` are those among the notices that it told for the first time.
+    """
+
+    notices: tuple[tuple[str, Notice], ...] = ()
+    given: tuple[tuple[str, Notice], ...] = ()
+    once: tuple[str, ...] = ()
+
+
+class _Gone(Exception):
+    """The key is not there any more: somebody was faster, and nothing is left to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Applier:
-    """`occasion` and `run_id` go into the `pending` tag of a replacement.
+    """`occasion` and `run_id` go into the `pending` of a replacement.
 
     `announce` hears of each effect as soon as it is there, and does not raise.
     """
 
     iam: "IAMClient"
     issuer: Issuer
+    table: Table
     occasion: Occasion
     run_id: str
     announce: Callable[[User, Done], None]
 
-    def apply(self, plan: Plan) -> Outcome:
-        """All but what waits until it is told.
+    def apply(self, plan: actions.Plan) -> Outcome:
+        """Everything but what waits until it is told. Never raises: a failure stops this user's plan and is told.
 
-        Never raises: a failure stops this user's plan and is told, with what was done before it.
+        A failure to change a key stops the changes; notices that do not hang on it are given all the same.
         """
-        waits = (Hold,) if plan.settles else (Hold, ForgetMarks)
-        done, failure = self._in_turn(
-            plan.user, [action for action in plan.actions if not isinstance(action, waits)]
-        )
-        once_told: list[Hold | ForgetMarks] = []
-        for action in plan.actions:
-            match action:
-                case Delete(tag_keys=tag_keys) if tag_keys:
-                    once_told.append(ForgetMarks(tag_keys=tag_keys))
-                case Hold() | ForgetMarks() if isinstance(action, waits):
-                    once_told.append(action)
-        return Outcome(
-            plan=plan, done=done, failure=failure, once_told=tuple(once_told) if failure is None else ()
-        )
-
-    def finish(self, outcome: Outcome) -> Outcome:
-        """What was told and waits for it. Never raises: a hold that is not there begins another day."""
-        done, failure = self._in_turn(outcome.plan.user, outcome.once_told)
-        return replace(outcome, done=(*outcome.done, *done), failure=failure, once_told=())
-
-    def _in_turn(self, user: User, actions: Sequence[Action]) -> tuple[tuple[Done, ...], str | None]:
-        """What was done, and what stopped it."""
+        user, ledger = plan.user, self._ledger(plan.user, plan.user.memory)
         done: list[Done] = []
-        failure = None
+        to_give: list[tuple[str, Notice]] = []
+        failure: str | None = None
+        stopped = False
 
         def note(each: Done) -> None:
             done.append(each)
             self.announce(user, each)
 
-        for action in actions:
-            try:
-                self._carry_out(user, action, note)
-            except (ReplacementFailed, ForeignSecret) as error:
-                failure = str(error)
-            except CALL_ERRORS as error:
-                failure = f"{type(action).__name__.lower()} failed ({cause_of(error)})"
-            except Exception as error:  # noqa: BLE001  # one user's surprise must not stop the others
-                # By its kind only: its words may quote a parameter.
-                failure = f"{type(action).__name__.lower()} failed unexpectedly ({type(error).__name__})"
-            if failure is not None:
+        for action in plan.actions:
+            only_remembered = isinstance(action, actions.Remembered | actions.GiveNotice)
+            if failure is not None and not only_remembered:
+                continue
+            cause, gone = self._try(partial(self._carry_out, user, action, ledger, note), action)
+            if cause is not None and self._is_gone(user):
+                cause, gone = None, True
+            failure = failure or cause
+            # What comes after these was decided in the belief that they succeed.
+            hangs_on = isinstance(action, actions.MendPolicy | actions.Settling)
+            stopped = gone or (hangs_on and cause is not None)
+            if stopped:
                 break
-        return tuple(done), failure
+            to_give += _gives(action, done=cause is None and not only_remembered)
+        if not stopped:
+            cause, _ = self._try(ledger.flush, None)
+            # What could not be forgotten must not be replaced by a notice.
+            to_give = to_give if cause is None else []
+            failure = failure or cause
+        else:
+            to_give = []
+        return Outcome(
+            plan=plan, done=tuple(done), failure=failure, memory=ledger.memory, to_give=tuple(to_give)
+        )
 
-    def _carry_out(self, user: User, action: Action, note: Callable[[Done], None]) -> None:
+    def remember(self, user: User, memory: Memory, heard: Heard, *, forget: Iterable[str] = ()) -> str | None:
+        """Once the message went out, and only then: notices that it gave and told again. Why it failed, or None.
+
+        A crash before it leaves no notice, or one that was not told again: it is given anew, later than people were told.
+        `forget`: keys that were deleted, and told.
+        """
+        ledger = self._ledger(user, memory)
+        today = self.occasion.today
+        memory = memory.without_keys(forget)
+        for key_id, notice in heard.notices:
+            memory = memory.with_key(key_id, notice=replace(notice, told=today))
+        ledger.memory = replace(memory, told={**memory.told, **dict.fromkeys(heard.once, today)})
+        cause, _ = self._try(ledger.flush, None)
+        return cause
+
+    def _ledger(self, user: User, memory: Memory) -> Ledger:
+        return Ledger(table=self.table, run_id=self.run_id, memory=memory, user_name=user.name)
+
+    def _try(self, do: Callable[[], None], action: actions.Action | None) -> tuple[str | None, bool]:
+        """What stopped it, fit to print, and whether its key is simply gone."""
+        what = "remembering it" if action is None else type(action).__name__.lower()
+        try:
+            do()
+        except _Gone:
+            return None, True
+        except (ReplacementFailed, ForeignSecret) as error:
+            return str(error), False
+        except MemoryRefused as error:
+            return f"{what} failed ({error})", False
+        except CALL_ERRORS as error:
+            return f"{what} failed ({cause_of(error)})", False
+        except Exception as error:  # noqa: BLE001  # one user's surprise must not stop the others
+            # By its kind only: its words may quote a parameter.
+            return f"{what} failed unexpectedly ({type(error).__name__})", False
+        return None, False
+
+    def _carry_out(
+        self, user: User, action: actions.Action, ledger: Ledger, note: Callable[[Done], None]
+    ) -> None:
         """`note` is called as soon as the effect is there, so that it is told even when what follows fails."""
+        today = self.occasion.today
         match action:
-            case ForgetMarks(tag_keys=tag_keys):
-                self._untag(user, tag_keys)
+            case actions.Deactivate(key_id=key_id):
+                self._deactivate(user, action, ledger)
                 note(Done(action=action))
-            case MarkInactive(key_id=key_id, on=on):
-                self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
-                note(Done(action=action))
-            case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
-                # The hold before the marks that it replaces: a crash in between leaves both, and rule 6 starts over.
-                self._tag(user, tag.HELD_UNTIL + key_id, str(tag.Held(until=until, reason=reason)))
-                note(Done(action=action))
-                if marks:
-                    self._untag(user, marks)
-            case Deactivate(key_id=key_id, on=on):
-                # The mark before it is off: a person who switches it on again is recognised by it, from the first
-                # moment on. One that stays though the key was not switched off leaves the key alone for a while.
-                self._tag(user, tag.INACTIVE_SINCE + key_id, str(on))
+            case actions.Delete(key_id=key_id):
+                # Its notice is forgotten first: after a crash the key is there and is told of anew. The key itself is
+                # forgotten when its deletion was told, so that an attempt that dies leaves something to tell.
+                known = ledger.memory
+                ledger.write(replace(remembering.before(known, action), changed=today))
                 try:
-                    self.iam.update_access_key(UserName=user.name, AccessKeyId=key_id, Status=INACTIVE)
+                    self._delete(user, key_id)
                 except CALL_ERRORS as error:
-                    # An earlier try of the SDK's may have done it, and lost the answer: then the mark is right.
-                    if refused_before_effect(error) and self._is_on(user, key_id):
-                        self._untag(user, (tag.INACTIVE_SINCE + key_id,))
+                    if refused_before_effect(error):
+                        self._put_back(known, ledger)
                     raise
                 note(Done(action=action))
-            case Delete(key_id=key_id):
-                # Its marks stay until it is told: without one the next run would start counting anew.
-                self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
-                note(Done(action=action))
-            case Promote(key_id=key_id):
-                note(Done(action=action, issued=self.issuer.finish(user, key_id)))
-            case DeleteOrphan(key_id=key_id):
-                self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
-                note(Done(action=action))
-            case Replace(tag_keys_done=tag_keys_done):
-                pending = tag.Pending(
+            case actions.Replace(asked=asked):
+                pending = Pending(
                     since=self.occasion.now,
                     region=self.occasion.region,
                     run_id=self.run_id,
                     key_ids=tuple(key.id for key in user.keys),
                 )
-                note(Done(action=action, issued=self.issuer.issue(user, pending)))
-                try:
-                    self.issuer.clear_pending(user, tag_keys_done=tag_keys_done)
-                except CALL_ERRORS as error:
-                    raise ReplacementFailed(
-                        f"the key was replaced, but the tag {tag.PENDING} could not be removed ({cause_of(error)}); "
-                        "the next run removes it"
-                    ) from None
+                issued = self.issuer.issue(user, pending, ledger)
+                note(Done(action=action, issued=issued))
+                self._hand_over(user, issued, ledger, asked=asked)
+            case actions.Promote(key_id=key_id):
+                issued = self.issuer.finish(user, key_id)
+                note(Done(action=action, issued=issued))
+                self._recall(user, key_id, issued.secret_arn, ledger)
+            case actions.Recall(key_id=key_id):
+                self._recall(user, key_id, ledger.memory.secret_arn or "", ledger)
+                note(Done(action=action))
+            case actions.DeleteOrphan(key_id=key_id):
+                self._delete(user, key_id)
+                note(Done(action=action))
+            case actions.SettlePending(asked=asked):
+                if asked:
+                    self.issuer.clear_request(user)
+                ledger.write(remembering.after(ledger.memory, action))
+                note(Done(action=action))
+            case actions.MendPolicy(secret_arn=secret_arn):
+                # The notices that fall are forgotten before the policy lets the owner in: they are told anew.
+                ledger.flush()
+                self.issuer.secrets.put_policy(secret_arn, user)
+                ledger.write(remembering.after(ledger.memory, action))
+                note(Done(action=action))
             case _:
-                assert_never(action)
+                # What is only remembered, and the notice that another replaces: written before anything is told.
+                ledger.memory = remembering.before(ledger.memory, action)
+                if not isinstance(action, actions.GiveNotice):
+                    note(Done(action=action))
+
+    def _hand_over(self, user: User, issued: Issued, ledger: Ledger, *, asked: bool) -> None:
+        """Steps 7 and 8 of a replacement. Its key is AWSCURRENT: what fails here leaves no harm."""
+        left = ""
+        if asked:
+            try:
+                self.issuer.clear_request(user)
+            except CALL_ERRORS as error:
+                left = f"the tag that asked for it could not be removed ({cause_of(error)}): remove it, or it is heard again"
+        self.issuer.remember(user, issued, ledger, on=self.occasion.today, changed=self.occasion.today)
+        if left:
+            raise ReplacementFailed(f"the key was replaced, but {left}")
+
+    def _recall(self, user: User, key_id: str, secret_arn: str, ledger: Ledger) -> None:
+        """The key is AWSCURRENT; `pending` goes last, by SettlePending."""
+        made_on = next(key.created_on for key in user.keys if key.id == key_id)
+        known = remembering.issued(
+            ledger.memory, key_id, on=made_on, secret_arn=secret_arn, user_arn=user.arn
+        )
+        ledger.write(replace(known, changed=self.occasion.today))
+
+    def _deactivate(self, user: User, action: actions.Deactivate, ledger: Ledger) -> None:
+        # Memory before it is off: a person who switches it on again is recognised by it, from the first moment on. A run
+        # that dies in between leaves a key that is on and known as off, which rule 8 leaves alone for a while.
+        known = ledger.memory
+        ledger.write(replace(remembering.before(known, action), changed=self.occasion.today))
+        try:
+            self.iam.update_access_key(UserName=user.name, AccessKeyId=action.key_id, Status=INACTIVE)
+        except CALL_ERRORS as error:
+            if is_code(error, "NoSuchEntity"):
+                raise _Gone from None
+            # An earlier try of the SDK's may have done it, and lost the answer: then what memory says is right.
+            if refused_before_effect(error) and self._is_on(user, action.key_id):
+                self._put_back(known, ledger)
+            raise
+
+    def _put_back(self, known: Memory, ledger: Ledger) -> None:
+        """Nothing was changed: the notice holds, and the user takes no place under the cap."""
+        ledger.write(replace(ledger.memory, keys=known.keys, changed=known.changed))
+
+    def _delete(self, user: User, key_id: str) -> None:
+        try:
+            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
+        except CALL_ERRORS as error:
+            if not is_code(error, "NoSuchEntity"):
+                raise
+
+    def _is_gone(self, user: User) -> bool:
+        """Deleted meanwhile, which is no news, and whatever failed failed of that: a policy that names nobody is malformed."""
+        try:
+            return self.iam.get_user(UserName=user.name)["User"]["UserId"] != user.id
+        except Exception as error:  # noqa: BLE001  # what failed before is told, and not this
+            return is_code(error, "NoSuchEntity")
 
     def _is_on(self, user: User, key_id: str) -> bool:
         return any(key.active for key in list_keys(self.iam, user.name) if key.id == key_id)
 
-    def _tag(self, user: User, key: str, value: str) -> None:
-        self.iam.tag_user(UserName=user.name, Tags=[{"Key": key, "Value": value}])
 
-    def _untag(self, user: User, tag_keys: tuple[str, ...]) -> None:
-        self.iam.untag_user(UserName=user.name, TagKeys=list(tag_keys))
+def _gives(action: actions.Action, *, done: bool) -> Iterable[tuple[str, Notice]]:
+    """The notices that the mail about this action gives."""
+    match action:
+        case actions.GiveNotice(key_id=key_id, notice=notice):
+            yield key_id, notice
+        case actions.Deactivate(key_id=key_id, notice=notice) if done and notice is not None:
+            yield key_id, notice
+        case actions.Replace(old_key_id=key_id, notice=notice) if done and key_id and notice is not None:
+            yield key_id, notice
+        case _:
+            return

@@ -6,12 +6,14 @@ that dies in between sends none; the mail tells the change all the same.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyrotation.act.apply import Done
 from keyrotation.causes import CALL_ERRORS, cause_of
-from keyrotation.decide.actions import Deactivate, Delete, DeleteOrphan, Hold, Promote, Replace
+from keyrotation.decide.actions import Deactivate, Delete, DeleteOrphan, Promote, Replace
+from keyrotation.memory import Notice
 from keyrotation.model import User
 
 if TYPE_CHECKING:
@@ -30,14 +32,19 @@ class Events:
     run_id: str
 
     def send(self, user: User, done: Done) -> str | None:
-        """Why it did not go out, fit to print; None: it did, or is no news: marks on the user are none.
+        """Why it did not go out, fit to print; None: it did, or is no news: what is only remembered is none.
 
         Never raises: what was changed stays changed, and whoever listens here only hears of it sooner than by mail.
         """
         change = _change(done)
-        if change is None:
-            return None
-        kind, facts = change
+        return None if change is None else self._put(user, *change)
+
+    def send_notice(self, user: User, key_id: str, notice: Notice) -> str | None:
+        """The same of a notice that was given: what will happen to a key, on which day, and why."""
+        facts = {"keyId": key_id, "what": notice.what, "reason": notice.why, "day": str(notice.day)}
+        return self._put(user, "Access Key Notice Given", facts)
+
+    def _put(self, user: User, kind: str, facts: Mapping[str, str | None]) -> str | None:
         detail = {"version": _VERSION, "runId": self.run_id, "user": user.name, "userArn": user.arn, **facts}
         known = {name: value for name, value in detail.items() if value is not None}
         try:
@@ -57,11 +64,11 @@ def _change(done: Done) -> tuple[str, dict[str, str | None]] | None:
     """Detail-type and facts of what was done to a key."""
     match done.action:
         case Replace() | Promote() if done.issued is not None:
-            off_on = done.action.old_key_off_on
+            notice = done.action.notice if isinstance(done.action, Replace) else None
             return "Access Key Replaced", {
                 "newKeyId": done.issued.key_id,
                 "oldKeyId": done.action.old_key_id,
-                "oldKeyOffDate": str(off_on) if off_on else None,
+                "oldKeyOffDate": str(notice.day) if notice else None,
                 "secretName": done.issued.secret_name,
                 "secretArn": done.issued.secret_arn,
             }
@@ -71,7 +78,5 @@ def _change(done: Done) -> tuple[str, dict[str, str | None]] | None:
             return _DELETED, {"keyId": key_id, "reason": "inactive"}
         case DeleteOrphan(key_id=key_id):
             return _DELETED, {"keyId": key_id, "reason": "interrupted-replacement"}
-        case Hold(key_id=key_id, until=until, reason=held_for):
-            return "Access Key Held", {"keyId": key_id, "reason": held_for, "offDate": str(until)}
         case _:
             return None

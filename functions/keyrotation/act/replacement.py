@@ -1,27 +1,35 @@
-"""Replacing a key so that nothing is lost (docs/design.md section 5).
+"""Replacing a key so that nothing is lost (docs/design.md section 6).
 
 The order of effects is the safety argument: create, store, prove, promote, and only then let go. After a crash
 at any step the old key works, and what is left says what happened:
 
     1 the secret is ready   a secret without a key: harmless, used by the next attempt
-    2 `pending` is set      the next run knows that a key may exist which nobody holds, and which keys did before
-    3 the key is created    in memory only; `pending` still says that it may be there
+    2 `pending` is written  the next run knows that a key may exist which nobody holds, and which keys did before. The write
+                            is conditional on the revision that was read: of two rotators one goes no further
+    3 the key is created    held by this function only; `pending` still says that it may be there
     4 it is stored          as AWSPENDING: it can be fetched, and nobody is told to use it yet
     5 it is proved          IAM needs 3 to 15 s; a key that does not work is never AWSCURRENT
-    6 it is AWSCURRENT      done; a left-over `pending` is only removed
-    7 `pending` is removed  by `clear_pending`, after the outcome was noted
+    6 it is AWSCURRENT      done; what is left is to be remembered
+    7 the tag that asked    is removed: later than the key can be fetched, so that no request is lost, and sooner than
+                            `pending`, so that none is heard twice
+    8 `issued` is written   in one write with the end of `pending`; before it, the next run finds the key AWSCURRENT
 """
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
+from keyrotation.act.ledger import Ledger
 from keyrotation.act.secret_store import ForeignSecret, NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
+from keyrotation.decide import remembering
 from keyrotation.decide import tags as tag
 from keyrotation.look.secrets import describe
-from keyrotation.model import CURRENT_STAGE, User, secret_name
+from keyrotation.memory import Pending
+from keyrotation.model import CURRENT_STAGE, User, name_of_secret
+from keyrotation.remember.table import MemoryRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -31,10 +39,7 @@ if TYPE_CHECKING:
 PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
-# IAM's word for a key or a user that is not there.
-_GONE = "NoSuchEntity"
-
-
+_STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
 # How the message of a failure begins that left nothing behind.
 NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
 
@@ -48,8 +53,11 @@ class Issued:
     """A new key that works, is stored, and is AWSCURRENT."""
 
     key_id: str
-    secret_name: str
     secret_arn: str
+
+    @property
+    def secret_name(self) -> str:
+        return name_of_secret(self.secret_arn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +70,28 @@ class Issuer:
     sts_for: Callable[[NewKey], "STSClient"]
     sleep: Callable[[float], None]
 
-    def issue(self, user: User, pending: tag.Pending) -> Issued:
-        """Steps 1 to 6; raises ReplacementFailed."""
+    def issue(self, user: User, pending: Pending, ledger: Ledger) -> Issued:
+        """Steps 1 to 6; raises ReplacementFailed. With the key AWSCURRENT, `remember` is to follow."""
         try:
             secret = self.secrets.make_ready(user)
-            self._tag_pending(user, pending)
-        except (*CALL_ERRORS, ForeignSecret) as error:
+            ledger.write(
+                replace(
+                    ledger.memory,
+                    pending=pending,
+                    secret_arn=secret.arn,
+                    policy_arn=user.arn,
+                )
+            )
+        except (*CALL_ERRORS, ForeignSecret, MemoryRefused) as error:
             raise ReplacementFailed(f"{NOT_MADE} ({_told(error)})") from None
-        key = self._create(user)
+        key = self._create(user, ledger)
         try:
             self.secrets.stage(secret.arn, user.name, key)
             self._prove(user, key)
             self.secrets.promote(secret, key.id)
         except (*CALL_ERRORS, _NotProven) as error:
-            self._settle(user, key, secret.arn, _told(error))
-        return Issued(key_id=key.id, secret_name=secret_name(user.name), secret_arn=secret.arn)
+            self._settle(user, key, secret.arn, ledger, _told(error))
+        return Issued(key_id=key.id, secret_arn=secret.arn)
 
     def finish(self, user: User, key_id: str) -> Issued:
         """Step 6 for a key that an interrupted run stored. Raises ForeignSecret and what botocore raises.
@@ -86,19 +101,21 @@ class Issuer:
         """
         secret = self.secrets.make_ready(user)
         self.secrets.promote(secret, key_id)
-        return Issued(key_id=key_id, secret_name=secret_name(user.name), secret_arn=secret.arn)
+        return Issued(key_id=key_id, secret_arn=secret.arn)
 
-    def clear_pending(self, user: User, *, tag_keys_done: tuple[str, ...]) -> None:
-        """Step 7: the replacement is over; with it go the tags that asked for it. Raises what botocore raises.
+    def clear_request(self, user: User) -> None:
+        """Step 7: what was asked for by tag is there. Raises what botocore raises."""
+        self.iam.untag_user(UserName=user.name, TagKeys=[tag.REPLACE])
 
-        What fails here leaves no harm: the next run finds the new key in the secret, and removes the tag.
-        """
-        self.iam.untag_user(UserName=user.name, TagKeys=[tag.PENDING, *tag_keys_done])
+    @staticmethod
+    def remember(user: User, issued: Issued, ledger: Ledger, *, on: date, changed: date) -> None:
+        """Step 8. Raises what `Table.save` raises: the next run then finds the key AWSCURRENT."""
+        known = remembering.issued(
+            ledger.memory, issued.key_id, on=on, secret_arn=issued.secret_arn, user_arn=user.arn
+        )
+        ledger.write(replace(known, pending=None, changed=changed))
 
-    def _tag_pending(self, user: User, pending: tag.Pending) -> None:
-        self.iam.tag_user(UserName=user.name, Tags=[{"Key": tag.PENDING, "Value": str(pending)}])
-
-    def _create(self, user: User) -> NewKey:
+    def _create(self, user: User, ledger: Ledger) -> NewKey:
         """Without retries: one after a lost answer would hit the two-key limit and hide the first key.
 
         But for the answer that IAM is asked too often: then it is known that no key was made.
@@ -113,10 +130,9 @@ class Issuer:
                     continue
                 if not refused_before_effect(error):
                     raise ReplacementFailed(
-                        f"nobody knows whether a key was made ({cause_of(error)}); the tag {tag.PENDING} stays, "
-                        "and nothing more happens to this user until that is settled"
+                        f"nobody knows whether a key was made ({cause_of(error)}); {_STAYS}"
                     ) from None
-                self._undo_pending(user, f"{NOT_MADE} ({cause_of(error)})")
+                self._undo_pending(ledger, f"{NOT_MADE} ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:
@@ -135,7 +151,7 @@ class Issuer:
                 return
         raise _NotProven(f"the new key did not work within {sum(PROOF_DELAYS)} seconds ({last})")
 
-    def _settle(self, user: User, key: NewKey, arn: str, cause: str) -> None:
+    def _settle(self, user: User, key: NewKey, arn: str, ledger: Ledger, cause: str) -> None:
         """Storing, proving or promoting failed: look before anything is undone.
 
         Returns when the key is AWSCURRENT after all. Deletes the new key only when it is known not to be:
@@ -145,8 +161,7 @@ class Issuer:
             secret = describe(self.secrets.client, arn)
         except CALL_ERRORS as error:
             raise ReplacementFailed(
-                f"the new key {key.id} may be stored or not ({cause}; then {cause_of(error)}); the tag "
-                f"{tag.PENDING} stays, and nothing more happens to this user until that is settled"
+                f"the new key {key.id} may be stored or not ({cause}; then {cause_of(error)}); {_STAYS}"
             ) from None
         # Also when somebody schedules the secret for deletion just now: it can be restored, a deleted key cannot.
         if secret is not None and CURRENT_STAGE in secret.stages_of(key.id):
@@ -155,20 +170,18 @@ class Issuer:
             self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
         except CALL_ERRORS as error:
             # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
-            if not is_code(error, _GONE):
+            if not is_code(error, "NoSuchEntity"):
                 raise ReplacementFailed(
-                    f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); "
-                    f"the tag {tag.PENDING} stays, and nothing more happens to this user until that is settled"
+                    f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); {_STAYS}"
                 ) from None
-        self._undo_pending(user, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
+        self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
-    def _undo_pending(self, user: User, what: str) -> NoReturn:
+    def _undo_pending(self, ledger: Ledger, what: str) -> NoReturn:
         try:
-            self.clear_pending(user, tag_keys_done=())
-        except CALL_ERRORS as error:
-            if is_code(error, _GONE):
-                raise ReplacementFailed(f"{what}; the user is gone") from None
-            what = f"{what}; the tag {tag.PENDING} could not be removed ({cause_of(error)})"
+            ledger.write(replace(ledger.memory, pending=None))
+        except (*CALL_ERRORS, MemoryRefused) as error:
+            what = f"{what}; that a replacement had begun could not be forgotten ({_told(error)}), and the next run settles it"
+        # Of what was caught on the way here nothing may be printed: it may quote the key.
         raise ReplacementFailed(what) from None
 
 
@@ -178,4 +191,4 @@ class _NotProven(Exception):
 
 def _told(error: Exception) -> str:
     """Our own errors say it in words of ours; botocore's are reduced to what cannot carry a secret."""
-    return str(error) if isinstance(error, (ForeignSecret, _NotProven)) else cause_of(error)
+    return str(error) if isinstance(error, (ForeignSecret, MemoryRefused, _NotProven)) else cause_of(error)

@@ -24,6 +24,11 @@ POLICY_DELAYS = (0, 1, 3)
 _AWS_MANAGED = "alias/aws/secretsmanager"
 
 
+# How the description of a secret of ours ends, also of those that version 0.1 made.
+_MADE_BY = "written by access-key-rotation"
+_OUR_STAGES = {CURRENT_STAGE, PENDING_STAGE, "AWSPREVIOUS"}
+
+
 class _KmsKey(TypedDict, total=False):
     KmsKeyId: str
 
@@ -70,17 +75,14 @@ class SecretStore:
     def make_ready(self, user: User) -> ReadySecret:
         """Make sure that a key can be stored, and that only its readers will read it, before there is a key.
 
-        By its ARN it goes from here on: a secret that somebody deletes and makes anew has the same name, another
-        policy, and another ARN. Raises ForeignSecret when it is not as this system makes them.
+        By the ARN that memory knows, and only if there is none (any more) by name. By its ARN it goes from here on: a secret
+        that somebody deletes and makes anew has the same name, another policy, and another ARN. Raises ForeignSecret when it
+        is not as this system makes them.
         """
-        name = secret_name(user.name)
-        arn = self._found(name) or self._created(name, user)
-        ours = secret_policy(
-            user_arn=user.arn, reader_arns=self.reader_arns, rotator_role_arn=self.rotator_role_arn
-        )
-        self.client.put_resource_policy(SecretId=arn, ResourcePolicy=ours, BlockPublicPolicy=True)
-        if not self._has_policy(arn, ours):
-            raise ForeignPolicy(f"the resource policy of {name} is not the one that was put")
+        name, known = secret_name(user.name), user.memory.secret_arn
+        arn = None if known is None else self._found(known)
+        arn = arn or self._found(name) or self._created(name, user)
+        self.put_policy(arn, user)
         # Only now, when the policy keeps everybody else from copying it or having it rotated.
         found = self.client.describe_secret(SecretId=arn)
         self._refuse_surprises(found)
@@ -95,9 +97,21 @@ class SecretStore:
             current = put["VersionId"]
         return ReadySecret(arn=arn, current=current)
 
-    def _found(self, name: str) -> str | None:
+    def put_policy(self, arn: str, user: User) -> None:
+        """Let the owner read under the name and the path of today, and see that it stands. Raises ForeignPolicy."""
+        ours = secret_policy(
+            user_arn=user.arn,
+            user_id=user.id,
+            reader_arns=self.reader_arns,
+            rotator_role_arn=self.rotator_role_arn,
+        )
+        self.client.put_resource_policy(SecretId=arn, ResourcePolicy=ours, BlockPublicPolicy=True)
+        if not self._has_policy(arn, ours):
+            raise ForeignPolicy(f"the resource policy of {arn} is not the one that was put")
+
+    def _found(self, secret_id: str) -> str | None:
         """The ARN of one that is there and is as this system makes them; None: there is none."""
-        found = described(self.client, name)
+        found = described(self.client, secret_id)
         if found is None:
             return None
         self._refuse_surprises(found)
@@ -110,8 +124,7 @@ class SecretStore:
         if surprises := list(_surprises(found)):
             raise ForeignSecret(
                 f"the secret {found['Name']} is not as this system makes them: {'; '.join(surprises)}. Find out who did "
-                "that. To have it made anew by the next run, remove its copies and delete it at once: aws "
-                f"secretsmanager delete-secret --force-delete-without-recovery --secret-id {found['Name']}"
+                "that, and undo it: the next run then goes on"
             )
         if self.kms_key_arn is None and not kms_key.endswith(_AWS_MANAGED):
             raise ForeignSecret(
@@ -134,7 +147,7 @@ class SecretStore:
         try:
             made = self.client.create_secret(
                 Name=name,
-                Description=f"Access key of the IAM user {user.name}, written by access-key-rotation",
+                Description=f"Access key of the IAM user {user.name}, {_MADE_BY}",
                 SecretString=_placeholder(user),
                 **key,
             )
@@ -147,6 +160,8 @@ class SecretStore:
     def stage(self, arn: str, user_name: str, key: NewKey) -> None:
         """Store the key as AWSPENDING. The token is the version id: it names the key, and repeats do nothing."""
         value = {
+            # With `Version` it is also a valid answer of a `credential_process`.
+            "Version": 1,
             "UserName": user_name,
             "AccessKeyId": key.id,
             "SecretAccessKey": key.secret,
@@ -187,6 +202,11 @@ def _surprises(found: "DescribeSecretResponseTypeDef") -> Iterator[str]:
         yield f"it belongs to {owner}"
     if kind := found.get("Type"):
         yield f"it is of the type {kind}"
+    if not found.get("Description", "").endswith(_MADE_BY):
+        yield "its description does not say that this system made it"
+    stages = {stage for labels in found.get("VersionIdsToStages", {}).values() for stage in labels}
+    if foreign := sorted(stages - _OUR_STAGES):
+        yield f"a version of it bears {', '.join(foreign)}, which this system never sets"
 
 
 def _is_key(kms_key_id: str, arn: str) -> bool:

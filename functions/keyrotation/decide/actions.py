@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum, StrEnum
 
-from keyrotation.memory import Notice, Vanished
+from keyrotation.memory import Notice, OffReason, Vanished
 from keyrotation.model import User
 
 # What is only remembered: it changes no key, takes no place under the cap, and is done in Audit too.
@@ -72,14 +72,6 @@ class MendPolicy:
     user_arn: str
 
 
-class OffReason(StrEnum):
-    """Why a key is switched off."""
-
-    QUIET = "quiet"
-    FORCED = "forced"
-    UNUSED = "unused"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Deactivate:
     """Keep a notice: switch a key off, and remember it as off since `on`.
@@ -105,7 +97,7 @@ class Delete:
 
 @dataclass(frozen=True, kw_only=True)
 class Replace:
-    """Issue a new key beside the keys that there are (docs/design.md section 5).
+    """Issue a new key beside the keys that there are (docs/design.md section 6).
 
     `asked`: by tag. `notice`: of the old key's switch-off, given by the mail that tells of the new one.
     `since`: the first day on which this was to be done; None: nobody can know.
@@ -195,6 +187,7 @@ class Kind(StrEnum):
     ROOT_KEYS = "root-keys"
     NOBODY_LISTENS = "nobody-listens"
     LOST = "secret-lost"
+    LEFT_BEHIND = "secret-left-behind"
     TO_RESTORE = "secret-goes"
 
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from keyrotation.decide.actions import Deactivate, OffReason
+from keyrotation.decide.actions import Deactivate
 from keyrotation.decide.state import State
-from keyrotation.memory import Why
+from keyrotation.memory import OffReason, Why
 from keyrotation.model import Key, LastUse
 
 # A deletion for the sake of a slot is noticed WarnDays before its day; this many days earlier it is looked for, so that one

@@ -31,8 +31,8 @@ def before(memory: Memory, action: Action) -> Memory:
     notice that is forgotten and is given anew. Neither can surprise anybody.
     """
     match action:
-        case Deactivate(key_id=key_id, on=on):
-            return memory.with_key(key_id, off_since=on, back_on=None, notice=None)
+        case Deactivate(key_id=key_id, on=on, reason=reason):
+            return memory.with_key(key_id, off_since=on, off_because=reason, back_on=None, notice=None)
         case Delete(key_id=key_id):
             return memory.with_key(key_id, notice=None)
         case GiveNotice(key_id=key_id, instead_of=instead_of) if instead_of is not None:
@@ -47,7 +47,7 @@ def before(memory: Memory, action: Action) -> Memory:
             kept = notice if notice is not None and notice.what is What.DELETE else None
             return memory.with_key(key_id, off_since=on, back_on=None, notice=kept)
         case RememberOn(key_id=key_id, on=on):
-            return memory.with_key(key_id, off_since=None, back_on=on, notice=None)
+            return memory.with_key(key_id, off_since=None, off_because=None, back_on=on, notice=None)
         case DropNotice(key_id=key_id):
             return memory.with_key(key_id, notice=None)
         case (
@@ -81,6 +81,6 @@ def after(memory: Memory, action: Action) -> Memory:
 
 
 def issued(memory: Memory, key_id: str, *, on: date, secret_arn: str, user_arn: str) -> Memory:
-    """A replacement is finished: this key is AWSCURRENT of this secret, whose policy names the user by this ARN."""
+    """This key is AWSCURRENT of this secret, whose policy names the user by this ARN."""
     known = memory.with_key(key_id, issued_on=on, secret_arn=secret_arn)
-    return replace(known, pending=None, vanished=None, secret_arn=secret_arn, policy_arn=user_arn)
+    return replace(known, vanished=None, secret_arn=secret_arn, policy_arn=user_arn)

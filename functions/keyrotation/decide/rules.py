@@ -23,7 +23,6 @@ from keyrotation.decide.actions import (
     Kind,
     Level,
     MendPolicy,
-    OffReason,
     Promote,
     Recall,
     RememberOff,
@@ -49,13 +48,15 @@ from keyrotation.decide.conditions import (
 )
 from keyrotation.decide.notices import LAST_DAYS, Ripe, give, next_step, notice_of, to_be_told
 from keyrotation.decide.state import State
-from keyrotation.memory import Notice, Pending, Vanished, What, Why
+from keyrotation.memory import Notice, OffReason, Pending, Vanished, What, Why
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
     INACTIVE,
     PENDING_STAGE,
     Key,
+    name_of_secret,
+    secret_name,
 )
 
 _YEAR = timedelta(days=365)
@@ -252,7 +253,7 @@ def secret_lost(state: State) -> Iterator[Item]:
     if state.pair is None or not looks_after_secret(state) or state.stored:
         return
     successor, secret = state.pair[1], state.user.the_secret
-    name = secret_name_of(state.memory.secret_arn)
+    name = _secret_name(state)
     if secret is not None and secret.deleted and CURRENT_STAGE in secret.stages_of(successor.id):
         yield attention(
             f"the secret that holds this new key, {name}, is scheduled for deletion: its owner cannot fetch it, and the old "
@@ -268,11 +269,6 @@ def secret_lost(state: State) -> Iterator[Item]:
             "the old key stays on. Find out who did that; then delete the new key and ask for another by tag",
             key_id=successor.id,
         )
-
-
-def secret_name_of(arn: str | None) -> str:
-    """The real name in a secret's ARN, which Secrets Manager ends in a hyphen and six characters of its own."""
-    return arn.split(":", 6)[6][:-7] if arn is not None else "of no name"
 
 
 # Memory and IAM: what was switched or deleted by somebody else.
@@ -526,7 +522,7 @@ def _quiet_by_hand(key: Key, notice: Notice, *, since: date, today: date) -> Ite
 def _kept_by_hand(state: State, key: Key, *, since: date) -> Item:
     pair = "both keys are active and the newer one is not in the secret"
     if state.issued and state.pair is not None:
-        name = secret_name_of(state.memory.secret_arn)
+        name = _secret_name(state)
         return attention(
             f"the newer key {state.pair[1].id} was made by this system and is not in the secret {name} any more; both keys are "
             "kept. Restore the secret, or delete the newer key and ask for another by tag",
@@ -737,6 +733,12 @@ def attention(
         notice=notice,
         once=once,
     )
+
+
+def _secret_name(state: State) -> str:
+    """The real one: a renamed user's secret keeps its name."""
+    arn = state.memory.secret_arn
+    return secret_name(state.user.name) if arn is None else name_of_secret(arn)
 
 
 def _since(key: Key) -> str:

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keyrotation.causes import cause_of
-from keyrotation.decide.actions import Deactivate, Level, OffReason, Plan
+from keyrotation.decide.actions import Deactivate, Level, Plan
+from keyrotation.memory import OffReason
 from keyrotation.model import Key, Use
 
 if TYPE_CHECKING:

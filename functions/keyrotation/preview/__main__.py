@@ -18,13 +18,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from keyrotation.causes import CALL_ERRORS, is_code
-from keyrotation.look.inventory import list_users, root_has_keys
-from keyrotation.look.observe import read
+from keyrotation.look.inventory import list_users, profile_of, root_has_keys
+from keyrotation.look.observe import Sources, read_listed
 from keyrotation.model import Occasion, User
 from keyrotation.policy import Policy, PolicyError, parameter_name
 from keyrotation.preview.outlook import Listed, Preview, previewed
 from keyrotation.preview.refusals import TRIES, why_failed
 from keyrotation.preview.renderings import as_json, comma_separated, table
+from keyrotation.remember.table import TABLE_NAME, Readings, Table
 from keyrotation.run.settings import iam_path, region_of, whole_number
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ def look(
 ) -> Preview:
     """Everybody below the path. Raises what botocore raises: a part of the account is not the account."""
     iam = session.client("iam", config=CONFIG)
-    secrets = session.client("secretsmanager", config=CONFIG)
+    sources = Sources(
+        iam=iam,
+        secrets=session.client("secretsmanager", config=CONFIG),
+        table=Table(client=session.client("dynamodb", config=CONFIG), name=TABLE_NAME, fresh=str),
+        path_prefix=path_prefix,
+    )
     # Somebody listens, or nothing would be switched off; and nobody waits for a preview to time out.
     occasion = Occasion(
         now=now, region=session.region_name, function_timeout=timedelta(minutes=15), listeners=1
@@ -84,9 +90,11 @@ def look(
     finally:
         progress("")
 
+    readings = _remembered(sources.table)
+
     def observed(name: str) -> User | None:
         try:
-            return read(name, iam=iam, secrets=secrets, path_prefix=path_prefix)
+            return read_listed(listed[name].profile, readings, sources)
         except ClientError as error:
             if is_code(error, "NoSuchEntity"):
                 return None  # deleted since it was listed
@@ -106,7 +114,17 @@ def look(
         finally:
             progress("")
     root = root_has_keys(iam)
-    return previewed(listed, users, policy, occasion, root_keys=root)
+    return previewed(listed, users, policy, occasion, path_prefix=path_prefix, root_keys=root)
+
+
+def _remembered(table: Table) -> Readings:
+    """Nothing, before the stack is deployed. Raises what botocore raises."""
+    try:
+        return table.read_all()
+    except ClientError as error:
+        if is_code(error, "ResourceNotFoundException"):
+            return Readings(memories={}, unread={})
+        raise
 
 
 def _everybody(iam: "IAMClient", path_prefix: str, progress: Callable[[str], None]) -> dict[str, Listed]:
@@ -114,7 +132,7 @@ def _everybody(iam: "IAMClient", path_prefix: str, progress: Callable[[str], Non
     for user in list_users(iam, path_prefix):
         name = user["UserName"]
         created_on = user["CreateDate"].astimezone(UTC).date()
-        listed[name] = Listed(name=name, id=user["UserId"], created_on=created_on)
+        listed[name] = Listed(profile=profile_of(user), created_on=created_on)
         progress(f"{len(listed)} users listed")
     return listed
 

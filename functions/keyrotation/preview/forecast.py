@@ -11,27 +11,24 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from keyrotation.act.apply import Done, Outcome
-from keyrotation.decide import tags as tag
+from keyrotation.decide import remembering
 from keyrotation.decide.actions import (
     Action,
+    ChangesKeys,
     Deactivate,
     Delete,
     DeleteOrphan,
-    ForgetMarks,
-    Hold,
-    MarkInactive,
     Plan,
     Promote,
+    Recall,
     Replace,
 )
 from keyrotation.decide.plan import may_concern
+from keyrotation.memory import Memory
 from keyrotation.model import INACTIVE, Key, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 from keyrotation.run.rotation import Complete, rotate
-
-# What the rotator does to keys, beside its marks.
-ChangesKeys = Replace | Promote | DeleteOrphan | Deactivate | Delete
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +73,8 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
             name: _still_used(user, policy, occasion.today, days=ahead)
             for name, user in fleet.items()
             # As the scanner sees them: whatever the uses of that day are.
-            if may_concern(user.listed, policy, that_day.now) and (ahead == 0 or not user.unread)
+            if may_concern(user.listed, policy, that_day.now, enforce=True)
+            and (ahead == 0 or not user.unread)
         }
         run = rotate(
             Order(
@@ -86,6 +84,7 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
             act=_as_if_done,
             policy=policy,
             occasion=that_day,
+            changed_today=(),
             seconds_left=lambda: 1.0,
             lookers=1,
             actors=1,
@@ -94,12 +93,15 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
         if ahead == 0:
             plans = {plan.user.name: plan for plan in run.plans}
         waiting[today] = len(run.waiting)
+        for plan in run.plans:
+            if plan.user.name in fleet:
+                fleet[plan.user.name] = replace(fleet[plan.user.name], memory=_told(plan, today))
         for outcome in run.outcomes:
             name = outcome.plan.user.name
             for done in outcome.done:
                 if isinstance(done.action, ChangesKeys):
                     changes.append(Change(on=today, user_name=name, action=done.action))
-                if isinstance(done.action, Replace | Promote | DeleteOrphan):
+                if isinstance(done.action, Replace | Promote | Recall | DeleteOrphan):
                     fleet.pop(name, None)
                 elif name in fleet:
                     fleet[name] = _after(fleet[name], done.action)
@@ -107,7 +109,22 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
 
 
 def _as_if_done(plan: Plan) -> Outcome:
-    return Outcome(plan=plan, done=tuple(Done(action=action) for action in plan.actions), failure=None)
+    """As a run whose message is heard leaves it."""
+    return Outcome(
+        plan=plan,
+        done=tuple(Done(action=action) for action in plan.actions),
+        failure=None,
+        memory=plan.user.memory,
+    )
+
+
+def _told(plan: Plan, today: date) -> Memory:
+    """What a message of this run tells again, told."""
+    memory = plan.user.memory
+    for item in plan.items:
+        if item.notice is not None and item.key_id is not None:
+            memory = memory.with_key(item.key_id, notice=replace(item.notice, told=today))
+    return memory
 
 
 def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
@@ -126,23 +143,12 @@ def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
 
 def _after(user: User, action: Action) -> User:
     """As the next look would find the user."""
+    keys = user.keys
     match action:
-        case Deactivate(key_id=key_id, on=on):
-            keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)
-            return replace(user, keys=keys, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
-        case MarkInactive(key_id=key_id, on=on):
-            return replace(user, tags={**user.tags, tag.INACTIVE_SINCE + key_id: str(on)})
-        case Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
-            held = {tag.HELD_UNTIL + key_id: str(tag.Held(until=until, reason=reason))}
-            return replace(user, tags={**_without(user, marks), **held})
-        case Delete(key_id=key_id, tag_keys=tag_keys):
-            keys = tuple(key for key in user.keys if key.id != key_id)
-            return replace(user, keys=keys, tags=_without(user, tag_keys))
-        case ForgetMarks(tag_keys=tag_keys):
-            return replace(user, tags=_without(user, tag_keys))
+        case Deactivate(key_id=key_id):
+            keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in keys)
+        case Delete(key_id=key_id):
+            keys = tuple(key for key in keys if key.id != key_id)
         case _:
-            return user
-
-
-def _without(user: User, tag_keys: tuple[str, ...]) -> dict[str, str]:
-    return {key: value for key, value in user.tags.items() if key not in tag_keys}
+            pass
+    return replace(user, keys=keys, memory=remembering.after(user.memory, action))

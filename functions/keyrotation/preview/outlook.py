@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import assert_never
 
 from keyrotation.decide.actions import Deactivate, Delete, DeleteOrphan, Level, Plan, Promote, Replace
+from keyrotation.look.inventory import Profile
 from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.preview.forecast import Change, forecast
@@ -18,10 +19,9 @@ _DAYS_SHOWN = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A user as the account's listing names it."""
+    """A user as the account's listing tells."""
 
-    name: str
-    id: str
+    profile: Profile
     created_on: date
 
 
@@ -60,6 +60,7 @@ def previewed(
     policy: Policy,
     occasion: Occasion,
     *,
+    path_prefix: str,
     root_keys: bool,
 ) -> Preview:
     """What the system makes of these users: its own plans and its own runs, and no policy beside them."""
@@ -86,7 +87,10 @@ def previewed(
             for row in _rows(listed[name], user, changes[name], foreseen.plans.get(name), occasion.today)
         ),
         days=tuple((day, replaced[day], foreseen.waiting[day]) for day in days),
-        account=tuple(item.text for item in account_items(order, policy, listeners=occasion.listeners)),
+        account=tuple(
+            item.text
+            for item in account_items(order, policy, path_prefix=path_prefix, listeners=occasion.listeners)
+        ),
     )
 
 
@@ -108,7 +112,7 @@ def _rows(
         use = key.use if key and key.used_on else None
         yield Row(
             user=user.name,
-            user_id=listed.id,
+            user_id=listed.profile.id,
             user_created_on=listed.created_on,
             key=key.id if key else "",
             status=key.status if key else "",
@@ -124,10 +128,10 @@ def _rows(
 
 def _what(change: Change) -> str:
     match change.action:
-        case Replace(old_key_off_on=off_on):
-            return f"replace, old key off {off_on}" if off_on else "replace"
-        case Deactivate():
-            return "switch off"
+        case Replace(notice=notice):
+            return f"replace, old key off {notice.day}" if notice else "replace"
+        case Deactivate(notice=notice):
+            return f"switch off, deleted {notice.day}" if notice else "switch off"
         case Delete():
             return "delete"
         case Promote():

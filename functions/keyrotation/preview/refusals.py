@@ -58,4 +58,5 @@ def _missing(error: Exception) -> str:
     if named := re.search(r"perform: ([a-z]+:[A-Za-z]+)", told):
         return named[1]
     operation = told.partition(":")[0]
-    return f"{'secretsmanager' if 'Secret' in operation else 'iam'}:{operation}"
+    service = "secretsmanager" if "Secret" in operation else "dynamodb" if operation == "Scan" else "iam"
+    return f"{service}:{operation}"

@@ -19,6 +19,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,64}")
 _ALIAS = re.compile(r"[a-z0-9-]{0,63}")
 # IAM's own alphabet of user names.
 _USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
+# And of the unique ids of users.
+_USER_ID = re.compile(r"[A-Za-z0-9]{16,128}")
 # What SQS answers for a receipt that is none, is of another queue, or is of a message that nobody is working on.
 _NO_RECEIPT = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidAddress"}
 
@@ -32,7 +34,8 @@ class Order:
     """What the scanner found: `total` users, `with_keys` of them with an active key (or unreadable).
 
     `user_names`: those for whom something might be due. `root_has_keys` None: it could not be read.
-    `account_alias` empty: the account has none, or it could not be read. `ordered_at`: aware, UTC.
+    `account_alias` empty: the account has none, or it could not be read. `ordered_at`: aware, UTC. `gone_user_ids`: users
+    whom memory knows and the listing did not find.
     """
 
     run_id: str
@@ -42,6 +45,7 @@ class Order:
     user_names: tuple[str, ...]
     account_alias: str = ""
     ordered_at: datetime | None = None
+    gone_user_ids: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         ordered_at = self.ordered_at.strftime(_INSTANT) if self.ordered_at is not None else None
@@ -73,6 +77,12 @@ class Order:
         alias = fields.get("account_alias", "")
         if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
             raise BadInput("account_alias: not an account alias")
+        # Nor of users who are gone.
+        gone = fields.get("gone_user_ids", [])
+        if not isinstance(gone, list) or not all(
+            isinstance(each, str) and _USER_ID.fullmatch(each) for each in gone
+        ):
+            raise BadInput("gone_user_ids: not a list of IAM user ids")
         return cls(
             run_id=_run_id(fields),
             total=total,
@@ -81,6 +91,7 @@ class Order:
             user_names=tuple(names),
             account_alias=alias,
             ordered_at=_instant(fields.get("ordered_at")),
+            gone_user_ids=tuple(gone),
         )
 
 

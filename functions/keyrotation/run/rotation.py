@@ -1,15 +1,16 @@
 """One run over the users of an order: observe, plan, apply, under the cap and within the time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
 
-from keyrotation.act.apply import Outcome
-from keyrotation.decide.actions import Hold, Level, Plan
-from keyrotation.decide.plan import only_marks, plan_user, urgency
+from keyrotation.act.apply import Heard, Outcome
+from keyrotation.decide.actions import Level, Plan
+from keyrotation.decide.plan import only_remembers, plan_user, urgency
+from keyrotation.memory import Memory
 from keyrotation.model import NotLookedUp, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
@@ -49,16 +50,18 @@ def rotate(
     order: Order,
     *,
     eyes: Eyes,
-    act: Callable[[Plan], Outcome] | None,
+    act: Callable[[Plan], Outcome],
     policy: Policy,
     occasion: Occasion,
+    changed_today: Collection[str],
     seconds_left: Callable[[], float],
     lookers: int,
     actors: int,
     turns: AbstractContextManager[object],
 ) -> Run:
-    """Finish the fleet whatever one user does. `act` None: Audit, every plan is only told.
+    """Finish the fleet whatever one user does. In Audit a plan's actions are only what is remembered.
 
+    `changed_today`: the ids of users whom earlier runs of this day changed; they count under the cap.
     `seconds_left` until no user may be started any more. Looking may take half of them: a run that only
     looked would be the same run again tomorrow. `lookers` look at once, and `actors` act at once, each in its turn.
     """
@@ -77,7 +80,7 @@ def rotate(
         if (left := seconds_left()) < half or left <= 0:
             return None, None
         planned = plan(eyes.glance, user_name)
-        if act is None or not planned.settles:
+        if not planned.settles or not planned.actions:
             return planned, None
         planned = plan(eyes.look, user_name)
         if not planned.settles:
@@ -90,7 +93,7 @@ def rotate(
     def carry_out(planned: Plan) -> Outcome | None:
         """Observe and plan once more: while others were looked at, a person may have changed this user."""
         with turns:
-            if act is None or seconds_left() <= 0:
+            if seconds_left() <= 0:
                 return None
             name = planned.user.name
             anew = plan(eyes.look, name)
@@ -105,56 +108,72 @@ def rotate(
         late = [name for name in names if name not in plans]
 
         due = sorted((each for each in plans.values() if each.actions and not each.settles), key=urgency)
-        batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
-        while act is not None and batch:
+        batch, due = _under_cap(due, outcomes, changed_today, cap=policy.max_users_per_run)
+        while batch:
             tried = list(acting.map(carry_out, batch))
             outcomes += [outcome for outcome in tried if outcome is not None]
             plans |= {outcome.plan.user.name: outcome.plan for outcome in tried if outcome is not None}
             late += [each.user.name for each, outcome in zip(batch, tried, strict=True) if outcome is None]
             if None in tried:
                 break  # the time is up: those who had a place are deferred, and the others wait as they did
-            batch, due = _under_cap(due, outcomes, cap=policy.max_users_per_run)
+            batch, due = _under_cap(due, outcomes, changed_today, cap=policy.max_users_per_run)
     return Run(
         order=order,
         today=occasion.today,
         listeners=occasion.listeners,
         plans=tuple(plans[name] for name in sorted(plans)),
         outcomes=tuple(outcomes),
-        waiting=tuple(due) if act is not None else (),
+        waiting=tuple(due),
         deferred=tuple(sorted(late)),
     )
 
 
-def finish(told: Told, *, act: Callable[[Outcome], Outcome], workers: int) -> Run:
-    """What is done once the digest went out, and only then: no hold ends that nobody was told of."""
+def remember(
+    told: Told, *, write: Callable[[User, Memory, Heard, tuple[str, ...]], str | None], workers: int
+) -> Run:
+    """What the message told is remembered once it went out, and only then: no notice is kept that nobody heard of.
 
-    def may(outcome: Outcome) -> Outcome:
-        if told.message_id is not None:
-            return outcome
-        return replace(outcome, once_told=tuple(a for a in outcome.once_told if not isinstance(a, Hold)))
+    What fails stands in the outcome of its user.
+    """
+    outcomes = told.run.outcome_of
+
+    def written(plan: Plan) -> str | None:
+        heard, forget = told.heard_of(plan), told.forgotten(outcomes.get(plan.user.name))
+        if heard == Heard() and not forget:
+            return None
+        return write(plan.user, told.memory_of(plan), heard, forget)
 
     with ThreadPoolExecutor(workers) as pool:
-        finished = pool.map(lambda each: act(each) if each.once_told else each, map(may, told.run.outcomes))
-        return replace(told.run, outcomes=tuple(finished))
+        causes = {
+            plan.user.name: (plan, cause)
+            for plan, cause in zip(told.run.plans, pool.map(written, told.run.plans), strict=True)
+            if cause is not None
+        }
+    failed = [
+        replace(outcome, failure=outcome.failure or causes.pop(outcome.plan.user.name)[1])
+        if outcome is outcomes[outcome.plan.user.name] and outcome.plan.user.name in causes
+        else outcome
+        for outcome in told.run.outcomes
+    ]
+    failed += [
+        Outcome(plan=plan, done=(), failure=cause, memory=plan.user.memory) for plan, cause in causes.values()
+    ]
+    return replace(told.run, outcomes=tuple(failed))
 
 
 def _under_cap(
-    due: Sequence[Plan], outcomes: Sequence[Outcome], *, cap: int
+    due: Sequence[Plan], outcomes: Sequence[Outcome], changed_today: Collection[str], *, cap: int
 ) -> tuple[list[Plan], list[Plan]]:
     """The next plans that the cap has room for, and the others.
 
-    It counts users that were changed, each once: an attempt that failed leaves its place to the next, and a
+    It counts users that were changed today, each once: an attempt that failed leaves its place to the next, and a
     user whose interrupted replacement was settled today has a place already.
     """
-    changed = {
-        outcome.plan.user.name
-        for outcome in outcomes
-        if (outcome.done or outcome.once_told) and not only_marks(outcome.plan)
-    }
+    changed = {outcome.plan.user.id for outcome in outcomes if outcome.changed} | set(changed_today)
     room = cap - len(changed)
     batch, rest = [], []
     for plan in due:
-        if plan.user.name in changed or only_marks(plan):
+        if plan.user.id in changed or only_remembers(plan):
             batch.append(plan)
         elif room > 0:
             batch.append(plan)

@@ -34,7 +34,7 @@ class Mode(StrEnum):
 
 
 class Notify(StrEnum):
-    """Which runs send a mail. Whatever this says, a run that begins a hold does."""
+    """Which runs send a mail. Whatever this says, a run that gives a notice does."""
 
     CHANGES = "Changes"
     PROBLEMS = "Problems"
@@ -46,13 +46,21 @@ class ScannerSettings:
     """Each field but the policy is the environment variable of that name."""
 
     policy: Policy
+    mode: Mode
     user_path_prefix: str
     orders_queue_url: str
+    table_name: str
 
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "ScannerSettings":
         """Raises SettingsError."""
-        return cls(**_read(environment, {"user_path_prefix": iam_path, "orders_queue_url": _text}))
+        parsers: dict[str, Callable[[str], object]] = {
+            "mode": _one_of(Mode),
+            "user_path_prefix": iam_path,
+            "orders_queue_url": _text,
+            "table_name": _text,
+        }
+        return cls(**_read(environment, parsers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +81,7 @@ class RotatorSettings:
     aws_region: str
     orders_queue_url: str
     orders_queue_arn: str
+    table_name: str
     topic_arn: str
     rotator_role_arn: str
     function_timeout_seconds: int
@@ -105,6 +114,7 @@ class RotatorSettings:
             "aws_region": _text,
             "orders_queue_url": _text,
             "orders_queue_arn": _arn,
+            "table_name": _text,
             "topic_arn": _arn,
             "rotator_role_arn": _arn,
             "function_timeout_seconds": _positive,

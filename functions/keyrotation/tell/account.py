@@ -1,25 +1,37 @@
 """What is to be told about the account itself."""
 
 from keyrotation.decide.actions import Item, Kind, Level
-from keyrotation.decide.plan import WAITS
 from keyrotation.decide.rules import attention
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 
 
-def account_items(order: Order, policy: Policy, *, listeners: int | None) -> tuple[Item, ...]:
+def account_items(
+    order: Order, policy: Policy, *, path_prefix: str, listeners: int | None
+) -> tuple[Item, ...]:
     """What is to be told about the account itself; nothing here is ever acted upon."""
     items = []
     if not listeners:
-        unheard = "nobody has confirmed a subscription to this topic"
+        unheard = "no subscription to the topic is confirmed"
         if listeners is None:
-            unheard = "whether anybody has confirmed a subscription to this topic could not be read"
-        items.append(attention(f"{unheard}: {WAITS}", kind=Kind.NOBODY_LISTENS))
+            unheard = "this run could not read whether a subscription to the topic is confirmed"
+        items.append(
+            attention(
+                f"{unheard}. No key is switched off or deleted while nobody is known to get this mail",
+                kind=Kind.NOBODY_LISTENS,
+            )
+        )
+    if order.total == 0:
+        text = (
+            f"there is no IAM user below UserPathPrefix={path_prefix}: no key is rotated. If that is not what you want, "
+            "deploy with the path that your users have"
+        )
+        items.append(attention(text, kind=Kind.SETTING))
     if order.root_has_keys:
-        text = "the root user has access keys: delete them; no policy limits what they can do"
+        text = "the root user has access keys. No policy limits what they can do: delete them"
         items.append(Item(level=Level.CRITICAL, kind=Kind.ROOT_KEYS, text=text))
     if order.root_has_keys is None:
-        items.append(attention("whether the root user has access keys could not be read"))
+        items.append(attention("this run could not read whether the root user has access keys"))
     if order.with_keys > policy.sustained_users:
         enough = -(-order.with_keys * 3 // policy.issue_age)
         items.append(

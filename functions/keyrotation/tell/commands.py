@@ -1,18 +1,23 @@
 """The commands that a mail tells people to copy, and who runs them."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from keyrotation.decide import tags
-from keyrotation.model import secret_name
+from keyrotation.model import ACTIVE
+
+# How far ahead the commands propose an exemption, from the day that it is to avert.
+_PROPOSED_EXEMPTION = timedelta(days=30)
 
 
 class Runner(StrEnum):
     """Whose credentials a command wants."""
 
     OWNER = "The owner, with the old key"
+    OWNER_WITHOUT_KEY = "The owner, signed in to the console, or a role of SecretReaderArns"
     ADMINISTRATOR = "An administrator"
 
 
@@ -25,6 +30,30 @@ class Command:
     line: str
 
 
+def administrator(purpose: str, line: str) -> Command:
+    return Command(runner=Runner.ADMINISTRATOR, purpose=purpose, line=line)
+
+
+def fetch(secret: str, *, region: str, old_key_works: bool) -> Command:
+    """`secret`: its name."""
+    runner = Runner.OWNER if old_key_works else Runner.OWNER_WITHOUT_KEY
+    return Command(runner=runner, purpose="to fetch the new key", line=fetch_new_key(secret, region=region))
+
+
+def switch_on(user_name: str, key_id: str, purpose: str) -> Command:
+    return administrator(purpose, set_status(user_name, key_id, ACTIVE))
+
+
+def have_replaced(user_name: str, purpose: str) -> Command:
+    return administrator(purpose, ask_for_replacement(user_name))
+
+
+def leave_alone(user_name: str, day: date, purpose: str) -> Command:
+    """An exemption that averts what happens on this day, which a tag may have put in the year 9999."""
+    until = min(day, date.max - _PROPOSED_EXEMPTION) + _PROPOSED_EXEMPTION
+    return administrator(f"{purpose}, through {until}", exempt(user_name, until=until))
+
+
 def set_status(user_name: str, key_id: str, status: str) -> str:
     return f"aws iam update-access-key {_key(user_name, key_id)} --status {status}"
 
@@ -33,17 +62,24 @@ def delete_key(user_name: str, key_id: str) -> str:
     return f"aws iam delete-access-key {_key(user_name, key_id)}"
 
 
-def fetch_new_key(user_name: str, *, region: str) -> str:
+def fetch_new_key(secret: str, *, region: str) -> str:
     """For the owner, signed with the old key while it works; secrets are in one Region, IAM is not."""
-    name = shlex.quote(secret_name(user_name))
     return (
-        f"aws secretsmanager get-secret-value --region {region} --secret-id {name} "
+        f"aws secretsmanager get-secret-value --region {region} --secret-id {shlex.quote(secret)} "
         "--query SecretString --output text"
     )
 
 
-def restore_secret(user_name: str, *, region: str) -> str:
-    return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret_name(user_name))}"
+def restore_secret(secret: str, *, region: str) -> str:
+    return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret)}"
+
+
+def delete_secret(secret: str, *, region: str) -> str:
+    """With the longest time in which it can be restored."""
+    return (
+        f"aws secretsmanager delete-secret --region {region} --secret-id {shlex.quote(secret)} "
+        "--recovery-window-in-days 30"
+    )
 
 
 def exempt(user_name: str, *, until: date) -> str:
@@ -60,6 +96,32 @@ def ask_for_replacement(user_name: str) -> str:
 
 def list_tags(user_name: str) -> str:
     return f"aws iam list-user-tags {_user(user_name)}"
+
+
+def remove_tags(user_name: str, tag_keys: Sequence[str]) -> str:
+    return f"aws iam untag-user {_user(user_name)} --tag-keys {' '.join(map(shlex.quote, tag_keys))}"
+
+
+def list_keys(user_name: str) -> str:
+    return f"aws iam list-access-keys {_user(user_name)}"
+
+
+def look_in_cloudtrail(key_id: str, *, region: str) -> str:
+    return (
+        f"aws cloudtrail lookup-events --region {region} --lookup-attributes "
+        f"AttributeKey=AccessKeyId,AttributeValue={key_id} --max-items 50"
+    )
+
+
+def detach_policy(user_name: str, policy_name: str, *, partition: str) -> str:
+    arn = f"arn:{partition}:iam::aws:policy/{policy_name}"
+    return f"aws iam detach-user-policy {_user(user_name)} --policy-arn {shlex.quote(arn)}"
+
+
+def read_memory(user_id: str, *, table_name: str, region: str) -> str:
+    """One user's item: what was done and told."""
+    key = shlex.quote(f'{{"user_id":{{"S":"{user_id}"}}}}')
+    return f"aws dynamodb get-item --region {region} --table-name {shlex.quote(table_name)} --key {key}"
 
 
 def read_user(user_name: str) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keyrotation.run.record import Run
+from keyrotation.run.record import Announcement, Run
 from keyrotation.run.settings import RotatorSettings
 from keyrotation.tell.headline import subject_of
 from keyrotation.tell.mail import MOST_PER_SECTION, body_of
@@ -12,20 +12,24 @@ from keyrotation.tell.report import Report, Severity, report_of
 from keyrotation.tell.report_json import data_of
 
 # SNS takes 256 KiB for all renderings of a message together, as they stand in the JSON that carries them. `sqs` and
-# `lambda` need a copy each of the JSON, so 80 + 2 x 55 KiB is the most; the lists are cut until it fits.
-_LARGEST_BODY, _LARGEST_DATA = 80 * 1024, 55 * 1024
+# `lambda` need a copy each of the JSON, so 60 + 2 x 69 KiB is the most; the lists are cut until it fits.
+_LARGEST_BODY, _LARGEST_DATA = 60 * 1024, 69 * 1024
 _STEPS = (MOST_PER_SECTION, 15, 10, 7, 5, 3, 2, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digest:
-    """`body` is for people, `data` (JSON) for machines. `worth_sending` False: nobody is to hear of this run."""
+    """`body` is for people, `data` (JSON) for machines. `worth_sending` False: nobody is to hear of this run.
+
+    `named`: the notices that every rendering names.
+    """
 
     subject: str
     body: str
     data: str
     severity: Severity
     worth_sending: bool
+    named: tuple[Announcement, ...]
 
     @property
     def message(self) -> str:
@@ -42,6 +46,7 @@ def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Dige
         data=_fitting(lambda most: _data(report, most), _LARGEST_DATA),
         severity=report.severity,
         worth_sending=report.worth_sending,
+        named=report.notices,
     )
 
 

@@ -1,5 +1,6 @@
 """How a mail is laid out: lines of plain text that nobody's tag can forge, and commands that run as they are copied."""
 
+import functools
 import shlex
 import textwrap
 import unicodedata
@@ -19,17 +20,27 @@ def quoted(text: str) -> str:
 
 def wrapped(text: str, *, indent: int = _TEXT_INDENT, hanging: int = _TEXT_INDENT) -> list[str]:
     """What a person can set (tags, names, what AWS answers) comes through here, and cannot start a line of its own."""
-    return textwrap.wrap(
-        _ascii(text),
-        width=_WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * hanging,
-        break_on_hyphens=False,
+    return list(_lines(text, indent, hanging))
+
+
+# A mail that does not fit is laid out again with fewer entries, up to eight times.
+@functools.lru_cache(maxsize=4096)
+def _lines(text: str, indent: int, hanging: int) -> tuple[str, ...]:
+    return tuple(
+        textwrap.wrap(
+            _ascii(text),
+            width=_WIDTH,
+            initial_indent=" " * indent,
+            subsequent_indent=" " * hanging,
+            break_on_hyphens=False,
+        )
     )
 
 
 def _ascii(text: str) -> str:
     """Letters without their accents, and ? for what has no such letter."""
+    if text.isascii() and text.isprintable():
+        return text
     plain = "".join(
         character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
     )
@@ -61,7 +72,13 @@ def copyable(command: Command) -> Iterator[str]:
         yield f"{indent}{each}" + (" \\" if number < len(lines) - 1 else "")
 
 
-def _pieces(line: str) -> Iterator[str]:
+# As for `_lines`.
+@functools.lru_cache(maxsize=4096)
+def _pieces(line: str) -> tuple[str, ...]:
+    return tuple(_cut(line))
+
+
+def _cut(line: str) -> Iterator[str]:
     """The words of a command, an option and its value in one piece where they fit a line.
 
     A word that fits no line (IAM allows 64 characters in a user name, and a secret's name is longer still) is put

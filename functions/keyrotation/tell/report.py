@@ -1,26 +1,29 @@
 """What a run has to say: one structure, from which the mail and the JSON are rendered.
 
-It also decides whether anybody is to hear of the run at all (docs/design.md section 7).
+It also decides whether anybody is to hear of the run at all (docs/design.md section 8).
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
+from itertools import accumulate
 from typing import assert_never
 
-from keyrotation.decide.actions import Action, Hold, Item, Kind, Level, Plan
+from keyrotation.decide.actions import Item, Kind, Level
+from keyrotation.decide.notices import runs_out
 from keyrotation.policy import Policy, parameter_name
-from keyrotation.run.record import Run
+from keyrotation.run.record import Announcement, Run, announcements
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
-from keyrotation.tell import links
+from keyrotation.tell import asked, done, links
 from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
-from keyrotation.tell.entries import STRANDED, Entries, Entry, is_forced
+from keyrotation.tell.entries import Entry, Telling, short
 
 _MONDAY = 0
-# What comes up and asks nothing of anybody: it stands in a mail, and is no reason for one.
-_NEEDS_NOBODY = (Kind.DELETION, Kind.OFF_DATE_QUIET)
+# Bytes of JSON for the notices of a message, and what one takes beside its key and the names of its user and owner.
+_ROOM_FOR_NOTICES, _NOTICE_SIZE = 42 * 1024, 135
 
 
 class Severity(StrEnum):
@@ -35,6 +38,7 @@ class Part(StrEnum):
     """The sections of a report, those that need someone first."""
 
     FORCED = "forced-off"
+    CRITICAL = "critical"
     FAILED = "failed"
     ACCOUNT = "account"
     ASKED = "attention"
@@ -52,8 +56,8 @@ class Reason(StrEnum):
 
     FORCED = "a key was switched off while in use"
     FAILED = "something failed"
-    CRITICAL = "the root user has keys"
-    HOLDS = "a hold begins"
+    CRITICAL = "something is critical"
+    NOTICES = "a notice is given, or has to be told again"
     ATTENTION = "somebody is asked"
     RESUMED = "an earlier attempt could not tell"
     DEFERRED = "users were not reached"
@@ -67,7 +71,6 @@ _SEVERITIES = {
     Reason.FORCED: Severity.CRITICAL,
     Reason.FAILED: Severity.CRITICAL,
     Reason.CRITICAL: Severity.CRITICAL,
-    Reason.HOLDS: Severity.ATTENTION,
     Reason.ATTENTION: Severity.ATTENTION,
     Reason.RESUMED: Severity.ATTENTION,
     Reason.DEFERRED: Severity.ATTENTION,
@@ -87,7 +90,11 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """`parts` has every section, complete, the worst entry first; `reasons` say why a mail is due."""
+    """`parts` has every section, complete, the worst entry first; `reasons` say why a mail is due.
+
+    `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
+    confirmed subscriptions; None: they could not be read.
+    """
 
     run_id: str
     today: date
@@ -95,7 +102,10 @@ class Report:
     alias: str
     region: str
     mode: Mode
+    listeners: int | None
     parts: Mapping[Part, tuple[Entry, ...]]
+    notices: tuple[Announcement, ...]
+    notices_left: int
     reasons: frozenset[Reason]
     worth_sending: bool
     coverage: Coverage
@@ -107,36 +117,41 @@ class Report:
 
     @property
     def severity(self) -> Severity:
-        asked = {_SEVERITIES.get(reason, Severity.INFO) for reason in self.reasons}
-        if Severity.CRITICAL in asked:
+        found = {_SEVERITIES.get(reason, Severity.INFO) for reason in self.reasons}
+        if Severity.CRITICAL in found:
             return Severity.CRITICAL
-        return Severity.ATTENTION if Severity.ATTENTION in asked else Severity.INFO
+        return Severity.ATTENTION if Severity.ATTENTION in found else Severity.INFO
 
 
 def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Report:
     """`redelivered`: an earlier delivery of the order may have done things that no mail told."""
-    audit = settings.mode is Mode.AUDIT
-    entries = Entries(run=run, settings=settings)
-    acted = list(entries.done())
-    forced = [entry for entry, action in acted if is_forced(action)]
-    done = [entry for entry, action in acted if not is_forced(action)]
-    before = list(entries.done_before(told=[*forced, *done])) if redelivered else []
+    telling = Telling(run=run, settings=settings)
+    acted = list(done.done(telling))
+    forced = [entry for entry, action in acted if done.is_forced(action)]
+    unforced = [entry for entry, action in acted if not done.is_forced(action)]
+    before = list(done.done_before(telling, told=[*forced, *unforced])) if redelivered else []
     parts = {
         Part.FORCED: [*forced, *(entry for entry, was_in_use in before if was_in_use)],
-        Part.FAILED: list(entries.failed()),
-        Part.ACCOUNT: list(entries.account()),
-        Part.ASKED: [*entries.items(Level.ATTENTION), *(entries.stranded() if audit else ())],
-        Part.WOULD: list(entries.would_do()) if audit else [],
-        Part.DONE: done,
+        Part.CRITICAL: list(asked.items(telling, Level.CRITICAL)),
+        Part.FAILED: list(done.failed(telling)),
+        Part.ACCOUNT: list(asked.account(telling)),
+        Part.ASKED: [
+            *asked.items(telling, Level.ATTENTION),
+            *(asked.stranded(telling) if telling.audit else ()),
+        ],
+        Part.WOULD: list(done.would_do(telling)) if telling.audit else [],
+        Part.DONE: unforced,
         Part.DONE_BEFORE: [entry for entry, was_in_use in before if not was_in_use],
-        Part.UPCOMING: list(entries.items(Level.UPCOMING)),
-        Part.EXEMPT: list(entries.items(Level.EXEMPT)),
+        Part.UPCOMING: [*done.noticed(telling), *asked.items(telling, Level.UPCOMING)],
+        Part.EXEMPT: list(asked.items(telling, Level.EXEMPT)),
         Part.WAITING: [Entry(kind="waiting", text="", user=plan.user.name) for plan in run.waiting],
         Part.DEFERRED: [Entry(kind="deferred", text="", user=name) for name in run.deferred],
     }
     for part in (Part.ASKED, Part.UPCOMING, Part.EXEMPT):
         parts[part].sort(key=lambda entry: (entry.by or date.max, entry.user or ""))
-    reasons = frozenset(_reasons(run, parts, settings))
+    to_tell = [replace(each, owner=short(each.owner)) for each in announcements(run, settings.policy)]
+    named = sorted(to_tell[: _room_for(to_tell)], key=_by_day)
+    reasons = frozenset(_reasons(run, parts, to_tell, settings))
     asks = {
         Notify.ALWAYS: True,
         Notify.CHANGES: bool(reasons),
@@ -149,16 +164,38 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         alias=run.order.account_alias,
         region=settings.aws_region,
         mode=settings.mode,
+        listeners=run.listeners,
         parts={part: tuple(found) for part, found in parts.items()},
+        notices=tuple(named),
+        notices_left=len(to_tell) - len(named),
         reasons=reasons,
-        worth_sending=asks[settings.notify],
+        # Whatever Notify says: what is not told is not done.
+        worth_sending=asks[settings.notify] or Reason.NOTICES in reasons,
         coverage=_coverage(run),
         settings=_in_force(settings),
         max_users_per_run=settings.policy.max_users_per_run,
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
-        log_command=entries.log_command,
+        log_command=telling.log_command,
         runbook_url=settings.runbook_url,
     )
+
+
+def _room_for(to_tell: Sequence[Announcement]) -> int:
+    """How many of these notices a message can name, so that every rendering of it has room for all of them."""
+    sizes = accumulate(
+        _NOTICE_SIZE + len(each.user.name) + len(each.key_id) + _bytes_of(each.owner) for each in to_tell
+    )
+    return sum(size <= _ROOM_FOR_NOTICES for size in sizes)
+
+
+def _bytes_of(text: str) -> int:
+    """In JSON that stands in JSON: a quotation mark takes four bytes there, and a letter of another alphabet up to four."""
+    return len(json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False).encode())
+
+
+def _by_day(each: Announcement) -> tuple[date, str, str, str, str]:
+    notice = each.notice
+    return notice.day, notice.what, notice.why, each.user.name, each.key_id
 
 
 def asks(item: Item, today: date, policy: Policy) -> bool:
@@ -174,7 +211,7 @@ def asks(item: Item, today: date, policy: Policy) -> bool:
         case Level.EXEMPT:
             return False
         case Level.UPCOMING:
-            if item.kind in _NEEDS_NOBODY:
+            if item.kind in asked.NEEDS_NOBODY:
                 return False
             # On two days, so that one missed run loses no notice; both keys will work after a replacement: that is enough.
             entered = left in (policy.warn_days, policy.warn_days - 1)
@@ -190,20 +227,22 @@ def asks(item: Item, today: date, policy: Policy) -> bool:
             assert_never(item.level)
 
 
-def _reasons(run: Run, parts: Mapping[Part, Sequence[Entry]], settings: RotatorSettings) -> Iterator[Reason]:
+def _reasons(
+    run: Run,
+    parts: Mapping[Part, Sequence[Entry]],
+    to_tell: Sequence[Announcement],
+    settings: RotatorSettings,
+) -> Iterator[Reason]:
     policy = settings.policy
     items = [item for plan in run.plans for item in plan.items]
-    items += account_items(run.order, policy, listeners=run.listeners)
+    items += account_items(run.order, policy, path_prefix=settings.user_path_prefix, listeners=run.listeners)
     asking = {item.level for item in items if asks(item, run.today, policy)}
     found = {
         Reason.FORCED: parts[Part.FORCED],
         Reason.FAILED: parts[Part.FAILED],
         Reason.CRITICAL: Level.CRITICAL in asking,
-        # No hold may begin that no mail told of, whatever asks for one (rotation.finish).
-        Reason.HOLDS: any(
-            _begins(action, outcome.plan) for outcome in run.outcomes for action in outcome.once_told
-        ),
-        Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]),
+        Reason.NOTICES: any(each.new or runs_out(each.notice, policy, run.today) for each in to_tell),
+        Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]) or run.left_behind,
         Reason.RESUMED: parts[Part.DONE_BEFORE],
         Reason.DEFERRED: parts[Part.DEFERRED],
         Reason.DONE: parts[Part.DONE] or parts[Part.WAITING],
@@ -214,15 +253,9 @@ def _reasons(run: Run, parts: Mapping[Part, Sequence[Entry]], settings: RotatorS
     yield from (reason for reason, holds in found.items() if holds)
 
 
-def _begins(action: Action, plan: Plan) -> bool:
-    """A hold that people are told of; one that is only cut to what the policy allows waits for a mail without asking."""
-    asked = {item.key_id for item in plan.items if item.level is Level.ATTENTION}
-    return isinstance(action, Hold) and action.key_id in asked
-
-
-def _has_stranded(asked: Sequence[Entry]) -> bool:
+def _has_stranded(entries: Sequence[Entry]) -> bool:
     """Of a day on which an interrupted replacement waits for Enforce, every one is a reason."""
-    return any(entry.kind == STRANDED for entry in asked)
+    return any(entry.kind == asked.STRANDED for entry in entries)
 
 
 def _is_new(entry: Entry, today: date) -> bool:

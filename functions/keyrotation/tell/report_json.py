@@ -2,17 +2,20 @@
 
 from typing import Any
 
+from keyrotation import VERSION
+from keyrotation.run.record import Announcement
 from keyrotation.tell.entries import Entry, KeyFacts
 from keyrotation.tell.headline import subject_of
 from keyrotation.tell.report import Report
 
-VERSION = 1
+SCHEMA_VERSION = 1
 
 
 def data_of(report: Report, *, most: int) -> dict[str, Any]:
     """Fit for json.dumps; at most `most` entries of each section, and then `complete` is false."""
     return {
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
+        "product_version": VERSION,
         "run_id": report.run_id,
         "date": str(report.today),
         "account": report.account,
@@ -27,6 +30,8 @@ def data_of(report: Report, *, most: int) -> dict[str, Any]:
         "sections": {
             str(part): [_entry(entry) for entry in entries[:most]] for part, entries in report.parts.items()
         },
+        "notices": [_notice(each) for each in report.notices],
+        "notices_left": report.notices_left,
         "coverage": vars(report.coverage),
         "settings": dict(report.settings),
         "log": report.log_url,
@@ -54,6 +59,19 @@ def _entry(entry: Entry) -> dict[str, Any]:
             {"source": use.source, "user_agent": use.user_agent, "events": list(use.events)}
             for use in entry.uses
         ],
+    }
+
+
+def _notice(each: Announcement) -> dict[str, Any]:
+    notice = each.notice
+    return {
+        "user": each.user.name,
+        "owner": each.owner,
+        "key": each.key_id,
+        "what": notice.what,
+        "why": notice.why,
+        "day": str(notice.day),
+        "new": each.new,
     }
 
 

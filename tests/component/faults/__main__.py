@@ -18,7 +18,6 @@ from tests.component.faults.kinds import KINDS
 from tests.component.faults.work import IN_PAIRS, REPLACING, Pairs, Sample, Singles, Work
 from tests.component.faults.worlds import WORLDS
 
-_PROCESSES = 2
 _SAMPLES = 25
 
 
@@ -39,11 +38,12 @@ def main() -> int:
     parser.add_argument(
         "--every", action="store_true", help="every case, and every pair on a replacement's path"
     )
+    parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     found = Found()
-    with ProcessPoolExecutor(_PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(asked.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         work = list(_all(every=asked.every))
-        for part in pool.map(do, [work[start::_PROCESSES] for start in range(_PROCESSES)]):
+        for part in pool.map(do, [work[start :: asked.processes] for start in range(asked.processes)]):
             found.add(part)
     sys.stdout.write("\n".join(lines(found)) + "\n")
     missing = [kind.name for kind in KINDS if not found.single[kind.name]]

@@ -1,6 +1,5 @@
 """A world lived through for a few days, by the real handlers, with what strikes on the way; and what was wrong in it."""
 
-import functools
 import io
 import itertools
 import logging
@@ -9,17 +8,15 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import boto3.session
-import botocore.session
-import moto.core.responses
 import pytest
 from botocore.awsrequest import AWSResponse
+from keyrotation.run.settings import Mode
 from moto import mock_aws
-from moto.core.utils import method_names_from_class
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -30,6 +27,7 @@ from tests.component.faults.clock import Clock, Died, Retries
 from tests.component.faults.kinds import Kind
 from tests.component.faults.oracle import Oracle, is_failure, see
 from tests.component.faults.worlds import People, World
+from tests.component.once import once
 
 # An order is delivered three times, and the schedule's invocation is made three times, until it ends well.
 _TRIES = 3
@@ -100,11 +98,7 @@ class Stage:
     @contextmanager
     def ready(self) -> Iterator["Stage"]:
         no_settings_of_this_machine(self._patch)
-        # Both are the same for every call, and together a good part of a case's time: read from disk, and looked up.
-        loader = botocore.session.create_loader()
-        self._patch.setattr(botocore.session, "create_loader", lambda _paths=None: loader)
-        names = functools.cache(method_names_from_class)
-        self._patch.setattr(moto.core.responses, "method_names_from_class", names)
+        once(self._patch)
         with mock_aws():
             self.account = Account(boto3.session.Session())
             self.deployment = Deployment(self.account.session, self._patch)
@@ -144,10 +138,19 @@ class Stage:
         `around` is called when the world is there, and may set the clocks and what meets the calls.
         """
         self._empty()
+        self._set_mode(Mode.AUDIT if world.audit else Mode.ENFORCE)
+        self.deployment.subscribers(int(world.listening))
         people = world.settle(self.account)
         self._lived = lived = Lived()
         users = sorted(people.goals)
-        self.oracle = Oracle(held=dict(people.held), may_go=people.may_go, users=users)
+        self.oracle = Oracle(
+            held=dict(people.held),
+            may_go=people.may_go,
+            users=users,
+            today=self.clock.today,
+            listening=world.listening,
+            audit=world.audit,
+        )
         self.calls.clear()
         self.calls.made = lived.calls
         self.calls._secret_halves.clear()
@@ -184,9 +187,14 @@ class Stage:
         self._retries.reset()
         iam_backends[ACCOUNT]["aws"].reset()
         secretsmanager_backends[ACCOUNT][REGION].reset()
+        self.account.lose_memory()
         self.out.seek(0)
         self.out.truncate()
         self._said: list[str] = []
+
+    def _set_mode(self, mode: Mode) -> None:
+        for module in (self.scanner, self.rotator):
+            self._patch.setattr(module, "settings", replace(module.settings, mode=mode))
 
     def _run(self) -> None:
         """What AWS does with a day's schedule, and with the orders that come of it."""

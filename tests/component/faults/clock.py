@@ -1,9 +1,7 @@
 """The time of a case: nobody waits, and a function whose time is up dies."""
 
-import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from types import SimpleNamespace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import moto.iam.models
@@ -11,6 +9,7 @@ import pytest
 from botocore.retries import adaptive, bucket, quota, throttling
 
 from tests.component.account import NOW
+from tests.component.clock import set_token_buckets
 
 # Seconds, of both functions (infra/function.py).
 TIMEOUT = 900
@@ -58,6 +57,9 @@ class Clock:
         self.dead = True
         raise Died
 
+    def today(self) -> date:
+        return self.now.date()
+
     def timestamp(self) -> float:
         return self.now.timestamp()
 
@@ -66,17 +68,8 @@ class Clock:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """For what IAM makes, and for the token bucket of botocore's adaptive retries: before clients are made."""
-        clock = self
-
-        class Condition(threading.Condition):
-            def wait(self, timeout: float | None = None) -> bool:
-                # At least a millisecond: what is less than the clock can tell would be waited for without an end.
-                clock.sleep(max(timeout or 0, 0.001))
-                return True
-
         patch.setattr(moto.iam.models, "utcnow", self.iam_now)
-        patch.setattr(bucket.Clock, "current_time", lambda _: clock.timestamp())
-        patch.setattr(bucket, "threading", SimpleNamespace(Lock=threading.Lock, Condition=Condition))
+        set_token_buckets(patch, now=self.timestamp, sleep=self.sleep)
 
     def datetime(self) -> type[datetime]:
         """What the handlers read."""

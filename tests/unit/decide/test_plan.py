@@ -112,10 +112,14 @@ def pair(
     """An elder, and its successor of `age` days: stored, unless it was made by hand."""
     old = key(74 + age if old_age is None else old_age, used=used)
     memory = {OLD: told} if told is not None else {}
-    return user(old, key(age, used=new_used, id=NEW), stored=NEW if stored else None, memory=memory, tags=tags)
+    return user(
+        old, key(age, used=new_used, id=NEW), stored=NEW if stored else None, memory=memory, tags=tags
+    )
 
 
-def by_hand(*, age: int, used: int | None, new_used: int | None, told: KeyMemory | None = None, old_age: int) -> User:
+def by_hand(
+    *, age: int, used: int | None, new_used: int | None, told: KeyMemory | None = None, old_age: int
+) -> User:
     return pair(age=age, used=used, new_used=new_used, told=told, stored=False, old_age=old_age)
 
 
@@ -123,7 +127,9 @@ def lone_off(age: int, *, since: int, told: KeyMemory | None = None) -> User:
     return user(off(age), memory={OLD: told or known(off=since)})
 
 
-def behind(new: Key, *, since: int, ahead: int | None = None, told: int = 1, tags: Mapping[str, str] | None = None) -> User:
+def behind(
+    new: Key, *, since: int, ahead: int | None = None, told: int = 1, tags: Mapping[str, str] | None = None
+) -> User:
     """An inactive key, off since so many days, before a newer one that this system issued."""
     given = None if ahead is None else notice(INACTIVE, ahead, told=told)
     return user(off(150), new, stored=NEW, memory={OLD: known(off=since, notice=given)}, tags=tags)
@@ -514,7 +520,11 @@ def test_while_nobody_listens_no_notice_is_kept_and_it_stays(observed: User) -> 
 
 @pytest.mark.parametrize(
     "observed",
-    [pair(age=14, used=7, told=says(OVERLAP, 0)), pair(age=14, used=13, told=says(OVERLAP, 0, told=9)), user(key(400))],
+    [
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        pair(age=14, used=13, told=says(OVERLAP, 0, told=9)),
+        user(key(400)),
+    ],
     ids=["in use", "not told lately", "none yet"],
 )
 def test_while_nobody_listens_none_is_given_and_an_old_one_stays(observed: User) -> None:
@@ -608,7 +618,10 @@ def test_a_vanished_key_stops_replacements_until_a_person_asks_or_exempts() -> N
     assert summary(plan_user(without_one(), DEFAULTS, OCCASION)) == ["key-vanished"]
     assert summary(plan_user(without_one(replace=""), DEFAULTS, OCCASION)) == ["replace, old off in 14"]
     until = f"{TODAY} vendor"
-    assert summary(plan_user(without_one(exempt=until), DEFAULTS, OCCASION)) == ["forget vanished", "exempt in 0"]
+    assert summary(plan_user(without_one(exempt=until), DEFAULTS, OCCASION)) == [
+        "forget vanished",
+        "exempt in 0",
+    ]
 
 
 # What other parameters change.
@@ -630,7 +643,11 @@ def test_a_vanished_key_stops_replacements_until_a_person_asks_or_exempts() -> N
             pair(age=14, used=13, told=says(OVERLAP, 0)),
             ["off old quiet, deleted in 60"],
         ),
-        (Policy(warn_days=1), pair(age=14, used=13, told=says(OVERLAP, 0, told=2)), ["off old quiet, deleted in 30"]),
+        (
+            Policy(warn_days=1),
+            pair(age=14, used=13, told=says(OVERLAP, 0, told=2)),
+            ["off old quiet, deleted in 30"],
+        ),
         (
             Policy(warn_days=1),
             pair(age=14, used=13, told=says(OVERLAP, 0, told=3)),
@@ -690,7 +707,9 @@ def test_what_only_writes_memory_takes_no_place_under_the_cap() -> None:
     assert only_remembers(plan_user(user(off(50)), DEFAULTS, OCCASION))
     assert only_remembers(plan_user(user(key(81)), DEFAULTS, OCCASION))
     assert not only_remembers(plan_user(user(key(74, used=0)), DEFAULTS, OCCASION))
-    assert not only_remembers(plan_user(behind(key(40, used=0, id=NEW), since=30, ahead=0), DEFAULTS, OCCASION))
+    assert not only_remembers(
+        plan_user(behind(key(40, used=0, id=NEW), since=30, ahead=0), DEFAULTS, OCCASION)
+    )
 
 
 def test_what_was_said_of_a_settled_replacement_is_told_with_what_comes_after() -> None:
@@ -716,7 +735,10 @@ def test_tags_of_version_0_1_are_not_told_a_second_time() -> None:
 
 
 def test_an_owner_is_taken_along() -> None:
-    assert plan_user(user(key(74, used=0), tags={f"{PREFIX}owner": "payments"}), DEFAULTS, OCCASION).owner == "payments"
+    assert (
+        plan_user(user(key(74, used=0), tags={f"{PREFIX}owner": "payments"}), DEFAULTS, OCCASION).owner
+        == "payments"
+    )
 
 
 # What the properties found, in the smallest form.
@@ -760,7 +782,11 @@ def test_found_no_deletion_is_announced_for_a_day_that_has_passed_while_nobody_l
 def test_found_a_slot_is_taken_to_be_needed_for_a_key_that_is_used_at_longer_intervals() -> None:
     """A weekly job, `UnusedDays` 10: if nobody used the key until its day, it would be unused that day; it will be used."""
     policy = Policy(
-        max_key_age_days=45, overlap_days=17, quiet_days_before_first_use=7, in_use_extension_days=9, unused_days=10
+        max_key_age_days=45,
+        overlap_days=17,
+        quiet_days_before_first_use=7,
+        in_use_extension_days=9,
+        unused_days=10,
     )
     new = key(17, used=2, id=NEW)
     carol = user(key(44, used=16), new, stored=NEW, memory={OLD: says(OVERLAP, 0)})
@@ -790,7 +816,9 @@ def test_the_scanner_names_who_has_something_due() -> None:
             named += 1
         else:
             assert summary(asked_for(observed, DEFAULTS)[0]) == [], case
-            assert set(expected) <= {"notice old inactive in 14 instead of inactive"}, "foreseen by who knows more"
+            assert set(expected) <= {"notice old inactive in 14 instead of inactive"}, (
+                "foreseen by who knows more"
+            )
     assert named < len(CASES)
 
 

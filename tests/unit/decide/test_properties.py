@@ -90,7 +90,9 @@ def warn_days(case: Case) -> int:
 
 
 @holds_for(anyone)
-def test_nothing_goes_off_or_away_but_on_or_after_the_day_of_a_notice_that_was_told_lately(case: Case) -> None:
+def test_nothing_goes_off_or_away_but_on_or_after_the_day_of_a_notice_that_was_told_lately(
+    case: Case,
+) -> None:
     for action in plan_of(case).actions:
         if not isinstance(action, Deactivate | Delete):
             continue
@@ -327,7 +329,9 @@ def test_whoever_is_kept_on_or_blocked_is_told(case: Case) -> None:
 
 
 @holds_for(ordinary)
-def test_a_notice_is_told_again_weekly_and_from_three_days_before_its_day_until_it_is_kept(case: Case) -> None:
+def test_a_notice_is_told_again_weekly_and_from_three_days_before_its_day_until_it_is_kept(
+    case: Case,
+) -> None:
     plan = plan_of(case)
     again = {item.key_id: item.notice for item in plan.items if item.notice is not None}
     after = applied(case.user, plan.actions, OCCASION.now)
@@ -431,7 +435,9 @@ def test_whoever_has_an_action_or_something_to_report_today_is_in_the_order(case
         for listeners in (0, 1):
             plan = plan_user(case.user, case.policy, replace(case.occasion, listeners=listeners))
             assert what_matters(plan) == []
-            assert asked_for(case.user, case.policy, replace(case.occasion, listeners=listeners))[0].steps == ()
+            assert (
+                asked_for(case.user, case.policy, replace(case.occasion, listeners=listeners))[0].steps == ()
+            )
 
 
 @holds_for(anyone)
@@ -462,7 +468,9 @@ def what_matters(plan: Plan) -> list[object]:
 
 @thorough
 @given(drawn(roll_policy), st.data())
-def test_a_young_only_key_is_in_the_order_from_its_first_notice_on(policy: Policy, data: st.DataObject) -> None:
+def test_a_young_only_key_is_in_the_order_from_its_first_notice_on(
+    policy: Policy, data: st.DataObject
+) -> None:
     first = policy.max_key_age_days - policy.overlap_days - 2 - policy.warn_days
     if policy.unused_days:
         first = min(first, policy.unused_days - policy.warn_days)

@@ -144,7 +144,9 @@ class World:
 
     def use(self, key_id: str) -> None:
         hour = self.random.choice((-5, 0, 5))
-        use = LastUse(at=max(self.now + timedelta(hours=hour), self.keys[key_id].created), service="s3", region="-")
+        use = LastUse(
+            at=max(self.now + timedelta(hours=hour), self.keys[key_id].created), service="s3", region="-"
+        )
         key = self.keys[key_id]
         self.keys[key_id] = Key(id=key_id, status=key.status, created=key.created, last_use=use)
 
@@ -232,7 +234,11 @@ class World:
         audit = not good and self.lasting("audit", 300, 15)
         unread = ("GetAccessKeyLastUsed: Throttling",) if not good and random.random() < 0.02 else ()
         occasion = Occasion(
-            now=self.now, region=REGION, function_timeout=TIMEOUT, listeners=0 if deaf else 1, enforce=not audit
+            now=self.now,
+            region=REGION,
+            function_timeout=TIMEOUT,
+            listeners=0 if deaf else 1,
+            enforce=not audit,
         )
         clean = good or random.random() < 0.9
         try:
@@ -364,7 +370,9 @@ class World:
                     continue
                 self.hear(each.key_id, each.notice, given=False)
                 if clean or self.random.random() < 0.8:
-                    self.memory = self.memory.with_key(each.key_id, notice=replace(each.notice, told=self.today))
+                    self.memory = self.memory.with_key(
+                        each.key_id, notice=replace(each.notice, told=self.today)
+                    )
                 continue
             if each not in plan.actions:
                 continue

@@ -1,0 +1,36 @@
+"""What ministack leaves out of AWS and this project depends on: a module per service, a function per gap.
+
+They reach into ministack's private names, so they hold for the version that emulator.py insists on and no other.
+test_emulator.py shows each at work.
+"""
+
+from sandbox.controls import Controls
+from sandbox.patches import authorization, dynamodb, iam, lambdas, scheduler, secretsmanager, server, sns, sqs
+
+
+def install(controls: Controls) -> None:
+    """Apply every patch, once."""
+    server.stay_on_one_port()
+    iam.shift_the_clock(controls)
+    iam.let_time_pass(controls)
+    iam.limit_keys_to_two()
+    iam.tell_last_use(controls)
+    iam.paginate(controls, action="ListUsers", members="Users")
+    iam.paginate(controls, action="GetAccountAuthorizationDetails", members="UserDetailList")
+    iam.paginate(controls, action="ListAccessKeys", members="AccessKeyMetadata")
+    secretsmanager.honour_tokens_on_create()
+    secretsmanager.honour_tokens_on_put()
+    dynamodb.enforce_table_policies()
+    dynamodb.provision_the_whole_table()
+    dynamodb.name_partiql_actions()
+    authorization.name_the_role_as_principal()
+    authorization.name_the_user_as_resource()
+    authorization.name_the_source_of_events()
+    scheduler.substitute_schedule_context()
+    sqs.let_time_pass(controls)
+    sqs.redrive_dead_letters()
+    lambdas.wait_for_the_log()
+    sns.keep_mail(controls)
+    authorization.record_requests(controls)
+    # Last: around everything that stands before it.
+    server.inject_faults(controls)

@@ -1,0 +1,86 @@
+"""Authorization: what policies can ask about a request, and who is noted to have made it."""
+
+import json
+from typing import Any
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam
+
+from sandbox.controls import Call, Controls, LastUse
+from sandbox.patches.answers import Parameters
+
+
+def name_the_role_as_principal() -> None:
+    """The emulator takes aws:PrincipalArn of a role to be its session's ARN; in AWS it is the role's."""
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn":
+            return _principal(context.principal_arn)
+        return resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_condition_key
+
+
+def _principal(arn: str) -> str:
+    if ":assumed-role/" not in arn:
+        return arn
+    account_id = arn.split(":")[4]
+    name = iam_evaluator._role_name_from_assumed_arn(arn)
+    role = iam._roles.get_scoped(account_id, None, name)
+    return str(role["Arn"]) if role else f"arn:aws:iam::{account_id}:role/{name}"
+
+
+def name_the_user_as_resource() -> None:
+    """The emulator leaves a user's path out of the ARN, and sees no user at all in GetAccessKeyLastUsed.
+
+    In AWS it is the owner of the key: the policies say who is allowed to ask about whom.
+    """
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(service: str, *request: Any) -> str:
+        parameters = request[4]  # method, path, headers, body, parameters, ...
+        if service == "iam":
+            key = iam._access_keys.get(iam._p(parameters, "AccessKeyId")) or {}
+            user = iam._users.get(iam._p(parameters, "UserName") or key.get("UserName"))
+            if user:
+                return str(user["Arn"])
+        return str(extract(service, *request))
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def name_the_source_of_events() -> None:
+    """The emulator leaves events:source out of what a policy may ask about: the sources that PutEvents names."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        if iam_action == "events:PutEvents":
+            sources = [entry["Source"] for entry in json.loads(body)["Entries"] if "Source" in entry]
+            return {**context, "events:source": sources}
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
+
+
+def record_requests(controls: Controls) -> None:
+    """Note who asked for what, and the last use of a user's key; as in AWS a denied request is a use too."""
+    authorise = iam_evaluator.enforce
+
+    def enforce(
+        key_id: str, action: str, service: str, region: str, resource_arn: str = "*", **context: Any
+    ) -> Any:
+        refusal = authorise(key_id, action, service, region, resource_arn=resource_arn, **context)
+        credential = iam_evaluator.resolve_credential(key_id)
+        if isinstance(refusal, iam_evaluator.AuthError) or not hasattr(credential, "principal_arn"):
+            return refusal
+        principal = _principal(credential.principal_arn)
+        controls.calls.append(
+            Call(principal=principal, action=action, resource=resource_arn, allowed=refusal is None)
+        )
+        if key_id.startswith("AKIA"):
+            controls.last_used[key_id] = LastUse(at=controls.now(), region=region, service=service)
+        return refusal
+
+    iam_evaluator.enforce = enforce

@@ -1,0 +1,101 @@
+"""IAM: users and keys of the past, two keys a user, last uses, lists in pages."""
+
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+from ministack.services import iam
+
+from sandbox.controls import Controls, Page
+from sandbox.patches.answers import SECONDS, Handler, Parameters, Response, iam_error
+
+_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
+_DEFAULT_PAGE = 100
+
+
+def shift_the_clock(controls: Controls) -> None:
+    """CreateDate has no parameter, so a user of last spring can only be made with the clock of last spring."""
+    iam._now = lambda: controls.now().strftime(SECONDS)
+
+
+def let_time_pass(controls: Controls) -> None:
+    """There are no keys of tomorrow, so an hour passes by making the users and keys there are an hour older."""
+
+    def age_keys(by: timedelta) -> None:
+        for made in (*iam._users._data.values(), *iam._access_keys._data.values()):
+            before = datetime.strptime(made["CreateDate"], SECONDS).replace(tzinfo=UTC)
+            made["CreateDate"] = (before - by).strftime(SECONDS)
+
+    controls.ageing.append(age_keys)
+
+
+def limit_keys_to_two() -> None:
+    """The emulator gives a user any number of keys; AWS refuses the third."""
+    create: Handler = iam._IAM_HANDLERS["CreateAccessKey"]
+
+    def create_access_key(parameters: Parameters) -> Response:
+        user_name = iam._p(parameters, "UserName")
+        if sum(key["UserName"] == user_name for key in iam._access_keys.values()) >= 2:
+            return iam_error(409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
+        return create(parameters)
+
+    iam._IAM_HANDLERS["CreateAccessKey"] = create_access_key
+
+
+def tell_last_use(controls: Controls) -> None:
+    """The emulator answers N/A for every key; record_requests and the control `last-used` know better."""
+
+    def get_access_key_last_used(parameters: Parameters) -> Response:
+        key_id = iam._p(parameters, "AccessKeyId")
+        key = iam._access_keys.get(key_id)
+        if key is None:
+            return iam_error(404, "NoSuchEntity", f"The Access Key with id {key_id} cannot be found.")
+        use = controls.last_used.get(key_id)
+        date = f"<LastUsedDate>{use.at.astimezone(UTC).strftime(SECONDS)}</LastUsedDate>" if use else ""
+        region, service = (use.region, use.service) if use else ("N/A", "N/A")
+        response: Response = iam._xml(
+            200,
+            "GetAccessKeyLastUsedResponse",
+            f"<GetAccessKeyLastUsedResult><UserName>{key['UserName']}</UserName><AccessKeyLastUsed>{date}"
+            f"<Region>{region}</Region><ServiceName>{service}</ServiceName>"
+            "</AccessKeyLastUsed></GetAccessKeyLastUsedResult>",
+        )
+        return response
+
+    iam._IAM_HANDLERS["GetAccessKeyLastUsed"] = get_access_key_last_used
+
+
+def paginate(controls: Controls, *, action: str, members: str) -> None:
+    """The emulator gives every list whole; AWS gives MaxItems, at most, and a Marker for the rest."""
+    give_all: Handler = iam._IAM_HANDLERS[action]
+
+    def give_page(parameters: Parameters) -> Response:
+        status, headers, body = give_all(parameters)
+        only_users = [iam._p(parameters, f"Filter.member.{n}") for n in (1, 2)] == ["User", ""]
+        if status != 200 or (action == "GetAccountAuthorizationDetails" and not only_users):
+            return status, headers, body
+        start = int(iam._p(parameters, "Marker") or 0)
+        asked = int(iam._p(parameters, "MaxItems") or _DEFAULT_PAGE)
+        end = start + min(asked, controls.page_sizes.get(action, asked))
+        controls.pages[Page(action=action, user_name=iam._p(parameters, "UserName"), start=start)] += 1
+        return status, headers, _cut(body, members=members, start=start, end=end)
+
+    iam._IAM_HANDLERS[action] = give_page
+
+
+def _cut(body: bytes, *, members: str, start: int, end: int) -> bytes:
+    namespace = f"{{{_NAMESPACE}}}"
+    document = ET.fromstring(body)  # noqa: S314 - ministack's own answer, from this process
+    result = document[0]
+    listed = result.find(f"{namespace}{members}")
+    truncated = result.find(f"{namespace}IsTruncated")
+    if listed is None or truncated is None:
+        raise ValueError(f"no {members} with IsTruncated in ministack's answer")
+    everyone = list(listed)
+    for member in everyone[:start] + everyone[end:]:
+        listed.remove(member)
+    if end < len(everyone):
+        truncated.text = "true"
+        ET.SubElement(result, f"{namespace}Marker").text = str(end)
+    ET.register_namespace("", _NAMESPACE)
+    cut: bytes = ET.tostring(document, encoding="utf-8")
+    return cut
