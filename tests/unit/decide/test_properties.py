@@ -20,7 +20,6 @@ from keyrotation.decide.actions import (
     Kind,
     Level,
     MendPolicy,
-    OffReason,
     Plan,
     Promote,
     Recall,
@@ -31,7 +30,7 @@ from keyrotation.decide.actions import (
     SettlePending,
 )
 from keyrotation.decide.plan import may_concern, plan_user
-from keyrotation.memory import What, Why
+from keyrotation.memory import OffReason, What, Why
 from keyrotation.model import UNASKED, Key, Occasion, User
 from keyrotation.policy import Policy
 
@@ -48,7 +47,7 @@ from tests.unit.drawn import (
 from tests.unit.drawn import policy as roll_policy
 from tests.unit.effects import applied
 from tests.unit.oracle import DAY, NEVER, Facts, exempt, own_policy, table, tags_of, understood, used_on
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, asked_for, at
+from tests.unit.people import OCCASION, OLD, TODAY, asked_for, at
 
 thorough = settings(
     max_examples=60,

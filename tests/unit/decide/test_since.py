@@ -44,7 +44,9 @@ def without_one() -> User:
         (user(key(60, used=0), memory={OLD: known(back=9)}), Kind.BACK_ON, days_ago(9)),
         (user(key(200, used=0), key(100, used=0, id=NEW)), Kind.BY_HAND, days_ago(100 - 14 + 7)),
         (
-            user(key(84, used=40), key(50, used=0, id=NEW), memory={OLD: known(notice=notice(Why.BY_HAND, 4))}),
+            user(
+                key(84, used=40), key(50, used=0, id=NEW), memory={OLD: known(notice=notice(Why.BY_HAND, 4))}
+            ),
             Kind.BY_HAND_QUIET,
             days_ago(3),
         ),
@@ -55,7 +57,11 @@ def without_one() -> User:
             Kind.BLOCKED_BY_PAIR,
             None,
         ),
-        (user(off(300, used=30), key(80, used=0, id=NEW), memory={OLD: known(off=3)}), Kind.BLOCKED, days_ago(6)),
+        (
+            user(off(300, used=30), key(80, used=0, id=NEW), memory={OLD: known(off=3)}),
+            Kind.BLOCKED,
+            days_ago(6),
+        ),
         (user(key(200, used=99), key(120, used=99, id=NEW)), Kind.UNUSED_KEPT, days_ago(9)),
         (replace(user(key(80)), unread=("GetUser: Throttling",)), Kind.NOT_UNDERSTOOD, None),
         (elsewhere(), Kind.INTERRUPTED, date(2026, 11, 19)),

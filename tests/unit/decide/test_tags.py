@@ -87,7 +87,11 @@ def test_other_tags_are_none_of_our_business(key: str) -> None:
 
 
 def test_what_version_0_1_wrote_is_known_as_such_and_means_nothing() -> None:
-    old = {f"{PREFIX}pending": "x", f"{PREFIX}inactive-since:AKIA1": "2026-11-22", f"{PREFIX}held-until:AKIA2": "x"}
+    old = {
+        f"{PREFIX}pending": "x",
+        f"{PREFIX}inactive-since:AKIA1": "2026-11-22",
+        f"{PREFIX}held-until:AKIA2": "x",
+    }
     read = tags.parse(old)
     assert set(read.old) == set(old)
     assert (read.malformed, read.lookalikes) == ((), ())
