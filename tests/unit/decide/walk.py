@@ -501,7 +501,7 @@ def walk(seed: int, days: int, *, good: bool) -> Counter[str]:
 
 def main() -> int:
     """Exit status 1 when something did not hold."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
