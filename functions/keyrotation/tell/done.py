@@ -160,7 +160,7 @@ def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, new
         kind="replaced",
         key_id=action.old_key_id,
         by=action.notice.day if action.notice else None,
-        then="switched off once nobody uses it" if action.notice else "",
+        then=_THEN[Why.OVERLAP] if action.notice else "",
         since=action.since,
     )
 
@@ -168,7 +168,7 @@ def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, new
 def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote) -> Entry:
     text = (
         f"an interrupted replacement {_was(telling)} finished: "
-        f"this new key is in the secret {telling.secret_of(plan)}"
+        f"this new key is in the secret {telling.secret_of(plan)}. Install it"
     )
     return telling.about(plan, text, telling.fetch(plan), kind="finished", key_id=action.key_id)
 
@@ -206,12 +206,20 @@ def _deleted(telling: Telling, plan: actions.Plan, action: actions.Delete) -> En
 
 def _mended(telling: Telling, plan: actions.Plan, action: actions.MendPolicy) -> Entry:
     text = (
-        f"the user was renamed or moved: the policy of the secret {name_of_secret(action.secret_arn)} {_was(telling)} put anew, "
-        "so that the owner can read it under the new name"
+        f"the user was renamed or moved to another path. The policy of its secret, {name_of_secret(action.secret_arn)}, "
+        f"{_was(telling)} updated, so that the owner can read it; the secret keeps its name"
     )
     return telling.about(plan, text, kind="policy-mended")
 
 
+# What a notice says will happen on its day.
+_THEN = {
+    Why.OVERLAP: "switched off if nobody uses it by then",
+    Why.IN_USE: "switched off, in use or not",
+    Why.BY_HAND: "switched off",
+    Why.UNUSED: "switched off if nobody uses it by then",
+    Why.INACTIVE: "deleted",
+}
 _KINDS = {
     Why.OVERLAP: actions.Kind.OFF_DATE_QUIET,
     Why.IN_USE: actions.Kind.IN_USE,
@@ -219,12 +227,15 @@ _KINDS = {
     Why.UNUSED: actions.Kind.RETIREMENT,
     Why.INACTIVE: actions.Kind.DELETION,
 }
+# The kinds of entries that give a notice.
+NOTICED = frozenset(_KINDS.values())
 
 
 def _notice_given(telling: Telling, plan: actions.Plan, action: actions.GiveNotice) -> Entry:
     name, notice = plan.user.name, action.notice
-    then = "deleted" if notice.what is What.DELETE else "switched off"
-    instead = f" (instead of {action.instead_of.day})" if action.instead_of else ""
+    what = "deletion" if notice.what is What.DELETE else "switch-off"
+    instead = f". The earlier day, {action.instead_of.day}, no longer holds" if action.instead_of else ""
+    gives = "in Enforce, this mail would give" if telling.audit else "this mail gives"
     way = (
         commands.switch_on(name, action.key_id, "if somebody needs it")
         if notice.what is What.DELETE
@@ -232,25 +243,25 @@ def _notice_given(telling: Telling, plan: actions.Plan, action: actions.GiveNoti
     )
     return telling.about(
         plan,
-        f"notice: {action.because}{instead}",
+        f"{gives} notice of its {what}: {action.because}{instead}",
         way,
         kind=_KINDS[notice.why],
         key_id=action.key_id,
         by=notice.day,
-        then=then,
+        then=_THEN[notice.why],
     )
 
 
 def _notice_fell(telling: Telling, plan: actions.Plan, action: actions.DropNotice) -> Entry:
     what = "deleted" if action.notice.what is What.DELETE else "switched off"
-    text = f"it is not {what} on {action.notice.day}, as was announced: {action.why}"
+    text = f"it will not be {what} on {action.notice.day}, as was announced, because {action.why}"
     return telling.about(plan, text, kind="notice-fell", key_id=action.key_id)
 
 
 def _seen_inactive(telling: Telling, plan: actions.Plan, action: actions.RememberOff) -> Entry:
     return telling.about(
         plan,
-        "it was seen inactive for the first time",
+        "it is inactive, and this is the first run that saw it so",
         commands.switch_on(plan.user.name, action.key_id, "if somebody needs it"),
         kind="seen-inactive",
         key_id=action.key_id,
@@ -258,17 +269,17 @@ def _seen_inactive(telling: Telling, plan: actions.Plan, action: actions.Remembe
 
 
 def _deleted_before(telling: Telling, plan: actions.Plan, key_id: str) -> Entry:
-    return telling.about(plan, f"the key {key_id} was deleted, as was announced", kind="deleted-before")
+    return telling.about(plan, f"the key {key_id} was deleted, as announced", kind="deleted-before")
 
 
 def _off_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
-    text = "it was switched off, as was announced"
+    text = "it was switched off, as announced"
     undo = commands.switch_on(plan.user.name, key.id, "to switch it on")
     return telling.about(plan, text, undo, kind="off-before", key_id=key.id)
 
 
 def _replaced_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
-    text = f"this new key is in the secret {telling.secret_of(plan)}: install it"
+    text = f"this new key is in the secret {telling.secret_of(plan)}. Install it"
     return telling.about(plan, text, telling.fetch(plan), kind="replaced-before", key_id=key.id)
 
 

@@ -97,7 +97,7 @@ class Telling:
             kind=kind,
             text=_cut(text, _LONGEST_TEXT),
             user=user.name,
-            owner=_cut(plan.owner, _LONGEST_WORD),
+            owner=short(plan.owner),
             key=_facts(key, user) if key is not None else None,
             by=by,
             then=then,
@@ -113,7 +113,7 @@ def _facts(key: Key, user: User) -> KeyFacts:
     use = key.use if used_on else None
     return KeyFacts(
         id=key.id,
-        description=_cut(user.tags.get(key.id, ""), _LONGEST_WORD),
+        description=short(user.tags.get(key.id, "")),
         created=key.created_on,
         use_known=key.asked,
         used=used_on,
@@ -125,10 +125,15 @@ def _facts(key: Key, user: User) -> KeyFacts:
 def _printable_use(use: Use) -> Use:
     """Callers choose what they call themselves."""
     return Use(
-        source=_cut(use.source, _LONGEST_WORD),
-        user_agent=_cut(use.user_agent, _LONGEST_WORD),
-        events=tuple(_cut(event, _LONGEST_WORD) for event in use.events[:5]),
+        source=short(use.source),
+        user_agent=short(use.user_agent),
+        events=tuple(short(event) for event in use.events[:5]),
     )
+
+
+def short(words: str) -> str:
+    """A word that a person wrote, short enough for a mail."""
+    return _cut(words, _LONGEST_WORD)
 
 
 def _cut(text: str, longest: int) -> str:

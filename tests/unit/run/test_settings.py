@@ -27,9 +27,12 @@ ENVIRONMENT = {
     "NOTIFY": "Changes",
     "RUNBOOK_URL": "docs/runbook.md",
     "LOG_GROUP_NAME": "rotator-logs",
+    "TABLE_NAME": "access-key-rotation",
 }
 SCANNER_READS = {
-    name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX"))
+    name
+    for name in ENVIRONMENT
+    if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX", "TABLE_NAME")) or name == "MODE"
 }
 ROTATOR_READS = set(ENVIRONMENT)
 
