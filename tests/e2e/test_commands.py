@@ -83,11 +83,15 @@ class Inhabitants:
             self.regions[region] = Clients(endpoint=emulator.endpoint, region=region, ca=emulator.ca)
         return self.regions[region]
 
-    def key(self, name: str, told_id: str = "") -> Key:
-        """The user's key that the mail knows by this id; the old one without."""
+    def user(self, name: str) -> None:
+        """Without a key: IAM gives a user two, and the mail may name them both."""
         if name not in self.users:
             self.iam.create_user(UserName=name)
             self.users.add(name)
+
+    def key(self, name: str, told_id: str = "") -> Key:
+        """The user's key that the mail knows by this id; the old one without."""
+        self.user(name)
         if (name, told_id) not in self.keys:
             made = self.iam.create_access_key(UserName=name)["AccessKey"]
             self.keys[name, told_id] = Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
@@ -149,7 +153,7 @@ class Inhabitants:
                 self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
                 assert self.statuses(name)[key.key_id] == status
             case "tag-user":
-                self.key(name)
+                self.user(name)
                 self.run(words)
                 known = tag.parse(self.tags(name))
                 assert known.malformed == ()
@@ -160,7 +164,7 @@ class Inhabitants:
                     assert known.replace_asked
                 self.iam.untag_user(UserName=name, TagKeys=list(self.tags(name)))
             case "untag-user":
-                self.key(name)
+                self.user(name)
                 keys = option["--tag-keys"].split(" ")
                 self.iam.tag_user(UserName=name, Tags=[{"Key": key, "Value": "2027-01-01 x"} for key in keys])
                 self.run(words)
@@ -171,7 +175,7 @@ class Inhabitants:
                 self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
                 assert key.key_id not in self.statuses(name)
             case "detach-user-policy":
-                self.key(name)
+                self.user(name)
                 self.iam.attach_user_policy(UserName=name, PolicyArn=option["--policy-arn"])
                 self.run(words)
                 assert self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"] == []
@@ -195,11 +199,11 @@ class Inhabitants:
     def _read(self, words: list[str], option: dict[str, str], name: str) -> bool:
         match words[1]:
             case "list-user-tags":
-                self.key(name)
+                self.user(name)
                 self.iam.tag_user(UserName=name, Tags=[{"Key": "Team", "Value": "payments"}])
                 assert "payments" in self.run(words)
             case "get-user":
-                self.key(name)
+                self.user(name)
                 assert json.loads(self.run(words))["User"]["UserName"] == name
             case "list-access-keys":
                 assert self.key(name).key_id in self.run(words)
