@@ -6,7 +6,7 @@ committed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from keyrotation.act.apply import Done, Outcome
@@ -76,14 +76,14 @@ def occasion_of(*, listeners: int | None = 1, enforce: bool = True) -> Occasion:
     return replace(OCCASION, listeners=listeners, enforce=enforce)
 
 
-def acted(plan: Plan, failure: str | None = None) -> Outcome:
+def acted(plan: Plan, failure: str | None = None, *, now: datetime = OCCASION.now) -> Outcome:
     """Every action of the plan took effect, and nothing was told yet; with a `failure` none changed a key."""
     seen, done = plan.user, []
     for action in plan.actions:
         if failure is None:
             if isinstance(action, Replace) and seen.memory.secret_arn is None:
                 seen = replace(seen, memory=replace(seen.memory, secret_arn=secret_of(seen.name)))
-            seen = effect_of(seen, action, OCCASION.now)
+            seen = effect_of(seen, action, now)
             if not isinstance(action, GiveNotice):
                 arn = seen.memory.secret_arn or SECRET
                 issued = Issued(key_id=NEW, secret_arn=arn) if isinstance(action, Replace | Promote) else None

@@ -1,4 +1,4 @@
-"""Replacing a key so that nothing is lost (docs/design.md section 5).
+"""Replacing a key so that nothing is lost (docs/design.md section 6).
 
 The order of effects is the safety argument: create, store, prove, promote, and only then let go. After a crash
 at any step the old key works, and what is left says what happened:

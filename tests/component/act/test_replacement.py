@@ -1,4 +1,4 @@
-"""A replacement (docs/design.md section 5): the order of its effects, and what each failure leaves behind."""
+"""A replacement (docs/design.md section 6): the order of its effects, and what each failure leaves behind."""
 
 import json
 import traceback

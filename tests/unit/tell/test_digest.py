@@ -346,6 +346,12 @@ def test_a_mail_that_changed_something_never_begins_by_saying_that_nothing_was()
             assert "no key was changed" not in first.lower(), name
 
 
+def test_a_key_that_went_quiet_during_its_extension_is_not_called_in_use() -> None:
+    quiet = pair("dora", issued=24, used=9, due=notice(Why.IN_USE, 4))
+    subject = digest_of(run_of(quiet), ENFORCE, redelivered=False).subject
+    assert subject.startswith("ACT by 2026-11-26: 1 access key will be switched off")
+
+
 def test_whatever_the_headline_is_about_owners_of_new_keys_are_told_when_to_switch() -> None:
     for other in (UNREADABLE, HELD, FORCED):
         first = flat(digest_of(run_of(DUE, other), ENFORCE, redelivered=False)).partition(" Account ")[0]
