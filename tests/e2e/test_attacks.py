@@ -332,7 +332,7 @@ def test_forged_tags_of_version_0_1_say_nothing(month: Month) -> None:
     off = next(number for number, each in enumerate(month.statuses("forged-held")) if each[0] == "Inactive")
     assert off == 10 + 14
     assert month.off_because["forged-held"] is OffReason.FORCED
-    told = [number for number, day in enumerate(month.days) if "tags of version 0.1 are ignored" in day.told]
+    told = [number for number, day in enumerate(month.days) if "ags of version 0.1 are ignored" in day.told]
     assert told == [0], "told once"
     for name in ("forged-off", "forged-pending", "forged-held"):
         assert f"aws iam untag-user --user-name {name} --tag-keys {PREFIX}" in month.days[0].told
@@ -385,22 +385,23 @@ def test_nobody_deletes_a_secret_at_once_not_even_its_owner_or_the_rotator(stack
     account = stack.account
     people = (
         Person(name="holder", story="due", keys=DUE, reads_all_secrets=True),
-        Person(name=MALLORY, story="secretsmanager:*", keys=FRESH, reads_all_secrets=True),
+        Person(name="cleaner", story="secretsmanager:*", keys=FRESH, reads_all_secrets=True),
     )
     with inhabited(stack, *people) as keys:
         one_day(stack)
         name = secret_of("holder")
         rotator = session_of(account, stack.outputs["RotatorRoleArn"])
-        for key in (keys[MALLORY][0], keys["holder"][0], rotator):
+        for key in (keys["cleaner"][0], keys["holder"][0], rotator):
             secrets = account.client("secretsmanager", key=key)
             assert refused(secrets.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
-        admin, mallory = account.client("secretsmanager"), as_mallory(account, keys)
+        admin = account.client("secretsmanager")
+        cleaner = account.client("secretsmanager", key=keys["cleaner"][0])
         policy = json.loads(admin.get_resource_policy(SecretId=name)["ResourcePolicy"])
         kept = [each for each in policy["Statement"] if each["Sid"] != "NobodyDeletesAtOnce"]
         assert len(kept) == len(policy["Statement"]) - 1
-        assert refused(mallory.put_resource_policy, SecretId=name, ResourcePolicy=document(*kept))
+        assert refused(cleaner.put_resource_policy, SecretId=name, ResourcePolicy=document(*kept))
         admin.put_resource_policy(SecretId=name, ResourcePolicy=document(*kept))
-        assert not refused(mallory.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
+        assert not refused(cleaner.delete_secret, SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -457,7 +458,7 @@ def test_the_next_run_gives_the_secret_back_to_its_owner_and_a_newcomer_who_is_d
 
     mail = text_of(one_day(stack))
 
-    assert f"the policy of the secret {name} was put anew" in mail
+    assert f"The policy of its secret, {name}, was updated, so that the owner can read it" in mail
     assert renamed.reads(account, renamed.owner)
     for version in ("AWSCURRENT", "AWSPREVIOUS"):
         assert not renamed.reads(account, renamed.newcomer, version=version)
