@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
@@ -48,7 +49,7 @@ table = Table(client=boto3.client("dynamodb", config=CONFIG), name=settings.tabl
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes both
     """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
     run_id = run_id_of_schedule(event)
-    logger.info("scan started", extra={"run_id": run_id, "event": event})
+    logger.info("scan started", extra={"run_id": run_id, "event": event, "version": VERSION})
     now = datetime.now(UTC)
     found = scan(
         iam,

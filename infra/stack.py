@@ -17,6 +17,7 @@ from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
 from infra.topic import Topic
+from infra.version import VERSION
 
 
 class AccessKeyRotation(cdk.Stack):
@@ -24,7 +25,9 @@ class AccessKeyRotation(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(
-            scope, construct_id, description="Rotates the access keys of this account's IAM users, once a day"
+            scope,
+            construct_id,
+            description=f"Rotates the access keys of this account's IAM users, once a day (access-key-rotation {VERSION})",
         )
         code = bundle.code()
         parameters = Parameters(stack=self)

@@ -40,8 +40,12 @@ def received(
 ) -> list[dict[str, Any]]:
     """The events that the function has said, once there are so many at least. Raises TimeoutError."""
     deadline = time.monotonic() + within_seconds
+    logs = account.client("logs")
     while True:
-        said = [line for line in account.logs(function_name) if line.startswith('{"version"')]
+        try:
+            said = [line for line in account.logs(function_name) if line.startswith('{"version"')]
+        except logs.exceptions.ResourceNotFoundException:
+            said = []  # there is no log before the function is first invoked
         if len(said) >= number:
             return [json.loads(line) for line in said]
         if time.monotonic() > deadline:

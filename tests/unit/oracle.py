@@ -79,7 +79,20 @@ class Facts:
         self.keys = sorted(self.user.keys, key=lambda key: (key.created, key.id))
         self.remembered = {key.id: self.user.memory.keys.get(key.id, KeyMemory()) for key in self.keys}
         self.asked = tags.replace_asked
-        self.vanished = self.user.memory.vanished is not None
+        self.vanished = self.user.memory.vanished is not None or self._vanishes()
+
+    def _vanishes(self) -> bool:
+        """Rule 14: the newest key of the user was issued, is gone, and was not known as off."""
+        here = {key.id for key in self.keys}
+        remembered = self.user.memory.keys
+        gone = {k: each for k, each in remembered.items() if k not in here and each.issued_on is not None}
+        if not gone:
+            return False
+        newest = max(gone.values(), key=lambda each: each.issued_on or date.min)
+        assert newest.issued_on is not None
+        days = [key.created.date() for key in self.keys]
+        days += [each.issued_on for each in remembered.values() if each.issued_on is not None]
+        return newest.off_since is None and max(days) <= newest.issued_on
 
     def of(self, key: Key) -> KeyMemory:
         return self.remembered[key.id]
@@ -131,6 +144,21 @@ class Facts:
     @property
     def stored(self) -> bool:
         return self.successor is not None and self.is_stored(self.successor)
+
+    @property
+    def looked_after(self) -> bool:
+        """Of an issued successor the secret is looked at every third day, and daily from three days before the elder's day on.
+
+        Not in the words of the rules, which know no cost: in between, what the secret holds changes nothing.
+        """
+        assert self.elder is not None
+        assert self.successor is not None
+        issued, notice = self.of(self.successor).issued_on, self.of(self.elder).notice
+        if issued is None:
+            return True
+        end = issued + self.policy.overlap_days * DAY if notice is None else notice.day
+        age = self.age(self.successor)
+        return (age > 0 and age % 3 == 0) or self.today >= end - 3 * DAY
 
     def window(self, key: Key) -> int:
         """Within so many days used is in use."""
@@ -224,10 +252,14 @@ class Facts:
         return self.in_the_way(key) and self.wants_now and self.today >= slot
 
     def deletable_at_the_earliest(self, key: Key) -> date:
+        """What protects it counts for a notice that is moved, not for the first."""
         slot = NEVER
         if self.in_the_way(key) and self.may_want_on != NEVER:
             slot = max(self.may_want_on, self.off_since(key) + self.policy.quiet_days * DAY)
-        return max(self.today, min(self.old_on(key), slot), self.protected_until(key))
+        first = self.of(key).notice is None
+        return max(
+            self.today, min(self.old_on(key), slot), self.today if first else self.protected_until(key)
+        )
 
     # Rule 9b.
 
@@ -285,7 +317,7 @@ class Table:
     attention: set[str] = field(default_factory=set)
     # By key: notices that must be given, and those that may be, though nothing forces it.
     given: dict[str, Given] = field(default_factory=dict)
-    may_give: dict[str, Given] = field(default_factory=dict)
+    may_give: dict[str, set[Given]] = field(default_factory=dict)
     # Of these the day is bounded, not known: it hangs on what a key will be used for.
     deletion_at_the_earliest: dict[str, date] = field(default_factory=dict)
     deletion_must_be_given: set[str] = field(default_factory=set)
@@ -313,7 +345,7 @@ def table(user: User, policy: Policy, occasion: Occasion) -> Table:
     def may_give(key: Key, why: Why, day: date) -> None:
         if heard:
             what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
-            found.may_give[key.id] = (what, why, max(day, facts.ahead(warn)))
+            found.may_give.setdefault(key.id, set()).add((what, why, max(day, facts.ahead(warn))))
 
     def told(notice: Notice) -> bool:
         return (today - notice.told).days <= warn + 1
@@ -336,9 +368,10 @@ def table(user: User, policy: Policy, occasion: Occasion) -> Table:
         elif heard:
             switch_off(key, reason)
 
-    # 5: put the policy anew.
-    names = user.memory.policy_arn
-    if names is not None and names != user.arn:
+    # 5: put the policy anew, on a secret that can take one.
+    names, secret = user.memory.policy_arn, user.the_secret
+    there = user.memory.secret_arn is not None and secret is not None and not secret.deleted
+    if names is not None and names != user.arn and there:
         for key in facts.keys:
             was = facts.of(key).notice
             if was is not None and was.what is What.SWITCH_OFF:
@@ -380,15 +413,21 @@ def table(user: User, policy: Policy, occasion: Occasion) -> Table:
         if was is None:
             continue
         of_stored_pair = key == elder and facts.stored
+        awaits = was.why in (Why.OVERLAP, Why.IN_USE)
+        if key == elder and awaits and not facts.stored and not facts.looked_after:
+            found.may_fall.add(key.id)
+            continue
         if was.why in (Why.OVERLAP, Why.IN_USE) and not of_stored_pair:
             falls(key)
         elif was.why is Why.BY_HAND and (key != elder or of_stored_pair or not facts.moved_on_by_hand):
             falls(key)
         elif was.why is Why.UNUSED:
             day = facts.unused_on(key)
-            if of_stored_pair or day is None or day > facts.ahead(warn):
+            if of_stored_pair or day is None or day > max(was.day, facts.ahead(warn)):
                 # The key was used or is replaced, or the rule is about it no more.
                 falls(key)
+            elif day > facts.ahead(warn):
+                found.may_fall.add(key.id)
         elif was.why is Why.INACTIVE or was.what is What.DELETE:
             falls(key)
 
@@ -413,15 +452,14 @@ def table(user: User, policy: Policy, occasion: Occasion) -> Table:
             else:
                 protected = max(day, facts.quiet_on(elder)) if in_use else day
                 keep(elder, was, Why.OVERLAP, protected if today < was.day else day, "quiet")
+        elif not facts.looked_after:
+            pass
         elif facts.moved_on_by_hand:  # 9b
             day = facts.by_hand_on
             if was is not None and was.why is Why.BY_HAND:
                 keep(elder, was, Why.BY_HAND, day, "quiet")
             elif today >= day - warn * DAY:
-                if was is None:
-                    give(elder, Why.BY_HAND, day)
-                else:
-                    may_give(elder, Why.BY_HAND, day)
+                give(elder, Why.BY_HAND, day)  # also in the place of a notice by 11, which comes later
         elif today >= facts.by_hand_on - warn * DAY:
             found.attention.add(elder.id)
 
@@ -442,10 +480,12 @@ def table(user: User, policy: Policy, occasion: Occasion) -> Table:
     if found.replaced and facts.newest_active is not None:
         # It takes the place of a notice given by 11 in the same run.
         key = facts.newest_active
+        found.kept.discard(key.id)
         found.given.pop(key.id, None)
         was = facts.of(key).notice
         if heard and not facts.left_alone(key):
             found.given[key.id] = (What.SWITCH_OFF, Why.OVERLAP, facts.ahead(facts.policy.overlap_days))
         if was is not None:
             found.may_fall.add(key.id)
+    found.kept -= found.may_fall
     return found

@@ -67,7 +67,11 @@ def notice(why: Why, ahead: int, *, told: int = 1) -> Notice:
 
 
 def known(
-    *, issued: int | None = None, off: int | None = None, back: int | None = None, notice: Notice | None = None
+    *,
+    issued: int | None = None,
+    off: int | None = None,
+    back: int | None = None,
+    notice: Notice | None = None,
 ) -> KeyMemory:
     """What is remembered of a key: issued, off since, back on, each so many days ago."""
     return KeyMemory(

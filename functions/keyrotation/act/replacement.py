@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
-# IAM's word for a key or a user that is not there.
-_GONE = "NoSuchEntity"
-
-
 _STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
 # How the message of a failure begins that left nothing behind.
 NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
@@ -50,10 +46,6 @@ NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
 
 class ReplacementFailed(Exception):
     """No new key came of it, and the old one was not touched; the message says what is left, fit to print."""
-
-
-class UserGone(ReplacementFailed):
-    """Somebody deleted the user meanwhile: no news, and nothing is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +132,7 @@ class Issuer:
                     raise ReplacementFailed(
                         f"nobody knows whether a key was made ({cause_of(error)}); {_STAYS}"
                     ) from None
-                self._undo_pending(ledger, f"{NOT_MADE} ({cause_of(error)})", gone=is_code(error, _GONE))
+                self._undo_pending(ledger, f"{NOT_MADE} ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:
@@ -178,18 +170,19 @@ class Issuer:
             self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
         except CALL_ERRORS as error:
             # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
-            if not is_code(error, _GONE):
+            if not is_code(error, "NoSuchEntity"):
                 raise ReplacementFailed(
                     f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); {_STAYS}"
                 ) from None
-        self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})", gone=False)
+        self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
-    def _undo_pending(self, ledger: Ledger, what: str, *, gone: bool) -> NoReturn:
+    def _undo_pending(self, ledger: Ledger, what: str) -> NoReturn:
         try:
             ledger.write(replace(ledger.memory, pending=None))
         except (*CALL_ERRORS, MemoryRefused) as error:
             what = f"{what}; that a replacement had begun could not be forgotten ({_told(error)}), and the next run settles it"
-        raise UserGone(what) if gone else ReplacementFailed(what)
+        # Of what was caught on the way here nothing may be printed: it may quote the key.
+        raise ReplacementFailed(what) from None
 
 
 class _NotProven(Exception):

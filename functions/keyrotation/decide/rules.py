@@ -315,6 +315,8 @@ def inactive(state: State, key: Key) -> Iterator[Action | Item]:
     if key.active:
         return
     notice = state.notice(key)
+    if notice is not None and notice.what is not What.DELETE:
+        notice = None
     if notice is not None and state.today < notice.day:
         if (sooner := _needed_sooner(state, key, notice)) is not None:
             yield from _told_first(state, key, Why.INACTIVE, sooner)
@@ -376,13 +378,17 @@ def fallen(state: State, key: Key) -> Iterator[DropNotice]:
     end an in-use notice: who uses both keys in turn would never be finished.
     """
     notice = state.notice(key)
-    if notice is None or notice.what is not What.SWITCH_OFF:
+    if notice is None or (notice.what is What.DELETE and not key.active):
         return
     if (why := _no_longer(state, key, notice)) is not None:
         yield DropNotice(key_id=key.id, notice=notice, why=why)
 
 
 def _no_longer(state: State, key: Key, notice: Notice) -> str | None:
+    if key.active == (notice.what is What.DELETE):
+        return "somebody switched the key"
+    if state.left_alone_until(key):
+        return "somebody switched it back on"
     match notice.why:
         case Why.OVERLAP | Why.IN_USE:
             if not state.is_elder(key) or not state.issued:
@@ -426,10 +432,9 @@ def overlap_over(state: State, key: Key) -> Iterator[Action | Item]:
         return
     if notice is None or notice.why is not Why.OVERLAP:
         yield from _told_first(state, key, Why.OVERLAP, ends)
-    elif not state.in_use(key):
-        yield from _kept(
-            state, key, Why.OVERLAP, OffReason.QUIET, f"its overlap is over and it is quiet ({_since(key)})"
-        )
+    elif ends > state.today or not state.in_use(key):
+        why = f"its overlap is over and it is quiet ({_since(key)})"
+        yield from _kept(state, key, Why.OVERLAP, OffReason.QUIET, why, day=ends)
     elif used_since_successor(state, key):
         extension = max(state.policy.in_use_extension_days, state.policy.warn_days)
         yield from _told_first(state, key, Why.IN_USE, state.ahead(extension))
@@ -467,7 +472,8 @@ def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]
 
 
 def _in_use(state: State, key: Key, *, by: date, notice: Notice | None = None) -> Item:
-    since = state.today if notice is None else notice.day - timedelta(days=state.policy.in_use_extension_days)
+    given = state.policy.in_use_extension_days
+    since = state.today if notice is None else min(state.today, notice.day - timedelta(days=given))
     used = f" ({_last_use(key)})" if key.asked or since == state.today else ""
     return attention(
         f"its overlap is over, and it was still in use{used}",
@@ -492,7 +498,7 @@ def made_by_hand(state: State, key: Key) -> Iterator[Action | Item]:
         return
     if notice is not None and notice.why is Why.BY_HAND:
         if state.today < notice.day:
-            yield _quiet_by_hand(key, notice, since=day - warn, today=state.today)
+            yield _quiet_by_hand(key, notice, since=min(state.today, day - warn), today=state.today)
         else:
             why = f"a newer key made by hand is in use, this one is not ({_since(key)})"
             yield from _kept(state, key, Why.BY_HAND, OffReason.QUIET, why, day=day)
@@ -630,6 +636,9 @@ def upcoming(state: State) -> Iterator[Item]:
         notice = state.notice(key)
         # What needs a person says it itself, every day.
         if notice is None or notice.why in (Why.IN_USE, Why.BY_HAND):
+            continue
+        # Only while nobody listens, and that is said.
+        if notice.day < state.today:
             continue
         if to_be_told(notice, state.policy, state.today):
             yield _told_again(state, key, notice)

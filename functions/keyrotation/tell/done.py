@@ -61,7 +61,9 @@ def done_before(telling: Telling, *, told: Sequence[Entry]) -> Iterator[tuple[En
         for action in plan.decided:
             if isinstance(action, actions.ForgetKeys) and not plan.settles:
                 for key_id in action.key_ids:
-                    if memory.key(key_id).off_because is not None:
+                    # Before it deletes a key, this system forgets the notice; a person who deletes one does not.
+                    known, changed = memory.key(key_id), memory.changed
+                    if known.off_since and known.notice is None and changed and changed >= first:
                         yield _deleted_before(telling, plan, key_id), False
         for key in plan.user.keys:
             known = memory.key(key.id)

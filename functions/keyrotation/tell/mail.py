@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 
+from keyrotation import VERSION
 from keyrotation.memory import What, Why
 from keyrotation.run.settings import Mode
 from keyrotation.tell.entries import Entry, KeyFacts
@@ -171,3 +172,4 @@ def _this_run(report: Report, *, most: int) -> Iterator[str]:
         yield from link("What to do, by subject", report.runbook_url)
     else:
         yield from wrapped(f"What to do, by subject: {report.runbook_url}")
+    yield from wrapped(f"access-key-rotation {VERSION}")

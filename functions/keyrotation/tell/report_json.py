@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from keyrotation import VERSION
 from keyrotation.run.record import Announcement
 from keyrotation.tell.entries import Entry, KeyFacts
 from keyrotation.tell.headline import subject_of
 from keyrotation.tell.report import Report
 
-VERSION = 1
+SCHEMA_VERSION = 1
 
 
 def data_of(report: Report, *, most: int) -> dict[str, Any]:
     """Fit for json.dumps; at most `most` entries of each section, and then `complete` is false."""
     return {
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
+        "product_version": VERSION,
         "run_id": report.run_id,
         "date": str(report.today),
         "account": report.account,

