@@ -464,7 +464,11 @@ def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]
             if used
             else "its extension is over"
         )
-        yield from _kept(state, key, Why.IN_USE, reason, why)
+        for step in _kept(state, key, Why.IN_USE, reason, why):
+            yield step
+            # After days on which nobody was told: its owner has to act by the new day as by the first.
+            if used and isinstance(step, GiveNotice):
+                yield _in_use(state, key, by=step.notice.day)
 
 
 def _in_use(state: State, key: Key, *, by: date, notice: Notice | None = None) -> Item:
