@@ -554,6 +554,14 @@ def test_a_notice_is_kept_on_its_day_and_not_a_day_before_and_only_if_it_was_tol
     assert (found if found is None else type(found)) is step
 
 
+def test_a_notice_of_another_reason_is_no_notice_of_this_one() -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(OVERLAP, 0)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert isinstance(found, GiveNotice)
+    assert found.instead_of == notice(OVERLAP, 0)
+
+
 # Rule 2: yesterday at 06:00 a replacement began, when there was only the old key.
 
 
