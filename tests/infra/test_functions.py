@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from keyrotation import VERSION
 
 from tests.infra.synthesized import Template, of_type, properties, text
 
@@ -92,6 +93,7 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "MemoryTableName": "${Memory/Table}",
         "TopicArn": "${Alerts/Topic}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
+        "Version": VERSION,
     }
 
 

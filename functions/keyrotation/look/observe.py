@@ -98,8 +98,7 @@ def read_listed(profile: Profile, readings: Readings, sources: Sources) -> User:
 
 
 def _with_everything(user: User, sources: Sources) -> User:
-    if user.unread:
-        return user
+    # Also of a user whose memory cannot be read: nothing is done, and a preview shows the keys all the same.
     unasked = [key.id for key in user.keys] + [STORE] + [ATTACHED] * (user.quarantine is UNASKED)
     for what in unasked:
         user = _with(user, what, sources)

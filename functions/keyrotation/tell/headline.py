@@ -14,6 +14,8 @@ from keyrotation.tell.report import Part, Report
 
 _SHORTEST_ALIAS = 6
 _LONGEST_SUBJECT = 99  # SNS: fewer than 100 printable ASCII characters
+# So many days after its last use a key counts as in use in a headline.
+_LATELY = 7
 # Those whose day is the end of what the owner can do.
 _GO_OFF = (Kind.IN_USE, Kind.BY_HAND_QUIET)
 _REPLACED, _FINISHED, _OFF, _DELETED, _UNDONE = "replaced", "finished", "switched-off", "deleted", "undone"
@@ -186,7 +188,7 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
     others = len({entry.user for entry in asked} - {entry.user for entry in off})
     if off:
         number, by = len(off), min(entry.by for entry in off if entry.by is not None)
-        in_use = " still in use" if all(entry.kind == Kind.IN_USE for entry in off) else ""
+        in_use = " still in use" if all(_used_lately(entry, today) for entry in off) else ""
         keys = f"{count(number, 'access key')}{in_use} will be switched off"
         when = "the first on" if number > 1 else "on"
         left = count((by - today).days, "day")
@@ -216,6 +218,12 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
         subject=f"ATTENTION: {users} {_need(others)} someone",
         sentence=f"{users} {_need(others)} someone: see NEEDS SOMEONE below.",
     )
+
+
+def _used_lately(entry: Entry, today: date) -> bool:
+    """An extension goes on when its key is quiet for a while; "still in use" would then be wrong."""
+    used = entry.key.used if entry.key is not None else None
+    return entry.kind == Kind.IN_USE and used is not None and (today - used).days <= _LATELY
 
 
 def _done(done: Sequence[Entry], *, waiting: int) -> Headline:

@@ -1,6 +1,6 @@
 """What a run has to say: one structure, from which the mail and the JSON are rendered.
 
-It also decides whether anybody is to hear of the run at all (docs/design.md section 7).
+It also decides whether anybody is to hear of the run at all (docs/design.md section 8).
 """
 
 import json
@@ -23,7 +23,7 @@ from keyrotation.tell.entries import Entry, Telling, short
 
 _MONDAY = 0
 # Bytes of JSON for the notices of a message, and what one takes beside its key and the names of its user and owner.
-_ROOM_FOR_NOTICES, _NOTICE_SIZE = 45 * 1024, 135
+_ROOM_FOR_NOTICES, _NOTICE_SIZE = 42 * 1024, 135
 
 
 class Severity(StrEnum):

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 from keyrotation.decide import actions
 from keyrotation.memory import KeyMemory, Notice, OffReason, Why
+from keyrotation.policy import Policy
 from keyrotation.run.record import Run, Told, announcements
 
 from tests.component.account import NOW, OCCASION, REGION, TODAY, Account, days_ago
@@ -485,7 +486,7 @@ def test_a_notice_whose_run_died_after_its_message_is_given_anew_for_a_day_that_
     key_id = account.add_key("carol", age=200, used=100)
     rotation = Rotation(clients)
     first = rotation.run("carol")
-    (told,) = announcements(first)
+    (told,) = announcements(first, Policy())
 
     def die(call: Call) -> None:
         if call.operation == "UpdateItem":
@@ -497,7 +498,7 @@ def test_a_notice_whose_run_died_after_its_message_is_given_anew_for_a_day_that_
     calls.clear()
     assert account.memory("carol").key(key_id).notice is None
 
-    (again,) = announcements(run_later(clients, calls))
+    (again,) = announcements(run_later(clients, calls), Policy())
 
     assert (again.key_id, again.new) == (key_id, True)
     assert again.notice.day > told.notice.day
@@ -511,7 +512,7 @@ def test_a_notice_is_kept_on_its_day_once_its_message_was_remembered(
     key_id = account.add_key("carol", age=200, used=100)
     rotation = Rotation(clients)
     first = rotation.run("carol")
-    rotation.heard(Told(run=first, message_id="message-1", named=announcements(first)))
+    rotation.heard(Told(run=first, message_id="message-1", named=announcements(first, Policy())))
     notice = account.memory("carol").key(key_id).notice
     assert notice is not None
     on_the_day = replace(OCCASION, now=NOW + (notice.day - TODAY))
@@ -533,7 +534,7 @@ def test_what_no_message_told_is_not_remembered(account: Account, calls: Calls, 
     run = rotation.run("carol")
     calls.clear()
 
-    rotation.heard(Told(run=run, message_id=None, named=announcements(run)))
+    rotation.heard(Told(run=run, message_id=None, named=announcements(run, Policy())))
 
     assert calls.made == []
     assert account.memory("carol").keys == {}

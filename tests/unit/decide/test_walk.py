@@ -4,13 +4,24 @@ import pytest
 
 from tests.unit.decide.walk import walk
 
-USERS = 45
+USERS = 30
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_whatever_happens_to_a_user_nobody_is_surprised_and_planned_again_nothing_is_left(seed: int) -> None:
-    done = sum((walk(seed * 1_000_000 + user, 300, good=False) for user in range(USERS)), start=walk(0, 1, good=False))
-    for action in ("Deactivate", "Delete", "Replace", "GiveNotice", "DropNotice", "MendPolicy", "runs that died"):
+    done = sum(
+        (walk(seed * 1_000_000 + user, 300, good=False) for user in range(USERS)),
+        start=walk(0, 1, good=False),
+    )
+    for action in (
+        "Deactivate",
+        "Delete",
+        "Replace",
+        "GiveNotice",
+        "DropNotice",
+        "MendPolicy",
+        "runs that died",
+    ):
         assert done[action] > 5, f"there was hardly any {action} to judge"
 
 

@@ -22,7 +22,6 @@ from keyrotation.decide.actions import (
     GiveNotice,
     Item,
     MendPolicy,
-    OffReason,
     Plan,
     Promote,
     Recall,
@@ -31,7 +30,7 @@ from keyrotation.decide.actions import (
     SettlePending,
 )
 from keyrotation.decide.plan import may_concern, plan_user
-from keyrotation.memory import Memory, Notice, Pending, What, Why
+from keyrotation.memory import Memory, Notice, OffReason, Pending, What, Why
 from keyrotation.model import ACTIVE, INACTIVE, Key, LastUse, Occasion, Secret, User, version_id
 from keyrotation.policy import Policy
 
@@ -91,8 +90,10 @@ class World:
         self.every = pick([1, 1, 2, 7, 30, p.quiet_days + 1, p.quiet_days_before_first_use + 3, 97, 0])
         self.follows = pick([0, 1, p.overlap_days, p.overlap_days + p.in_use_extension_days, 9999])
         if self.good:
-            self.every = pick([1, 2, p.quiet_days])
             self.follows = pick([0, 1, p.overlap_days - p.quiet_days - 1])
+            # The successor is used, and only it, more than QuietDays before the off day; and within UnusedDays.
+            longest = min(p.overlap_days - p.quiet_days - self.follows, p.unused_days or 999)
+            self.every = pick([1, 2, p.quiet_days, self.random.randint(1, max(1, longest)), max(1, longest)])
         self.both = not self.good and self.random.random() < 0.1
         self.in_hand = self.new_key()
         self.missed = self.random.randrange(p.max_key_age_days)
@@ -142,7 +143,9 @@ class World:
 
     def use(self, key_id: str) -> None:
         hour = self.random.choice((-5, 0, 5))
-        use = LastUse(at=max(self.now + timedelta(hours=hour), self.keys[key_id].created), service="s3", region="-")
+        use = LastUse(
+            at=max(self.now + timedelta(hours=hour), self.keys[key_id].created), service="s3", region="-"
+        )
         key = self.keys[key_id]
         self.keys[key_id] = Key(id=key_id, status=key.status, created=key.created, last_use=use)
 
@@ -230,7 +233,11 @@ class World:
         audit = not good and self.lasting("audit", 300, 15)
         unread = ("GetAccessKeyLastUsed: Throttling",) if not good and random.random() < 0.02 else ()
         occasion = Occasion(
-            now=self.now, region=REGION, function_timeout=TIMEOUT, listeners=0 if deaf else 1, enforce=not audit
+            now=self.now,
+            region=REGION,
+            function_timeout=TIMEOUT,
+            listeners=0 if deaf else 1,
+            enforce=not audit,
         )
         clean = good or random.random() < 0.9
         try:
@@ -324,6 +331,7 @@ class World:
         self.into_secret(made, remember=dies != "current")
         if dies == "current":
             raise Died
+        self.memory = replace(self.memory, pending=None)
 
     def open_secret(self) -> None:
         lost = self.memory.secret_arn is not None and self.memory.secret_arn != self.secret_arn
@@ -362,7 +370,9 @@ class World:
                     continue
                 self.hear(each.key_id, each.notice, given=False)
                 if clean or self.random.random() < 0.8:
-                    self.memory = self.memory.with_key(each.key_id, notice=replace(each.notice, told=self.today))
+                    self.memory = self.memory.with_key(
+                        each.key_id, notice=replace(each.notice, told=self.today)
+                    )
                 continue
             if each not in plan.actions:
                 continue
@@ -491,7 +501,7 @@ def walk(seed: int, days: int, *, good: bool) -> Counter[str]:
 
 def main() -> int:
     """Exit status 1 when something did not hold."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
