@@ -79,7 +79,8 @@ def test_the_last_report_is_read_with_what_was_decided_for_whom(stack: Deployed,
     said = [json.loads(line) for line in lines if line.startswith("{")]
     of_the_run = [each for each in said if each.get("run_id") == run_id]
     of_the_user = [each for each in of_the_run if each.get("user") == "reported"]
-    assert [each["message"] for each in of_the_user] == ["applied", "planned"]
+    # `told`: the notice that its mail gave was written after that.
+    assert [each["message"] for each in of_the_user] == ["applied", "planned", "told"]
     assert [each["rule"] for each in of_the_user if each["message"] == "planned"] == ["replacement_due"]
     assert of_the_run[-1]["message"] == "run completed"
 

@@ -239,7 +239,7 @@ def _notice_given(telling: Telling, plan: actions.Plan, action: actions.GiveNoti
     instead = f". The earlier day, {action.instead_of.day}, no longer holds" if action.instead_of else ""
     gives = "in Enforce, this mail would give" if telling.audit else "this mail gives"
     way = (
-        commands.switch_on(name, action.key_id, "if somebody needs it")
+        telling.before_deletion(plan, action.key_id, notice.day)
         if notice.what is What.DELETE
         else commands.leave_alone(name, notice.day, "to have it left alone")
     )
@@ -264,7 +264,7 @@ def _seen_inactive(telling: Telling, plan: actions.Plan, action: actions.Remembe
     return telling.about(
         plan,
         "it is inactive, and this is the first run that saw it so",
-        commands.switch_on(plan.user.name, action.key_id, "if somebody needs it"),
+        telling.before_deletion(plan, action.key_id, None),
         kind="seen-inactive",
         key_id=action.key_id,
     )

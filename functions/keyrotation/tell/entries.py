@@ -79,6 +79,13 @@ class Telling:
         works = any(key.active for key in plan.user.keys)
         return commands.fetch(self.secret_of(plan), region=self.settings.aws_region, old_key_works=works)
 
+    def before_deletion(self, plan: Plan, key_id: str, day: date | None) -> Command:
+        """What averts the deletion of an inactive key. Nobody is offered to switch on what a person switched off: it may have leaked."""
+        name = plan.user.name
+        if plan.user.memory.key(key_id).off_because is None:
+            return commands.leave_alone(name, day or self.run.today, "to have it kept, still off")
+        return commands.switch_on(name, key_id, "if somebody needs it")
+
     def about(
         self,
         plan: Plan,
