@@ -136,6 +136,8 @@ class Fleet:
                 self.watch.disturb(user)
             if self.random.random() < 1 / 500 and self.attackers.attack(user):
                 self.watch.disturb(user)
+            if self.people.meddles_in_between(user, now):
+                self.watch.disturb(user)
             if self.random.random() < 1 / 9000:
                 self._is_followed(user)
 
@@ -254,7 +256,7 @@ class Fleet:
 
     def _nothing_left(self, run: Run, unfinished: set[str]) -> None:
         """Planned again on the same day, nothing is left to do."""
-        if not self.account.listeners or self.account.sns_refuses:
+        if not run.listeners or self.account.sns_refuses:
             return
         occasion = self.product.occasion(listeners=self.account.listeners)
         said = {each.key_id for each in self.product.clients.spoken.said}

@@ -146,6 +146,7 @@ class Watch:
         self.made[key_id], self._made_in[key_id] = self.today, self.attempt
         self.known.add(key_id)
         self.perhaps_vanished.discard(user.id)
+        self.vanished.pop(user.id, None)
         if len(user.keys) > 2:
             self._broken(user, "a third key was made")
 
@@ -361,13 +362,16 @@ class Watch:
         self.forgot_on = self.today
         self.known.clear()
         self.vanished.clear()
+        self._seen_off.clear()
 
     def person_deleted(self, user: UserRecord, key: KeyRecord) -> None:
         """Before it is gone."""
         if key.id in self.made:
             self.perhaps_vanished.add(user.id)
         newest = max(user.keys.values(), key=lambda each: each.seniority)
-        if newest is key and key.active and key.id in self.known and key.id in self.handed_over:
+        # A run that died may have left it to the next one to remember.
+        remembered = key.id in self.known and self.struck.get(user.id, date.min) < self.made[key.id]
+        if newest is key and key.active and remembered and key.id in self.handed_over:
             self.vanished[user.id] = key.id
 
     def stranger_read(self, secret: SecretRecord) -> None:

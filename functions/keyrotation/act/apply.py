@@ -212,14 +212,20 @@ class Applier:
                     note(Done(action=action))
 
     def _hand_over(self, user: User, issued: Issued, ledger: Ledger, *, asked: bool) -> None:
-        """Steps 7 and 8 of a replacement. Its key is AWSCURRENT: what fails here leaves no harm."""
+        """Steps 7 and 8 of a replacement. Its key is AWSCURRENT: what fails here leaves no harm.
+
+        With the tag still there `pending` stays too, so that the next run removes it and nobody hears it as another request.
+        """
         left = ""
         if asked:
             try:
                 self.issuer.clear_request(user)
             except CALL_ERRORS as error:
-                left = f"the tag that asked for it could not be removed ({cause_of(error)}): remove it, or it is heard again"
-        self.issuer.remember(user, issued, ledger, on=self.occasion.today, changed=self.occasion.today)
+                left = f"the tag that asked for it could not be removed ({cause_of(error)}): the next run tries again"
+        today = self.occasion.today
+        self.issuer.remember(
+            user=user, issued=issued, ledger=ledger, on=today, changed=today, finished=not left
+        )
         if left:
             raise ReplacementFailed(f"the key was replaced, but {left}")
 

@@ -108,12 +108,15 @@ class Issuer:
         self.iam.untag_user(UserName=user.name, TagKeys=[tag.REPLACE])
 
     @staticmethod
-    def remember(user: User, issued: Issued, ledger: Ledger, *, on: date, changed: date) -> None:
+    def remember(
+        *, user: User, issued: Issued, ledger: Ledger, on: date, changed: date, finished: bool
+    ) -> None:
         """Step 8. Raises what `Table.save` raises: the next run then finds the key AWSCURRENT."""
         known = remembering.issued(
             ledger.memory, issued.key_id, on=on, secret_arn=issued.secret_arn, user_arn=user.arn
         )
-        ledger.write(replace(known, pending=None, changed=changed))
+        pending = None if finished else known.pending
+        ledger.write(replace(known, pending=pending, changed=changed))
 
     def _create(self, user: User, ledger: Ledger) -> NewKey:
         """Without retries: one after a lost answer would hit the two-key limit and hide the first key.

@@ -67,6 +67,7 @@ def test_the_scanner_orders_who_is_due_and_nobody_else(deployment: Deployment) -
         "user_names": named,
         "account_alias": "",
         "ordered_at": "2026-11-22T06:00:00Z",
+        "gone_user_ids": [],
     }
     assert summary == {"run_id": RUN_ID, "users": 9, "named": 7, "unread": 0}
 
@@ -817,7 +818,7 @@ def test_the_log_holds_the_full_report(deployment: Deployment, capsys: pytest.Ca
     # As it happens: what was done before the mail; and what the mail gave notice of once that is remembered.
     assert {line["user"] for line in by_message["applied"] if line["done"]} == {"left", "unused"}
     assert {line["user"] for line in by_message["told"] if line["notices"]} == {"held", "quiet", "unused"}
-    assert [line["failure"] for line in by_message["told"]] == [None] * len(by_message["told"])
+    assert not any("failure" in line for line in by_message["told"])
     assert len(by_message["not reached"]) == 1
     (digest,) = by_message["digest"]
     assert (digest["run_id"], digest["sent"]) == (RUN_ID, True)
