@@ -241,7 +241,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
     "or quiet": (pair(age=28, used=8, told=says(IN_USE, 0)), ["off old quiet, deleted in 30"]),
     "not when nobody was reminded of it": (
         pair(age=28, used=1, told=says(IN_USE, 0, told=9)),
-        ["notice old in-use in 7 instead of in-use"],
+        ["notice old in-use in 7 instead of in-use", "held-in-use in 7"],
     ),
     "its successor was deleted meanwhile: it is due, and replaced": (
         user(key(100, used=1), stored=NEW, memory={OLD: says(IN_USE, 5)}),
