@@ -76,7 +76,7 @@ class People:
 
     def meddles_in_between(self, user: UserRecord, now: datetime) -> bool:
         """The day after something failed about this user: a replacement may be interrupted, and a person makes a key."""
-        if self.watch.struck.get(user.id) != now.date() - timedelta(days=1) or self.random.random() > 1 / 30:
+        if self.watch.struck.get(user.id) != now.date() - timedelta(days=1) or self.random.random() > 1 / 150:
             return False
         self.did["makes_a_key_in_between"] += 1
         return self.makes_a_key_by_hand(user, now)
