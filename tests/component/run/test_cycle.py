@@ -844,7 +844,7 @@ def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
     assert 0 < len(given) < 170
     assert left == 170 - len(given)
     assert [key_id for key_id in given if key_id not in mail.body] == []
-    assert f"{left} more notices did not fit, and will be given tomorrow" in mail.text
+    assert f"{left} notices did not fit into this mail and will be in the next ones" in mail.text
     assert remembered(account, names) == dict.fromkeys(given, "2026-11-29")
 
     deployment.now = NOW + timedelta(days=1)
