@@ -140,7 +140,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     turns = Turns(LOOKERS, sleep=time.sleep)
     applier = Applier(
         iam=iam,
-        issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=turns.wait),
+        issuer=Issuer(
+            iam=iam,
+            iam_once=iam_once,
+            secrets=replace(secrets, owners=readings.owners(gone=order.gone_user_ids)),
+            sts_for=sts_for,
+            sleep=turns.wait,
+        ),
         table=table,
         occasion=occasion,
         run_id=order.run_id,

@@ -64,6 +64,20 @@ def name_the_source_of_events() -> None:
     iam_actions.request_tag_context = request_tag_context
 
 
+def name_how_a_secret_is_deleted() -> None:
+    """The emulator leaves secretsmanager:ForceDeleteWithoutRecovery out of what a policy may ask about."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        if iam_action == "secretsmanager:DeleteSecret":
+            at_once = json.loads(body).get("ForceDeleteWithoutRecovery", False)
+            return {**context, "secretsmanager:forcedeletewithoutrecovery": str(at_once).lower()}
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 def record_requests(controls: Controls) -> None:
     """Note who asked for what, and the last use of a user's key; as in AWS a denied request is a use too."""
     authorise = iam_evaluator.enforce

@@ -132,9 +132,13 @@ class Fleet:
         now = _at(today, 2)
         self.account.now = now
         for user in list(self.consumers):
-            if self.random.random() < 1 / 300 and self.people.meddle(user, now):
+            # Who has two keys is looked after, and meddled with, more often.
+            chance = 1 / 120 if len(user.keys) > 1 else 1 / 300
+            if self.random.random() < chance and self.people.meddle(user, now):
                 self.watch.disturb(user)
             if self.random.random() < 1 / 500 and self.attackers.attack(user):
+                self.watch.disturb(user)
+            if self.people.meddles_in_between(user, now):
                 self.watch.disturb(user)
             if self.random.random() < 1 / 9000:
                 self._is_followed(user)
@@ -221,6 +225,9 @@ class Fleet:
             self.watch.missed.append(today)
         ended = [attempt for attempt in attempts if attempt.ended]
         hit = {name for attempt in attempts for name in attempt.hit}
+        if not hit:
+            self.watch.cap_kept()
+        self.watch.changed.clear()
         run = ended[-1].run if ended else None
         unfinished = set(hit)
         if run is not None:
@@ -254,7 +261,7 @@ class Fleet:
 
     def _nothing_left(self, run: Run, unfinished: set[str]) -> None:
         """Planned again on the same day, nothing is left to do."""
-        if not self.account.listeners or self.account.sns_refuses:
+        if not run.listeners or self.account.sns_refuses:
             return
         occasion = self.product.occasion(listeners=self.account.listeners)
         said = {each.key_id for each in self.product.clients.spoken.said}

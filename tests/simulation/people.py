@@ -69,6 +69,13 @@ class People:
         self.did[deed.__name__] += changed
         return changed
 
+    def meddles_in_between(self, user: UserRecord, now: datetime) -> bool:
+        """The day after something failed about this user: a replacement may be interrupted, and a person makes a key."""
+        if self.watch.struck.get(user.id) != now.date() - timedelta(days=1) or self.random.random() > 1 / 30:
+            return False
+        self.did["makes_a_key_in_between"] += 1
+        return self.makes_a_key_by_hand(user, now)
+
     def tidy(self, today: date) -> list[UserRecord]:
         """What somebody meant to do on this day is done; returns about whom."""
         touched = []
@@ -212,8 +219,10 @@ class People:
         return self._was_moved(user, changed=user.path != old)
 
     def attaches_a_quarantine(self, user: UserRecord, now: datetime) -> bool:
-        """AWS does, when it finds a key in public; a person takes it away."""
+        """AWS does, when it finds a key in public; a person takes it away, and may ask for a new key at once."""
         user.policies.add(QUARANTINE)
+        if self.random.random() < 0.5:
+            self.account.iam.tag_user(user.name, tag.REPLACE, "exposed")
         self._in(self.random.randrange(2, 60), user, now, lambda: user.policies.discard(QUARANTINE))
         return True
 

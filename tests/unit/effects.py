@@ -64,7 +64,7 @@ def done(user: User, action: Action, now: datetime) -> User:
             proof = LastUse(at=now + timedelta(seconds=5), service="sts", region="us-east-1")
             made = Key(id=f"AKIAMADE{now:%Y%m%d%H%M}", status=ACTIVE, created=now, last_use=proof)
             user = _promoted(replace(user, keys=(*user.keys, made)), made.id)
-            user = replace(user, memory=issued(user, made.id, now))
+            user = replace(user, memory=replace(issued(user, made.id, now), pending=None))
             return _unasked(user) if asked else user
         case SettlePending(asked=asked):
             user = replace(user, memory=remembering.after(user.memory, action))

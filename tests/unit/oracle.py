@@ -328,164 +328,208 @@ class Table:
 
 def table(user: User, policy: Policy, occasion: Occasion) -> Table:
     """Rules 4 to 12 in their order, in Enforce."""
-    today, heard = occasion.today, occasion.heard
-    facts, found = Facts(user, policy, today), Table()
-    warn = facts.policy.warn_days
+    reading = _Reading(facts=Facts(user, policy, occasion.today), heard=occasion.heard)
+    reading.renamed()
+    reading.switched_by_others()
+    reading.inactive()
+    reading.back_on()
+    reading.falling()
+    reading.elders()
+    reading.unused()
+    reading.replaced()
+    reading.found.kept -= reading.found.may_fall
+    return reading.found
 
-    def falls(key: Key) -> None:
-        facts.set(key, notice=None)
-        found.fallen.add(key.id)
 
-    def give(key: Key, why: Why, day: date) -> None:
-        what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
-        if heard:
-            found.given[key.id] = (what, why, max(day, facts.ahead(warn)))
-            facts.set(key, notice=Notice(what=what, why=why, day=max(day, facts.ahead(warn)), told=today))
+@dataclass
+class _Reading:
+    facts: Facts
+    heard: bool
+    found: Table = field(default_factory=Table)
 
-    def may_give(key: Key, why: Why, day: date) -> None:
-        if heard:
-            what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
-            found.may_give.setdefault(key.id, set()).add((what, why, max(day, facts.ahead(warn))))
+    @property
+    def today(self) -> date:
+        return self.facts.today
 
-    def told(notice: Notice) -> bool:
-        return (today - notice.told).days <= warn + 1
+    @property
+    def warn(self) -> int:
+        return self.facts.policy.warn_days
 
-    def switch_off(key: Key, reason: str) -> None:
-        found.off[key.id] = reason
-        facts.keys[facts.keys.index(key)] = replace(key, status="Inactive")
-        facts.set(key, off_since=today, back_on=None, notice=None)
+    def floor(self, day: date) -> date:
+        return max(day, self.facts.ahead(self.warn))
 
-    def keep(key: Key, notice: Notice, why: Why, day: date, reason: str) -> None:
+    def falls(self, key: Key) -> None:
+        self.facts.set(key, notice=None)
+        self.found.fallen.add(key.id)
+
+    def give(self, key: Key, why: Why, day: date) -> None:
+        if self.heard:
+            notice = Notice(what=What.SWITCH_OFF, why=why, day=self.floor(day), told=self.today)
+            self.found.given[key.id] = (notice.what, why, notice.day)
+            self.facts.set(key, notice=notice)
+
+    def told(self, notice: Notice) -> bool:
+        return (self.today - notice.told).days <= self.warn + 1
+
+    def switch_off(self, key: Key, reason: str) -> None:
+        self.found.off[key.id] = reason
+        self.facts.keys[self.facts.keys.index(key)] = replace(key, status="Inactive")
+        self.facts.set(key, off_since=self.today, back_on=None, notice=None)
+
+    def keep(self, key: Key, notice: Notice, day: date, reason: str) -> None:
         """The four steps of a notice that is there, and whose rule acts from `day` on."""
-        if today < notice.day:
-            found.kept.add(key.id)
-            if max(day, facts.ahead(warn)) < notice.day:
-                may_give(key, why, day)
-        elif day > today:
-            give(key, why, day)
-        elif not told(notice):
-            give(key, why, facts.ahead(warn))
-        elif heard:
-            switch_off(key, reason)
+        if self.today < notice.day:
+            self.found.kept.add(key.id)
+            if self.heard and self.floor(day) < notice.day:
+                sooner = (What.SWITCH_OFF, notice.why, self.floor(day))
+                self.found.may_give.setdefault(key.id, set()).add(sooner)
+        elif day > self.today:
+            self.give(key, notice.why, day)
+        elif not self.told(notice):
+            self.give(key, notice.why, self.facts.ahead(self.warn))
+        elif self.heard:
+            self.switch_off(key, reason)
 
-    # 5: put the policy anew, on a secret that can take one.
-    names, secret = user.memory.policy_arn, user.the_secret
-    there = user.memory.secret_arn is not None and secret is not None and not secret.deleted
-    if names is not None and names != user.arn and there:
-        for key in facts.keys:
-            was = facts.of(key).notice
+    def renamed(self) -> None:
+        """5: put the policy anew, on a secret that can take one."""
+        user = self.facts.user
+        names, secret = user.memory.policy_arn, user.the_secret
+        there = user.memory.secret_arn is not None and secret is not None and not secret.deleted
+        if names is None or names == user.arn or not there:
+            return
+        for key in self.facts.keys:
+            was = self.facts.of(key).notice
             if was is not None and was.what is What.SWITCH_OFF:
-                falls(key)
+                self.falls(key)
 
-    for key in facts.keys:
-        was = facts.of(key).notice
-        if key.status != "Active" and facts.of(key).off_since is None:  # 6
-            found.remembered_off.add(key.id)
-            facts.set(key, off_since=today, back_on=None)
-        if was is not None and (was.what is What.DELETE) == (key.status == "Active"):
-            falls(key)  # a person switched it, or memory is odd
+    def switched_by_others(self) -> None:
+        for key in self.facts.keys:
+            was = self.facts.of(key).notice
+            if key.status != "Active" and self.facts.of(key).off_since is None:  # 6
+                self.found.remembered_off.add(key.id)
+                self.facts.set(key, off_since=self.today, back_on=None)
+            if was is not None and (was.what is What.DELETE) == (key.status == "Active"):
+                self.falls(key)  # a person switched it, or memory is odd
 
-    for key in [each for each in facts.keys if each.status != "Active"]:  # 7
-        was = facts.of(key).notice
-        earliest = facts.deletable_at_the_earliest(key)
-        if facts.deletable_today(key) and was is not None and was.day <= today and told(was) and heard:
-            found.deleted.add(key.id)
-            facts.keys.remove(key)
-        elif heard:
-            found.deletion_at_the_earliest[key.id] = earliest
-            definite = earliest != NEVER and (facts.old_on(key) == earliest or facts.deletable_today(key))
-            reached = was is None or was.day <= today
-            if definite and reached:
-                found.deletion_must_be_given.add(key.id)
+    def inactive(self) -> None:
+        """7."""
+        facts, found = self.facts, self.found
+        for key in [each for each in facts.keys if each.status != "Active"]:
+            was = facts.of(key).notice
+            earliest = facts.deletable_at_the_earliest(key)
+            ripe = was is not None and was.day <= self.today and self.told(was) and self.heard
+            if ripe and facts.deletable_today(key):
+                found.deleted.add(key.id)
+                facts.keys.remove(key)
+            elif self.heard:
+                found.deletion_at_the_earliest[key.id] = earliest
+                definite = facts.old_on(key) == earliest or facts.deletable_today(key)
+                reached = was is None or was.day <= self.today
+                if earliest != NEVER and definite and reached:
+                    found.deletion_must_be_given.add(key.id)
 
-    for key in facts.active:  # 8
-        if facts.of(key).off_since is not None:
-            found.remembered_on.add(key.id)
-            facts.set(key, off_since=None, back_on=today)
-        if facts.left_alone(key):
-            found.attention.add(key.id)
-            if facts.of(key).notice is not None:
-                falls(key)
+    def back_on(self) -> None:
+        """8."""
+        for key in self.facts.active:
+            if self.facts.of(key).off_since is not None:
+                self.found.remembered_on.add(key.id)
+                self.facts.set(key, off_since=None, back_on=self.today)
+            if self.facts.left_alone(key):
+                self.found.attention.add(key.id)
+                if self.facts.of(key).notice is not None:
+                    self.falls(key)
 
-    elder, successor = facts.elder, facts.successor
-    for key in facts.active:  # what ends a notice of a key that is on
-        was = facts.of(key).notice
-        if was is None:
-            continue
-        of_stored_pair = key == elder and facts.stored
-        awaits = was.why in (Why.OVERLAP, Why.IN_USE)
-        if key == elder and awaits and not facts.stored and not facts.looked_after:
-            found.may_fall.add(key.id)
-            continue
-        if was.why in (Why.OVERLAP, Why.IN_USE) and not of_stored_pair:
-            falls(key)
-        elif was.why is Why.BY_HAND and (key != elder or of_stored_pair or not facts.moved_on_by_hand):
-            falls(key)
-        elif was.why is Why.UNUSED:
-            day = facts.unused_on(key)
-            if of_stored_pair or day is None or day > max(was.day, facts.ahead(warn)):
-                # The key was used or is replaced, or the rule is about it no more.
-                falls(key)
-            elif day > facts.ahead(warn):
-                found.may_fall.add(key.id)
-        elif was.why is Why.INACTIVE or was.what is What.DELETE:
-            falls(key)
-
-    if elder is not None and successor is not None and not facts.left_alone(elder):
-        was = facts.of(elder).notice
-        if facts.stored:  # 9, 10
-            issued = facts.of(successor).issued_on
-            assert issued is not None
-            day = issued + facts.policy.overlap_days * DAY
-            in_use, last = facts.in_use(elder), used_on(elder)
-            chance = last is not None and last > successor.created.date()
+    def falling(self) -> None:
+        """What ends a notice of a key that is on."""
+        for key in self.facts.active:
+            was = self.facts.of(key).notice
             if was is None:
-                give(elder, Why.OVERLAP, day)
-            elif was.why is Why.IN_USE:
-                keep(elder, was, Why.IN_USE, today, "forced" if in_use else "quiet")
-            elif today >= was.day and day <= today and in_use:
-                found.attention.add(elder.id)
-                if chance:
-                    give(elder, Why.IN_USE, facts.ahead(facts.policy.in_use_extension_days))
-                else:
-                    give(elder, Why.OVERLAP, facts.quiet_on(elder))
+                continue
+            is_elder = key == self.facts.elder
+            of_stored_pair = is_elder and self.facts.stored
+            if was.why in (Why.OVERLAP, Why.IN_USE):
+                if is_elder and not of_stored_pair and not self.facts.looked_after:
+                    self.found.may_fall.add(key.id)
+                elif not of_stored_pair:
+                    self.falls(key)
+            elif was.why is Why.BY_HAND:
+                if not is_elder or of_stored_pair or not self.facts.moved_on_by_hand:
+                    self.falls(key)
             else:
-                protected = max(day, facts.quiet_on(elder)) if in_use else day
-                keep(elder, was, Why.OVERLAP, protected if today < was.day else day, "quiet")
+                self.no_longer_unused(key, was, of_stored_pair=of_stored_pair)
+
+    def no_longer_unused(self, key: Key, was: Notice, *, of_stored_pair: bool) -> None:
+        """It was used, or is replaced, or the rule is about it no more."""
+        day = self.facts.unused_on(key)
+        if of_stored_pair or day is None or day > self.floor(was.day):
+            self.falls(key)
+        elif day > self.facts.ahead(self.warn):
+            self.found.may_fall.add(key.id)
+
+    def elders(self) -> None:
+        facts, elder = self.facts, self.facts.elder
+        if elder is None or facts.left_alone(elder):
+            return
+        was = facts.of(elder).notice
+        if facts.stored:
+            self.overlap(elder, was)
         elif not facts.looked_after:
             pass
         elif facts.moved_on_by_hand:  # 9b
             day = facts.by_hand_on
             if was is not None and was.why is Why.BY_HAND:
-                keep(elder, was, Why.BY_HAND, day, "quiet")
-            elif today >= day - warn * DAY:
-                give(elder, Why.BY_HAND, day)  # also in the place of a notice by 11, which comes later
-        elif today >= facts.by_hand_on - warn * DAY:
-            found.attention.add(elder.id)
+                self.keep(elder, was, day, "quiet")
+            elif self.today >= day - self.warn * DAY:
+                self.give(elder, Why.BY_HAND, day)  # also in the place of a notice by 11, which comes later
+        elif self.today >= facts.by_hand_on - self.warn * DAY:
+            self.found.attention.add(elder.id)
 
-    for key in list(facts.active):  # 11
-        if facts.left_alone(key) or key not in facts.active:
-            continue
-        was, unused_on = facts.of(key).notice, facts.unused_on(key)
-        if unused_on is None:
-            continue
-        if was is not None and was.why is Why.UNUSED:
-            keep(key, was, Why.UNUSED, unused_on, "unused")
-        elif was is None and today >= unused_on - warn * DAY:
-            give(key, Why.UNUSED, unused_on)
+    def overlap(self, elder: Key, was: Notice | None) -> None:
+        """9 and 10."""
+        facts = self.facts
+        assert facts.successor is not None
+        issued = facts.of(facts.successor).issued_on
+        assert issued is not None
+        day = issued + facts.policy.overlap_days * DAY
+        in_use, last = facts.in_use(elder), used_on(elder)
+        chance = last is not None and last > facts.successor.created.date()
+        if was is None:
+            self.give(elder, Why.OVERLAP, day)
+        elif was.why is Why.IN_USE:
+            self.keep(elder, was, self.today, "forced" if in_use else "quiet")
+        elif self.today >= was.day and day <= self.today and in_use:
+            self.found.attention.add(elder.id)
+            if chance:
+                self.give(elder, Why.IN_USE, facts.ahead(facts.policy.in_use_extension_days))
+            else:
+                self.give(elder, Why.OVERLAP, facts.quiet_on(elder))
+        else:
+            protected = max(day, facts.quiet_on(elder)) if in_use else day
+            self.keep(elder, was, protected if self.today < was.day else day, "quiet")
 
-    wants = facts.wants_now  # 12, 13
-    found.replaced = wants and len(facts.keys) < 2
-    found.blocked = wants and not found.replaced
-    if found.replaced and facts.newest_active is not None:
-        # It takes the place of a notice given by 11 in the same run.
+    def unused(self) -> None:
+        """11."""
+        for key in list(self.facts.active):
+            if self.facts.left_alone(key):
+                continue
+            was, day = self.facts.of(key).notice, self.facts.unused_on(key)
+            if day is None:
+                continue
+            if was is not None and was.why is Why.UNUSED:
+                self.keep(key, was, day, "unused")
+            elif was is None and self.today >= day - self.warn * DAY:
+                self.give(key, Why.UNUSED, day)
+
+    def replaced(self) -> None:
+        """12 and 13. A replacement takes the place of a notice given by 11 in the same run."""
+        facts, found = self.facts, self.found
+        wants = facts.wants_now
+        found.replaced = wants and len(facts.keys) < 2
+        found.blocked = wants and not found.replaced
         key = facts.newest_active
+        if not found.replaced or key is None:
+            return
         found.kept.discard(key.id)
         found.given.pop(key.id, None)
-        was = facts.of(key).notice
-        if heard and not facts.left_alone(key):
+        if self.heard and not facts.left_alone(key):
             found.given[key.id] = (What.SWITCH_OFF, Why.OVERLAP, facts.ahead(facts.policy.overlap_days))
-        if was is not None:
-            found.may_fall.add(key.id)
-    found.kept -= found.may_fall
-    return found

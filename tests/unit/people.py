@@ -9,7 +9,6 @@ from keyrotation.decide.plan import plan_user
 from keyrotation.memory import KeyMemory, Memory, Notice, What, Why
 from keyrotation.model import (
     ACTIVE,
-    ATTACHED,
     CURRENT_STAGE,
     INACTIVE,
     PENDING_STAGE,
@@ -134,8 +133,6 @@ def asked_for(user: User, policy: Policy, occasion: Occasion = OCCASION) -> tupl
             asked.append(missing.what)
             if missing.what == STORE:
                 seen = replace(seen, secret=user.secret)
-            elif missing.what == ATTACHED:
-                seen = replace(seen, quarantine=user.quarantine)
             else:
                 facts = {key.id: key for key in user.keys}
                 keys = (facts[key.id] if key.id == missing.what else key for key in seen.keys)

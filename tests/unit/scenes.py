@@ -13,7 +13,7 @@ from keyrotation.act.apply import Done, Outcome
 from keyrotation.act.replacement import Issued
 from keyrotation.decide.actions import Action, Deactivate, GiveNotice, Plan, Promote, Replace
 from keyrotation.decide.plan import plan_user
-from keyrotation.memory import KeyMemory, Notice, OffReason, Pending, Vanished, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, Why
 from keyrotation.model import CURRENT_STAGE, Key, Occasion, Secret, Use, User, version_id
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
@@ -121,6 +121,7 @@ def run_of(
     total: int = 20,
     waiting: int = 0,
     deferred: tuple[str, ...] = (),
+    left_behind: tuple[Memory, ...] = (),
     root: bool | None = False,
     with_keys: int = 18,
     listeners: int | None = 1,
@@ -147,6 +148,7 @@ def run_of(
         waiting=plans[len(plans) - waiting :] if waiting else (),
         deferred=deferred,
         uses=uses or {},
+        left_behind=left_behind,
     )
 
 
@@ -268,14 +270,27 @@ def _interrupted() -> User:
     return replace(made, memory=replace(made.memory, secret_arn=arn, policy_arn=made.arn, pending=pending))
 
 
+def _in_another_region() -> User:
+    made = _interrupted()
+    pending = Pending(
+        since=OCCASION.now - timedelta(hours=24), region="us-east-1", run_id="run-0", key_ids=(OLD,)
+    )
+    return replace(made, id="AIDANINANINANINANINA", memory=replace(made.memory, pending=pending))
+
+
+def _three_keys() -> User:
+    return user("theo", key(30, used=1), key(20, used=1, id=NEW), key(10, used=1, id=THIRD))
+
+
 def _redelivered() -> Run:
     """What an attempt of today did before it died: a switch-off, a replacement and a deletion."""
     went_off = replace(known(off=0), off_because=OffReason.QUIET)
     gone = replace(known(off=30), off_because=OffReason.QUIET)
+    vera = user("vera", key(40, used=0, id=NEW), memory={THIRD: gone})
     return run_of(
         user("bob", off(88, used=13), key(14, used=0, id=NEW), stored=NEW, memory={OLD: went_off}),
         user("alice", key(74, used=0), key(0, id=NEW), stored=NEW),
-        user("vera", key(40, used=0, id=NEW), memory={THIRD: gone}),
+        replace(vera, memory=replace(vera.memory, changed=TODAY)),
         alias="prod",
     )
 
@@ -380,9 +395,16 @@ SCENES: dict[str, Scene] = {
     "vanished-key": Scene(run=run_of(_vanished(), alias="prod")),
     "secret-lost": Scene(run=run_of(_lost("lisa"), _to_restore("tom"), alias="prod")),
     "successor-not-stored": Scene(run=run_of(_not_stored("nora"), alias="prod")),
+    "secret-left-behind": Scene(
+        run=run_of(
+            alias="prod",
+            left_behind=(Memory(user_id="AIDAGUSTAVGUSTAV", name="gustav", secret_arn=secret_of("gustav")),),
+        )
+    ),
     "old-tags": Scene(run=run_of(_OLD_TAGS, DUE, alias="prod")),
     "switched-back-on": Scene(run=run_of(BACK_ON, alias="prod")),
     "interrupted": Scene(run=run_of(_interrupted(), alias="prod")),
+    "interrupted-elsewhere": Scene(run=run_of(_in_another_region(), _three_keys(), alias="prod")),
     "root-key": Scene(run=run_of(DUE, root=True, alias="prod")),
     "unreadable-user": Scene(run=run_of(UNREADABLE, _MALFORMED, alias="prod")),
     "nobody-listens": Scene(run=run_of(DUE, QUIET, HELD, listeners=0, alias="prod")),

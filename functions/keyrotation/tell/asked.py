@@ -154,7 +154,7 @@ def _fetch(telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:
 
 
 def _fetch_or_keep_on(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
-    yield telling.fetch(plan)
+    yield from telling.install(plan)
     yield _left_alone(telling, plan, item, "to have it kept on")
 
 
@@ -190,9 +190,9 @@ def _replace_sooner_or_leave_alone(telling: Telling, plan: Plan, item: Item) -> 
     yield _left_alone(telling, plan, item, "to have it left alone")
 
 
-def _switch_on(_telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
+def _switch_on(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
     if item.key_id is not None:
-        yield commands.switch_on(plan.user.name, item.key_id, "if somebody needs it")
+        yield telling.before_deletion(plan, item.key_id, item.by)
 
 
 def _end_exemption(_telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:

@@ -752,6 +752,20 @@ def test_a_failure_stays_one_when_nobody_can_say_whether_the_user_is_gone(
     assert outcome.failure == "deactivate failed (UpdateAccessKey: AccessDenied, UpdateAccessKey said no)"
 
 
+def test_a_failure_over_a_user_who_was_made_anew_meanwhile_is_none_of_the_one_who_is_gone(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    user = seen(clients, calls)
+    account.delete_user("carol")
+    account.add_user("carol")
+    calls.refuse("UpdateAccessKey", "AccessDenied")
+
+    outcome = carry_out(clients, user, off(key_id))
+
+    assert (outcome.done, outcome.failure) == ((), None)
+
+
 def test_a_user_made_anew_under_the_same_name_is_somebody_else(
     account: Account, calls: Calls, clients: Clients
 ) -> None:

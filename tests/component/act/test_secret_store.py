@@ -158,6 +158,27 @@ def test_the_secret_of_a_user_who_was_renamed_keeps_its_name(
 
 
 @pytest.mark.usefixtures("stored")
+def test_who_takes_the_name_of_a_renamed_user_does_not_get_that_users_secret(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    """It would be let in to a key that works. Of a user who is gone it gets the secret, whose keys are gone as well."""
+    account.iam.update_user(UserName="carol", NewUserName="dana")
+    account.add_user("carol")
+    owner, newcomer = account.user_id("dana"), observe("carol", clients.sources())
+    owners = account.table.read_all().owners(gone=())
+    assert owners == {arn_of(account): owner}
+    calls.clear()
+
+    with pytest.raises(ForeignSecret, match=f"is another user's, whose id is {owner}"):
+        replace(clients.secrets, owners=owners).make_ready(newcomer)
+    assert calls.operations == ["DescribeSecret"]
+
+    if_gone = account.table.read_all().owners(gone=(owner,))
+    replace(clients.secrets, owners=if_gone).make_ready(newcomer)
+    assert calls.writes == ["PutResourcePolicy"]
+
+
+@pytest.mark.usefixtures("stored")
 def test_a_secret_is_found_by_its_name_when_memory_is_lost(
     account: Account, calls: Calls, clients: Clients
 ) -> None:

@@ -124,15 +124,13 @@ def test_a_notice_is_forecast_as_given_told_again_and_kept_on_its_day(account: A
     assert row["why"] == "never used, and 88 days old"
 
 
-def test_what_was_told_to_an_earlier_day_stays_whatever_policy_is_tried(account: Account) -> None:
+def test_a_key_goes_off_no_sooner_than_people_were_told_whatever_policy_is_tried(account: Account) -> None:
     elder, _ = in_an_overlap(account)
-    account.notice("carol", elder, Why.OVERLAP, days=1)
+    account.notice("carol", elder, Why.OVERLAP, days=10)
 
-    rows = {
-        row["key"]: row for row in as_json("--overlap-days", "20", "--in-use-extension-days", "20")["keys"]
-    }
+    rows = {row["key"]: row for row in as_json("--overlap-days", "8", "--max-key-age-days", "80")["keys"]}
 
-    assert rows[elder]["on"] == "2026-11-23"
+    assert rows[elder]["on"] == "2026-12-02"
 
 
 def test_what_is_remembered_of_a_key_that_is_off_decides_when_it_is_deleted(account: Account) -> None:

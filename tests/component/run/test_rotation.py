@@ -655,6 +655,22 @@ def test_a_notice_that_cannot_be_remembered_is_a_failure_and_the_others_are_reme
     assert account.memory("bob").key(ids["bob"]).notice is None
 
 
+def test_what_fails_twice_about_a_user_is_told_once(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    account.add_user("bob")
+    account.add_key("bob", age=300, status="Inactive")
+    run = rotation.run("bob")
+    (outcome,) = run.outcomes
+    run = replace(run, outcomes=(replace(outcome, failure="it had failed before"),))
+    calls.meet(of_bob("UpdateItem", lambda call: error_answer(call, "AccessDeniedException", 400, "said no")))
+
+    finished = rotation.heard(Told(run=run, message_id="message-1", named=digest(run).named))
+
+    # Another outcome beside it would tell what was remembered before: a notice that was forgotten, a key that is gone.
+    assert finished.outcomes == run.outcomes
+
+
 def test_the_notice_that_another_replaces_is_forgotten_before_the_other_is_told(
     account: Account, rotation: Rotation
 ) -> None:

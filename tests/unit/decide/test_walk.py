@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.decide.walk import walk
 
-USERS = 45
+USERS = 30
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -22,7 +22,6 @@ from keyrotation.decide.actions import (
     GiveNotice,
     Item,
     MendPolicy,
-    OffReason,
     Plan,
     Promote,
     Recall,
@@ -31,7 +30,7 @@ from keyrotation.decide.actions import (
     SettlePending,
 )
 from keyrotation.decide.plan import may_concern, plan_user
-from keyrotation.memory import Memory, Notice, Pending, What, Why
+from keyrotation.memory import Memory, Notice, OffReason, Pending, What, Why
 from keyrotation.model import ACTIVE, INACTIVE, Key, LastUse, Occasion, Secret, User, version_id
 from keyrotation.policy import Policy
 
@@ -332,6 +331,7 @@ class World:
         self.into_secret(made, remember=dies != "current")
         if dies == "current":
             raise Died
+        self.memory = replace(self.memory, pending=None)
 
     def open_secret(self) -> None:
         lost = self.memory.secret_arn is not None and self.memory.secret_arn != self.secret_arn
@@ -501,7 +501,7 @@ def walk(seed: int, days: int, *, good: bool) -> Counter[str]:
 
 def main() -> int:
     """Exit status 1 when something did not hold."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)

@@ -152,3 +152,10 @@ def test_of_a_user_whose_interrupted_replacement_was_settled_first_the_last_outc
     first = replace(acted(plan), to_give=(), memory=plan.user.memory)
     both = replace(run, outcomes=(first, *run.outcomes))
     assert told(both) == told(run) == [("bob", Why.INACTIVE, 30, True)]
+
+
+def test_a_notice_that_memory_does_not_have_any_more_is_not_told_again() -> None:
+    run = run_of(REMINDED)
+    (plan,) = run.plans
+    forgotten = replace(acted(plan), memory=plan.user.memory.with_key(OLD, notice=None))
+    assert told(replace(run, outcomes=(forgotten,))) == []

@@ -8,10 +8,12 @@ from keyrotation.tell.asked import BESIDE_A_USERS_ITEM, BESIDE_AN_ITEM_OF_THE_AC
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 OF_THE_ACCOUNT = {Kind.ROOT_KEYS, Kind.NOBODY_LISTENS}
+# Not decided by a rule: the run found it, with its command.
+FOUND = {Kind.LEFT_BEHIND}
 
 
 def test_every_kind_that_can_be_about_a_user_says_which_commands_stand_beside_it() -> None:
-    assert set(BESIDE_A_USERS_ITEM) == set(Kind) - OF_THE_ACCOUNT
+    assert set(BESIDE_A_USERS_ITEM) == set(Kind) - OF_THE_ACCOUNT - FOUND
 
 
 def test_every_kind_that_can_be_about_the_account_says_what_stands_beside_it() -> None:

@@ -11,7 +11,7 @@ from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.headline import subject_of
 from keyrotation.tell.report import Part, Severity, report_of
 
-from tests.unit.people import NEW, OLD, THIRD, at, days_ago, key, known, notice, off
+from tests.unit.people import NEW, OLD, THIRD, TODAY, at, days_ago, key, known, notice, off
 from tests.unit.scenes import (
     AUDIT,
     BACK_ON,
@@ -300,11 +300,14 @@ def test_an_interrupted_replacement_that_audit_cannot_settle_is_told() -> None:
 
 
 def test_a_key_that_a_dead_attempt_deleted_is_told_from_memory_and_what_a_person_deleted_is_no_news() -> None:
-    ours = user("gone", key(20, used=0), memory={THIRD: replace(known(off=40), off_because=OffReason.QUIET)})
+    """Before it deletes a key, this system forgets the notice; a person who deletes one does not."""
+    changed = user("gone", key(20, used=0), memory={THIRD: known(off=40)})
+    ours = replace(changed, memory=replace(changed.memory, changed=TODAY))
     run = run_of(ours)
     assert not digest_of(run, ENFORCE, redelivered=False).worth_sending
     assert THIRD in digest_of(run, ENFORCE, redelivered=True).body
-    theirs = run_of(user("gone", key(20, used=0), memory={THIRD: known(off=40)}))
+    announced = known(off=40, notice=notice(Why.INACTIVE, 3))
+    theirs = run_of(replace(ours, memory=ours.memory.with_key(THIRD, notice=announced.notice)))
     assert not digest_of(theirs, ENFORCE, redelivered=True).worth_sending
 
 
@@ -412,6 +415,15 @@ def test_a_replacement_after_another_tool_deleted_a_key_waits_for_a_person() -> 
     body = flat(digest_of(run_of(replace(vanished, memory=memory)), ENFORCE, redelivered=False))
     assert f"The key {THIRD}, which this system issued, was deleted by somebody else" in body
     assert "DONE TODAY" not in body
+
+
+def test_a_user_who_is_gone_is_named_with_the_secret_that_is_left_and_how_to_delete_it() -> None:
+    digest = digest_of(SCENES["secret-left-behind"].run, ENFORCE, redelivered=False)
+    assert digest.worth_sending
+    body = flat(digest)
+    assert "The user gustav is gone, and the secret access-keys/gustav/credentials is still there" in body
+    assert "delete-secret" in body
+    assert "--force-delete-without-recovery" not in body
 
 
 def test_a_reminder_that_asks_nothing_is_one_line_and_no_block() -> None:
