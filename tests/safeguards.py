@@ -119,7 +119,7 @@ SAFEGUARDS = (
     without(
         "the secret that memory knows",
         STORE,
-        "        arn = None if known is None else self._found(known)\n",
+        "        arn = None if known is None else self._found(known, user)\n",
         "        arn = None\n",
         test="act/test_secret_store.py::test_the_secret_of_a_user_who_was_renamed_keeps_its_name",
     ),

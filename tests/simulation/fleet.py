@@ -132,7 +132,9 @@ class Fleet:
         now = _at(today, 2)
         self.account.now = now
         for user in list(self.consumers):
-            if self.random.random() < 1 / 300 and self.people.meddle(user, now):
+            # Who has two keys is looked after, and meddled with, more often.
+            chance = 1 / 120 if len(user.keys) > 1 else 1 / 300
+            if self.random.random() < chance and self.people.meddle(user, now):
                 self.watch.disturb(user)
             if self.random.random() < 1 / 500 and self.attackers.attack(user):
                 self.watch.disturb(user)
@@ -223,6 +225,9 @@ class Fleet:
             self.watch.missed.append(today)
         ended = [attempt for attempt in attempts if attempt.ended]
         hit = {name for attempt in attempts for name in attempt.hit}
+        if not hit:
+            self.watch.cap_kept()
+        self.watch.changed.clear()
         run = ended[-1].run if ended else None
         unfinished = set(hit)
         if run is not None:

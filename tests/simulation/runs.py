@@ -193,6 +193,7 @@ class Product:
                 reader_arns=settings.secret_reader_arns,
                 kms_key_arn=settings.secrets_kms_key_arn,
                 sleep=self.account.sleep,
+                owners=readings.owners(gone=order.gone_user_ids),
             ),
             sts_for=self.clients.sts_for,
             sleep=self.account.sleep,

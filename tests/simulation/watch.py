@@ -24,6 +24,8 @@ from tests.simulation.secrets_manager import CURRENT, SecretRecord
 
 # An insider: nobody who may read a secret.
 STRANGER = ("arn:aws:iam::123456789012:role/Insider", "AROAINSIDER:session")
+# So many of one key are too many.
+_NOTICES_OF_AN_OVERLAP = 7
 # After so many runs in which nothing about a user failed, no key is left over that nobody holds.
 _CLEAN_RUNS = 3
 
@@ -56,6 +58,7 @@ class Watch:
     """`disturbed`: by user id, the last day on which something happened that excuses a delay.
 
     `made`: by key id, when the product made it; `known`: those of them that its memory was not made to forget.
+    `changed`: the ids of users whose keys the product changed today.
     `off`: by key id, since when a key is off; `held`: what programs and people have in hand, by user id.
     `vanished`: by user id, the key that somebody else deleted, so that none is replaced; `perhaps_vanished`: users of whom the
     product may believe so.
@@ -89,9 +92,11 @@ class Watch:
     perhaps_vanished: set[str] = field(default_factory=set)
     forgot_on: date = date.min
     attempt: int = 0
+    changed: set[str] = field(default_factory=set)
     heard_today: list[Said] = field(default_factory=list)
     _seen_off: set[str] = field(default_factory=set)
     _made_in: dict[str, int] = field(default_factory=dict)
+    _notices: Counter[str] = field(default_factory=Counter)
     _lonely: Counter[str] = field(default_factory=Counter)
     _stored_since: dict[str, date] = field(default_factory=dict)
 
@@ -120,6 +125,8 @@ class Watch:
                 self._broken(user, wrong)
             if new and each.why is Why.IN_USE:
                 self._extension_begins(user, each)
+            if before is None or not before.says(each):
+                self._told_anew(user, each)
 
     def creates(self, user: UserRecord) -> None:
         policy = self.policies.of(user)
@@ -143,6 +150,7 @@ class Watch:
             self._broken(user, f"a key was made to replace one that nobody uses ({newest})")
 
     def created(self, user: UserRecord, key_id: str) -> None:
+        self.changed.add(user.id)
         self.made[key_id], self._made_in[key_id] = self.today, self.attempt
         self.known.add(key_id)
         self.perhaps_vanished.discard(user.id)
@@ -180,6 +188,7 @@ class Watch:
 
     def switches_off(self, user: UserRecord, key_id: str) -> None:
         key, policy = user.keys[key_id], self.policies.of(user)
+        self.changed.add(user.id)
 
         def broken(why: str) -> None:
             self._broken(user, f"{key_id} was switched off: {why}")
@@ -209,6 +218,7 @@ class Watch:
 
     def deletes(self, user: UserRecord, key_id: str) -> None:
         key, policy = user.keys[key_id], self.policies.of(user)
+        self.changed.add(user.id)
 
         def broken(why: str) -> None:
             self._broken(user, f"{key_id} was deleted: {why}")
@@ -218,6 +228,8 @@ class Watch:
             self.deeds[Deed.ROLLED_BACK if same_run else Deed.ORPHAN] += 1
             if key_id in self.held.get(user.id, ()) or key.used_on is not None:
                 broken("as nobody's, and somebody has it")
+            if self.is_stored(user, key):
+                broken("and AWSCURRENT names it")
             if not same_run and key_id in self.stored_keys:
                 broken("as nobody's, and it had been stored")
             return
@@ -331,6 +343,16 @@ class Watch:
         if said.day < self.today + timedelta(days=max(policy.in_use_extension_days, policy.warn_days)):
             self._broken(user, f"{said.key_id}: an extension of {(said.day - self.today).days} days began")
 
+    def _told_anew(self, user: UserRecord, said: Said) -> None:
+        """An overlap has few notices, where nothing happens to the user: its end, when it will be quiet, its extension."""
+        start = max(self.calm_since or self.today, self.disturbed.get(user.id, date.min))
+        if said.why not in (Why.OVERLAP, Why.IN_USE) or self.calm_since is None or start >= self.today:
+            self._notices.pop(said.key_id, None)
+            return
+        self._notices[said.key_id] += 1
+        if self._notices[said.key_id] == _NOTICES_OF_AN_OVERLAP:
+            self._broken(user, f"{said.key_id} is told anew again and again (now {said.why}, {said.day})")
+
     # Words.
 
     def in_use(self, user: UserRecord, key: KeyRecord) -> bool:
@@ -401,6 +423,11 @@ class Watch:
         self.refusals[f"told, and {off.deed}"] += 1
 
     # Every day.
+
+    def cap_kept(self) -> None:
+        """After the day's runs, where none of them met a fault: so many users were changed."""
+        if len(self.changed) > self.policies.now.max_users_per_run:
+            self.violations.append(f"{self.today} {len(self.changed)} users were changed on one day")
 
     def morning(self, user: UserRecord) -> None:
         self.policies.note(user, self.today)

@@ -617,6 +617,27 @@ def a_key_is_named_twice_in_a_message(life: Life) -> None:
     life.watch.heard(tuple(told))
 
 
+def an_overlap_is_told_again_and_again(life: Life) -> None:
+    life.watch.calm_since = FIRST
+    life.overlap()
+    for day in range(88, 150, 8):
+        life.on(day)
+        life.tells(life.old, day + 7, Why.OVERLAP)
+
+
+def awscurrent_is_rolled_back(life: Life) -> None:
+    life.overlap()
+    life.watch.handed_over.clear()
+    life.deletes(life.new)
+
+
+def too_many_users_are_changed(life: Life) -> None:
+    life.watch.policies.now = Policy(max_users_per_run=1)
+    life.overlap()
+    life.watch.changed.add("AIDASOMEBODYELSE")
+    life.watch.cap_kept()
+
+
 BAD: dict[Callable[[Life], None], str] = {
     nobody_was_told: "no notice of a switch-off was heard",
     it_goes_off_before_the_day_that_was_told: "it was told for 2026-03-30",
@@ -664,6 +685,9 @@ BAD: dict[Callable[[Life], None], str] = {
     an_unused_key_has_no_end: "and stays on",
     a_replacement_never_comes: "is not replaced",
     a_key_reaches_the_threshold: "is 90 days old",
+    an_overlap_is_told_again_and_again: "again and again",
+    awscurrent_is_rolled_back: "AWSCURRENT names it",
+    too_many_users_are_changed: "2 users were changed",
     a_key_is_named_twice_in_a_message: "named twice",
 }
 

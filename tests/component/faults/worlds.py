@@ -1,14 +1,14 @@
 """One small account for each way that a run can take, and where it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from keyrotation.memory import Why
 from keyrotation.model import secret_name
 from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import Account
+from tests.component.account import TODAY, Account
 from tests.component.faults.oracle import Seen
 
 Goal = Callable[[Seen], bool]
@@ -158,9 +158,17 @@ def _quiet_elder_unheard(account: Account) -> People:
 
 
 def _elder_in_use(account: Account) -> People:
+    """A run that is cut short may have forgotten the old notice and not given the other: then it costs a week more."""
     elder, successor = _pair(account, elder_used=0)
     account.notice("carol", elder, Why.OVERLAP, days=0)
-    return _both_on(elder, successor, "in-use")
+    people = _both_on(elder, successor, "in-use")
+    extended, anew = people.goals["carol"], _has({elder: ON, successor: ON}, **{elder: "overlap"})
+    ahead = str(TODAY + timedelta(days=7))
+
+    def goal(seen: Seen) -> bool:
+        return extended(seen) or (anew(seen) and seen.memory.notices[elder].day >= ahead)
+
+    return replace(people, goals={"carol": goal})
 
 
 def _extension_over(account: Account) -> People:
@@ -338,13 +346,16 @@ def _audited(account: Account) -> People:
     account.add_user("dan")
     off = account.add_key("dan", age=80, used=40, status=OFF)
     theirs = account.add_key("dan", age=78, used=1)
+    account.add_user("erin")
+    due = account.add_key("erin", age=80, used=1)
     known = _has({off: OFF, theirs: ON}, **{off: None})
     return People(
         goals={
             **_both_on(elder, successor, None).goals,
+            "erin": _has({due: ON}, **{due: None}),
             "dan": lambda seen: known(seen) and off in seen.memory.off,
         },
-        held={elder: "carol", successor: "carol", theirs: "dan"},
+        held={elder: "carol", successor: "carol", theirs: "dan", due: "erin"},
     )
 
 

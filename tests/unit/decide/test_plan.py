@@ -25,9 +25,11 @@ from keyrotation.decide.actions import (
     Replace,
     SettlePending,
 )
+from keyrotation.decide.notices import Ripe, next_step
 from keyrotation.decide.plan import may_concern, only_remembers, plan_user, urgency
 from keyrotation.decide.rules import RULES
-from keyrotation.memory import KeyMemory, Memory, Pending, Vanished, Why
+from keyrotation.decide.state import State
+from keyrotation.memory import KeyMemory, Memory, Pending, Vanished, What, Why
 from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy
 
@@ -534,6 +536,30 @@ def test_while_nobody_listens_none_is_given_and_an_old_one_stays(observed: User)
 
 def test_while_nobody_listens_keys_are_replaced_without_a_notice() -> None:
     assert summary(plan_user(user(key(74, used=0)), DEFAULTS, DEAF)) == ["replace"]
+
+
+# The one way to a switch-off or a deletion: what a rule that would act today may do about a key with this notice.
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told", "step"),
+    [(1, 1, None), (0, 1, Ripe), (-5, 1, Ripe), (0, 8, Ripe), (0, 9, GiveNotice)],
+)
+def test_a_notice_is_kept_on_its_day_and_not_a_day_before_and_only_if_it_was_told_lately(
+    ahead: int, told: int, step: type | None
+) -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(UNUSED, ahead, told=told)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert (found if found is None else type(found)) is step
+
+
+def test_a_notice_of_another_reason_is_no_notice_of_this_one() -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(OVERLAP, 0)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert isinstance(found, GiveNotice)
+    assert found.instead_of == notice(OVERLAP, 0)
 
 
 # Rule 2: yesterday at 06:00 a replacement began, when there was only the old key.
