@@ -22,13 +22,21 @@ from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
+from keyrotation.look.inventory import list_users
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
 from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
 from keyrotation.remember.table import MemoryRefused, Readings, Table
-from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
+from keyrotation.run.order import (
+    Order,
+    is_redelivered,
+    order_of_queue,
+    prove_in_flight,
+    refuse_out_of_time,
+    refuse_to_pass_over,
+)
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings
@@ -112,8 +120,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     prove_in_flight(
         event, sqs=sqs, queue_url=settings.orders_queue_url, seconds=settings.order_hidden_seconds
     )
+    now = datetime.now(UTC)
+    refuse_out_of_time(order, now=now)
+    if order.total == 0:
+        refuse_to_pass_over(order, list_users(iam_listing, settings.user_path_prefix))
     occasion = Occasion(
-        now=datetime.now(UTC),
+        now=now,
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
         listeners=listeners(order.run_id),
