@@ -41,9 +41,9 @@ from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.run.turns import Turns
+from keyrotation.tell import publish as topic
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.measures import measures
-from keyrotation.tell.publish import confirmed_listeners, publish
 
 if TYPE_CHECKING:
     from keyrotation.look.inventory import Profile
@@ -128,7 +128,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         now=now,
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
-        listeners=listeners(order.run_id),
+        listeners=who_listens(order.run_id),
         enforce=settings.mode is Mode.ENFORCE,
     )
     redelivered = is_redelivered(
@@ -259,23 +259,23 @@ def uses_of(run: Run, *, time_left: Callable[[], bool]) -> dict[str, tuple[Use, 
     )
 
 
-def listeners(run_id: str) -> int | None:
+def who_listens(run_id: str) -> int | None:
     """None, which counts as nobody, when it cannot be read: unknown is never a reason to act."""
-    confirmed = None
+    listening = None
     try:
-        confirmed = confirmed_listeners(settings, sns=sns)
+        listening = topic.listeners(settings, sns=sns)
     except CALL_ERRORS as error:
         logger.warning("subscriptions could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
-    if confirmed == 0:
-        logger.warning("nobody has confirmed a subscription", extra={"run_id": run_id})
-    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=confirmed or 0)
-    return confirmed
+    if listening == 0:
+        logger.warning("nobody has confirmed a subscription without a filter", extra={"run_id": run_id})
+    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=listening or 0)
+    return listening
 
 
 def tell(run: Run, *, redelivered: bool) -> Told:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
     digest = digest_of(run, settings, redelivered=redelivered)
-    message_id = publish(digest, settings, sns=sns) if digest.worth_sending else None
+    message_id = topic.publish(digest, settings, sns=sns) if digest.worth_sending else None
     logger.info(
         "digest",
         extra={

@@ -136,9 +136,9 @@ class Alarms(Construct):
                 period=five_minutes,
                 statistic="Minimum",
             ),
-            "Nobody is known to have confirmed a subscription to the topic (nobody has, or it could not be read): runs go on, "
-            "but no key is switched off or deleted while nobody would hear of it. First: confirm the subscription that SNS "
-            "mailed to AlertEmail, or subscribe somebody to the topic; the next run then goes on by itself.",
+            "No subscription to the topic is known to be confirmed and without a filter policy: runs go on, but no key is switched "
+            "off or deleted while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail (the "
+            "link works for two days; the steps say how to get another), or subscribe somebody; the next run then goes on.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=1,

@@ -11,7 +11,8 @@ PROOF = "sts:GetCallerIdentity"
 # What a run of the rotator costs, however many keys it replaces.
 ONCE_A_RUN = (
     "iam:GetAccountAuthorizationDetails",
-    "sns:GetTopicAttributes",
+    "sns:GetSubscriptionAttributes",
+    "sns:ListSubscriptionsByTopic",
     "sns:Publish",
     "sqs:ChangeMessageVisibility",
 )

@@ -182,21 +182,6 @@ def test_an_order_that_failed_three_times_is_put_aside_and_the_runbook_makes_up_
         assert key_ids(account, "put-aside") == {old.key_id, stored(account, "put-aside", owner=old).key_id}
 
 
-def test_an_order_that_must_not_be_worked_off_is_kept_back_as_the_runbook_says(
-    stack: Deployed, tmp_path: Path
-) -> None:
-    account, orders = stack.account, stack.outputs["OrdersQueueUrl"]
-    operator_follows(account, "OldestOrder", binaries=tmp_path).follow("Undo")
-    mappings = account.client("lambda").list_event_source_mappings(FunctionName=stack.outputs["RotatorName"])
-    (mapping,) = (each["UUID"] for each in mappings["EventSourceMappings"])
-    try:
-        run_id = start(stack)
-        assert waiting(account, orders) == (1, 0)
-    finally:
-        account.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
-    wait_until_completed(account, stack.outputs, run_id=run_id, within_seconds=120)
-
-
 def test_a_firing_on_which_the_scanner_fails_is_put_aside_and_the_runbook_makes_up_for_it(
     stack: Deployed, tmp_path: Path
 ) -> None:

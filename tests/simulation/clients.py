@@ -295,15 +295,32 @@ class Sts:
 
 
 @dataclass
+class _Subscriptions:
+    """One address, which was confirmed."""
+
+    line: Line
+
+    def paginate(self, *, TopicArn: str) -> Iterator[dict[str, Any]]:
+        page = {"Subscriptions": [{"SubscriptionArn": f"{TopicArn}:one"}]}
+        yield self.line.call("ListSubscriptionsByTopic", Kind.READ, ACCOUNT, lambda: page)
+
+
+@dataclass
 class Sns:
     """`bodies`: the mails that went out."""
 
     line: Line
     bodies: list[str] = field(default_factory=list)
 
-    def get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:
-        attributes = {"TopicArn": TopicArn, "SubscriptionsConfirmed": "1"}
-        return self.line.call("GetTopicAttributes", Kind.READ, ACCOUNT, lambda: {"Attributes": attributes})
+    def get_paginator(self, operation: str) -> "_Subscriptions":
+        assert operation == "list_subscriptions_by_topic"
+        return _Subscriptions(self.line)
+
+    def get_subscription_attributes(self, *, SubscriptionArn: str) -> dict[str, Any]:
+        attributes = {"SubscriptionArn": SubscriptionArn, "PendingConfirmation": "false"}
+        return self.line.call(
+            "GetSubscriptionAttributes", Kind.READ, ACCOUNT, lambda: {"Attributes": attributes}
+        )
 
     def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> dict[str, str]:
         assert 0 < len(Subject) < 100

@@ -26,7 +26,8 @@ from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, finish, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import digest_of
-from keyrotation.tell.publish import confirmed_listeners, publish
+from keyrotation.tell.publish import listeners as who_listens
+from keyrotation.tell.publish import publish
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
@@ -143,7 +144,7 @@ class Product:
         """The wiring of the handler in functions/rotator.py."""
         settings = self._settings()
         try:
-            listeners = confirmed_listeners(settings, sns=self.clients.sns)
+            listeners = who_listens(settings, sns=self.clients.sns)
         except CALL_ERRORS:
             listeners = None
         occasion = Occasion(now=now, region=REGION, function_timeout=TIMEOUT, listeners=listeners)

@@ -200,7 +200,12 @@ def test_the_same_order_again_changes_nothing_more(
 
     deployment.rotate(deployment.delivery(body))
 
-    others = {"GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"}
+    others = {
+        "GetAccountAuthorizationDetails",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Publish",
+    }
     assert set(calls.operations) - READS <= others
     assert {name: account.keys(name) for name in names} == keys
 
@@ -216,7 +221,8 @@ def test_audit_tells_what_would_be_done_and_writes_nothing(calls: Calls, deploym
     assert set(calls.operations) == {
         *READS,
         "GetAccountAuthorizationDetails",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
         "Publish",
     } - {"GetUser"}
     (mail,) = deployment.mails()
@@ -253,7 +259,8 @@ def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_ha
         "GetAccountAuthorizationDetails",
         "GetResourcePolicy",
         "GetCallerIdentity",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
     }
 
 
@@ -479,7 +486,11 @@ def test_users_who_cannot_be_listed_are_each_read_for_themselves(
 def test_an_order_that_names_nobody_asks_iam_nothing(calls: Calls, deployment: Deployment) -> None:
     deployment.rotate(deployment.order(total=5))
 
-    assert set(calls.operations) == {"ChangeMessageVisibility", "GetTopicAttributes"}
+    assert set(calls.operations) == {
+        "ChangeMessageVisibility",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+    }
 
 
 def test_a_replacement_takes_sixteen_calls_beside_the_proof(
@@ -492,7 +503,13 @@ def test_a_replacement_takes_sixteen_calls_beside_the_proof(
 
     deployment.rotate(deployment.order("ann", "bob"))
 
-    aside = {"ChangeMessageVisibility", "GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"}
+    aside = {
+        "ChangeMessageVisibility",
+        "GetAccountAuthorizationDetails",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Publish",
+    }
     made = Counter(each for each in calls.operations if each not in {*aside, "GetCallerIdentity"})
     of_one = Counter(
         [
@@ -674,7 +691,7 @@ def test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_hold_be
     if how == "nobody has confirmed":
         deployment.subscribers(0)
     else:
-        calls.refuse("GetTopicAttributes", "AuthorizationError")
+        calls.refuse("ListSubscriptionsByTopic", "AuthorizationError")
     waiting = {name: account.keys(name) for name in ("quiet", "held", "left", "unused")}
     tags = {name: account.tags(name) for name in waiting}
 
