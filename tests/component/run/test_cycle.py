@@ -266,7 +266,12 @@ def test_the_same_order_again_changes_nothing_more(
 
     deployment.rotate(deployment.delivery(body))
 
-    others = {"GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"}
+    others = {
+        "GetAccountAuthorizationDetails",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Publish",
+    }
     assert set(calls.operations) - READS <= others
     assert {name: account.keys(name) for name in names} == keys
     assert {name: account.memory(name) for name in names} == known
@@ -286,7 +291,8 @@ def test_audit_tells_what_would_be_done_and_changes_nothing_but_memory(
     assert set(calls.writes) == {"UpdateItem", "Publish"}
     assert set(calls.operations) <= READS | {
         "GetAccountAuthorizationDetails",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
         "Publish",
         "UpdateItem",
     }
@@ -382,7 +388,8 @@ def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_ha
         "GetAccountAuthorizationDetails",
         "GetResourcePolicy",
         "GetCallerIdentity",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
     }
 
 
@@ -703,7 +710,12 @@ def test_users_who_cannot_be_listed_are_each_read_for_themselves(
 def test_an_order_that_names_nobody_asks_iam_nothing(calls: Calls, deployment: Deployment) -> None:
     deployment.rotate(deployment.order(total=5))
 
-    assert set(calls.operations) == {"ChangeMessageVisibility", "GetTopicAttributes", "Scan"}
+    assert set(calls.operations) == {
+        "ChangeMessageVisibility",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Scan",
+    }
 
 
 def test_a_replacement_takes_twenty_calls_beside_the_proof(
@@ -719,7 +731,8 @@ def test_a_replacement_takes_twenty_calls_beside_the_proof(
     aside = {
         "ChangeMessageVisibility",
         "GetAccountAuthorizationDetails",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
         "Publish",
         "Scan",
     }
@@ -956,7 +969,7 @@ def test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_
     if how == "nobody has confirmed":
         deployment.subscribers(0)
     else:
-        calls.refuse("GetTopicAttributes", "AuthorizationError")
+        calls.refuse("ListSubscriptionsByTopic", "AuthorizationError")
     account.add_user("idle")
     idle = account.add_key("idle", age=120)
     waiting = {name: account.keys(name) for name in ("quiet", "held", "left", "unused", "idle")}
