@@ -712,6 +712,13 @@ def test_before_an_effect_the_notice_that_it_keeps_or_replaces_is_forgotten() ->
         assert remembering.before(observed.memory, action).key(OLD).notice is None
 
 
+def test_a_key_that_a_person_switched_off_needs_no_notice_of_that_and_keeps_the_one_of_its_deletion() -> None:
+    for why, kept in ((OVERLAP, False), (INACTIVE, True)):
+        memory = user(off(50), memory={OLD: says(why, 3)}).memory
+        after = remembering.before(memory, RememberOff(key_id=OLD, on=TODAY))
+        assert (after.key(OLD).notice is not None) == kept
+
+
 # The plan as a whole.
 
 
