@@ -64,6 +64,26 @@ def name_the_source_of_events() -> None:
     iam_actions.request_tag_context = request_tag_context
 
 
+def name_what_a_secrets_policy_blocks() -> None:
+    """The emulator leaves secretsmanager:BlockPublicPolicy out: whether PutResourcePolicy is to refuse a public one."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        blocks = (
+            json.loads(body).get("BlockPublicPolicy")
+            if iam_action == "secretsmanager:PutResourcePolicy"
+            else None
+        )
+        return (
+            context
+            if blocks is None
+            else {**context, "secretsmanager:BlockPublicPolicy": str(blocks).lower()}
+        )
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 def record_requests(controls: Controls) -> None:
     """Note who asked for what, and the last use of a user's key; as in AWS a denied request is a use too."""
     authorise = iam_evaluator.enforce
