@@ -269,12 +269,6 @@ MUTANTS = (
         "extension = state.policy.warn_days",
     ),
     mutant(
-        "by force though the secret is gone",
-        "decide/rules",
-        "    elif state.stored:\n        used = state.in_use(key)",
-        "    else:\n        used = state.in_use(key)",
-    ),
-    mutant(
         "an extension ends by being quiet",
         "decide/rules",
         "if notice is not None and notice.why is Why.IN_USE:\n        yield",

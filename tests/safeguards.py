@@ -119,7 +119,7 @@ SAFEGUARDS = (
     without(
         "the secret that memory knows",
         STORE,
-        "        arn = None if known is None else self._found(known)\n",
+        "        arn = None if known is None else self._found(known, user)\n",
         "        arn = None\n",
         test="act/test_secret_store.py::test_the_secret_of_a_user_who_was_renamed_keeps_its_name",
     ),
@@ -207,6 +207,34 @@ SAFEGUARDS = (
         "                ledger.flush()\n                self.issuer",
         "                self.issuer",
         test="act/test_apply.py::test_the_policy_is_put_anew_on_the_secret_that_memory_knows_and_then_remembered",
+    ),
+    without(
+        "the cap of a day, whatever the number of its runs",
+        "keyrotation/run/rotation.py",
+        " | set(changed_today)",
+        "",
+        test="run/test_rotation.py::test_the_cap_counts_whom_earlier_runs_of_the_day_changed",
+    ),
+    without(
+        "notices that fall in Audit, whoever can be read",
+        "keyrotation/decide/rules.py",
+        "    if not state.occasion.enforce:\n",
+        "    if False:\n",
+        test="run/test_cycle.py::test_audit_drops_the_notices_also_of_a_user_who_cannot_be_read",
+    ),
+    without(
+        "what nobody listened to was not told",
+        "rotator.py",
+        "message_id if run.listeners else None",
+        "message_id",
+        test="run/test_cycle.py::test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_is_given_but_keys_are_replaced",
+    ),
+    without(
+        "a request whose tag is still there stays pending",
+        "keyrotation/act/replacement.py",
+        "pending = None if finished else known.pending",
+        "pending = None",
+        test="run/test_surroundings.py::test_a_tag_that_may_never_be_removed_is_told_every_day_and_makes_no_second_key",
     ),
     without(
         "a look right before acting",

@@ -86,7 +86,7 @@ class Day:
 
     def seen(self, name: str) -> tuple[list[str], list[tuple[Why, date] | None]]:
         """What there is to compare of two users whose keys are alike."""
-        notices = [each and (each.why, each.day) for each in self.notices[name]]
+        notices = [None if each is None else (each.why, each.day) for each in self.notices[name]]
         return self.keys[name], notices
 
 

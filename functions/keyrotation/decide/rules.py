@@ -437,20 +437,27 @@ def overlap_over(state: State, key: Key) -> Iterator[Action | Item]:
         yield from _kept(state, key, Why.OVERLAP, OffReason.QUIET, why, day=ends)
     elif used_since_successor(state, key):
         extension = max(state.policy.in_use_extension_days, state.policy.warn_days)
-        yield from _told_first(state, key, Why.IN_USE, state.ahead(extension))
-        yield _in_use(state, key, by=state.ahead(extension))
+        for step in _told_first(state, key, Why.IN_USE, state.ahead(extension)):
+            yield step
+            if isinstance(step, GiveNotice):
+                yield _in_use(state, key, by=step.notice.day)
     else:
-        quiet_on = state.quiet_on(key)
-        yield from _told_first(state, key, Why.OVERLAP, quiet_on)
-        yield attention(
-            f"its overlap is over, and it was last used before the new key was made ({_last_use(key)}), so its owner may not "
-            "have had the chance to switch. It stays on until it is quiet",
-            key=key,
-            by=quiet_on,
-            kind=Kind.UNTIL_QUIET,
-            then="switched off if it is not used until then",
-            since=state.today,
-        )
+        for step in _told_first(state, key, Why.OVERLAP, state.quiet_on(key)):
+            yield step
+            if isinstance(step, GiveNotice):
+                yield _no_chance_yet(state, key, by=step.notice.day)
+
+
+def _no_chance_yet(state: State, key: Key, *, by: date) -> Item:
+    return attention(
+        f"its overlap is over, and it was last used before the new key was made ({_last_use(key)}), so its owner may not "
+        "have had the chance to switch. It stays on until it is quiet",
+        key=key,
+        by=by,
+        kind=Kind.UNTIL_QUIET,
+        then="switched off if it is not used until then",
+        since=state.today,
+    )
 
 
 def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]:

@@ -154,7 +154,7 @@ def _fetch(telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:
 
 
 def _fetch_or_keep_on(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
-    yield telling.fetch(plan)
+    yield from telling.install(plan)
     yield _left_alone(telling, plan, item, "to have it kept on")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from keyrotation.act.replacement import Issued
 from keyrotation.decide import actions
 from keyrotation.memory import OffReason, What, Why
 from keyrotation.model import Key, name_of_secret
@@ -21,8 +22,7 @@ def done(telling: Telling) -> Iterator[tuple[Entry, actions.Action]]:
     for outcome in telling.run.outcomes:
         for each in outcome.done:
             if _told_as_done(outcome.plan, each.action):
-                new_key = each.issued.key_id if each.issued else None
-                yield _entry(telling, outcome.plan, each.action, new_key=new_key), each.action
+                yield _entry(telling, outcome.plan, each.action, issued=each.issued), each.action
 
 
 def would_do(telling: Telling) -> Iterator[Entry]:
@@ -107,23 +107,23 @@ def _noticed(plan: actions.Plan, key_id: str) -> bool:
 
 
 def _entry(
-    telling: Telling, plan: actions.Plan, action: actions.Action, *, new_key: str | None = None
+    telling: Telling, plan: actions.Plan, action: actions.Action, *, issued: Issued | None = None
 ) -> Entry:
     """What was done; in Audit what would be, and then nothing can be fetched or undone yet."""
-    entry = _of_action(telling, plan, action, new_key)
+    entry = _of_action(telling, plan, action, issued)
     if not telling.audit:
         return entry
     alone = commands.leave_alone(plan.user.name, telling.run.today, "to have this user left alone")
     return replace(entry, commands=(alone,))
 
 
-def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, new_key: str | None) -> Entry:
+def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, issued: Issued | None) -> Entry:
     """The table of all actions; a match, so that the type checker finds one that is missing."""
     match action:
         case actions.Replace():
-            return _replaced(telling, plan, action, new_key)
+            return _replaced(telling, plan, action, issued)
         case actions.Promote():
-            return _finished(telling, plan, action)
+            return _finished(telling, plan, action, issued)
         case actions.DeleteOrphan():
             return _undone(telling, plan, action)
         case actions.Deactivate():
@@ -151,14 +151,15 @@ def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, new
             assert_never(action)
 
 
-def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, new_key: str | None) -> Entry:
+def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, issued: Issued | None) -> Entry:
     text = f"it {_was(telling)} replaced ({action.why})"
-    if new_key is not None:
-        text += f": the new key {new_key} is in the secret {telling.secret_of(plan)}. Install it"
+    if issued is not None:
+        text += f": the new key {issued.key_id} is in the secret {telling.secret_of(plan)}. Install it"
     return telling.about(
         plan,
         text,
-        telling.fetch(plan),
+        *telling.install(plan),
+        issued=issued,
         kind="replaced",
         key_id=action.old_key_id,
         by=action.notice.day if action.notice else None,
@@ -167,12 +168,14 @@ def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, new
     )
 
 
-def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote) -> Entry:
+def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote, issued: Issued | None) -> Entry:
     text = (
         f"an interrupted replacement {_was(telling)} finished: "
         f"this new key is in the secret {telling.secret_of(plan)}. Install it"
     )
-    return telling.about(plan, text, telling.fetch(plan), kind="finished", key_id=action.key_id)
+    return telling.about(
+        plan, text, *telling.install(plan), issued=issued, kind="finished", key_id=action.key_id
+    )
 
 
 def _undone(telling: Telling, plan: actions.Plan, action: actions.DeleteOrphan) -> Entry:
@@ -282,7 +285,7 @@ def _off_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
 
 def _replaced_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
     text = f"this new key is in the secret {telling.secret_of(plan)}. Install it"
-    return telling.about(plan, text, telling.fetch(plan), kind="replaced-before", key_id=key.id)
+    return telling.about(plan, text, *telling.install(plan), kind="replaced-before", key_id=key.id)
 
 
 def _was(telling: Telling) -> str:

@@ -54,6 +54,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
             {"runner": command.runner.name.lower(), "purpose": command.purpose, "command": command.line}
             for command in entry.commands
         ],
+        "new_key": entry.new_key,
+        "secret_arn": entry.secret_arn,
         "console": entry.console,
         "uses": [
             {"source": use.source, "user_agent": use.user_agent, "events": list(use.events)}

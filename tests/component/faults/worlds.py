@@ -1,14 +1,14 @@
 """One small account for each way that a run can take, and where it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from keyrotation.memory import Why
 from keyrotation.model import secret_name
 from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import Account
+from tests.component.account import TODAY, Account
 from tests.component.faults.oracle import Seen
 
 Goal = Callable[[Seen], bool]
@@ -68,6 +68,11 @@ def _has(keys: Mapping[str, str], **notices: str | None) -> Goal:
         }
 
     return goal
+
+
+def _is_ahead(seen: Seen, key_id: str) -> bool:
+    """What is announced of the key is `WarnDays` away at least."""
+    return seen.memory.notices[key_id].day >= str(TODAY + timedelta(days=7))
 
 
 def _is_off(key_id: str, keys: Mapping[str, str]) -> Goal:
@@ -158,9 +163,15 @@ def _quiet_elder_unheard(account: Account) -> People:
 
 
 def _elder_in_use(account: Account) -> People:
+    """A run that is cut short may have forgotten the old notice and not given the other: then it costs a week more."""
     elder, successor = _pair(account, elder_used=0)
     account.notice("carol", elder, Why.OVERLAP, days=0)
-    return _both_on(elder, successor, "in-use")
+    people = _both_on(elder, successor, "in-use")
+    extended, anew = people.goals["carol"], _has({elder: ON, successor: ON}, **{elder: "overlap"})
+    return replace(
+        people,
+        goals={"carol": lambda seen: extended(seen) or (anew(seen) and _is_ahead(seen, elder))},
+    )
 
 
 def _extension_over(account: Account) -> People:
@@ -187,8 +198,14 @@ def _inactive(account: Account, *, age: float) -> People:
     account.remember_key("carol", gone, off_since=date(2026, 10, 1))
     account.notice("carol", gone, Why.INACTIVE, days=0)
     theirs = account.add_key("carol", age=age, used=1)
-    goal = is_replaced(theirs) if age >= 74 else _has({theirs: ON})
-    return People(goals={"carol": goal}, held={theirs: "carol"}, may_go=frozenset({gone}))
+    done = is_replaced(theirs) if age >= 74 else _has({theirs: ON})
+    # A run that was cut short forgot the notice before it deleted the key: then it is given anew, and costs a week more.
+    anew = _has({gone: OFF, theirs: ON}, **{gone: "inactive"})
+    return People(
+        goals={"carol": lambda seen: done(seen) or (anew(seen) and _is_ahead(seen, gone))},
+        held={theirs: "carol"},
+        may_go=frozenset({gone}),
+    )
 
 
 def _first_seen_inactive(account: Account) -> People:
@@ -338,13 +355,16 @@ def _audited(account: Account) -> People:
     account.add_user("dan")
     off = account.add_key("dan", age=80, used=40, status=OFF)
     theirs = account.add_key("dan", age=78, used=1)
+    account.add_user("erin")
+    due = account.add_key("erin", age=80, used=1)
     known = _has({off: OFF, theirs: ON}, **{off: None})
     return People(
         goals={
             **_both_on(elder, successor, None).goals,
+            "erin": _has({due: ON}, **{due: None}),
             "dan": lambda seen: known(seen) and off in seen.memory.off,
         },
-        held={elder: "carol", successor: "carol", theirs: "dan"},
+        held={elder: "carol", successor: "carol", theirs: "dan", due: "erin"},
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from keyrotation.decide import remembering
 from keyrotation.decide.actions import (
     Action,
     Deactivate,
@@ -25,9 +26,11 @@ from keyrotation.decide.actions import (
     Replace,
     SettlePending,
 )
+from keyrotation.decide.notices import Ripe, next_step
 from keyrotation.decide.plan import may_concern, only_remembers, plan_user, urgency
 from keyrotation.decide.rules import RULES
-from keyrotation.memory import KeyMemory, Memory, Pending, Vanished, Why
+from keyrotation.decide.state import State
+from keyrotation.memory import KeyMemory, Memory, Pending, Vanished, What, Why
 from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy
 
@@ -239,7 +242,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
     "or quiet": (pair(age=28, used=8, told=says(IN_USE, 0)), ["off old quiet, deleted in 30"]),
     "not when nobody was reminded of it": (
         pair(age=28, used=1, told=says(IN_USE, 0, told=9)),
-        ["notice old in-use in 7 instead of in-use"],
+        ["notice old in-use in 7 instead of in-use", "held-in-use in 7"],
     ),
     "its successor was deleted meanwhile: it is due, and replaced": (
         user(key(100, used=1), stored=NEW, memory={OLD: says(IN_USE, 5)}),
@@ -536,6 +539,30 @@ def test_while_nobody_listens_keys_are_replaced_without_a_notice() -> None:
     assert summary(plan_user(user(key(74, used=0)), DEFAULTS, DEAF)) == ["replace"]
 
 
+# The one way to a switch-off or a deletion: what a rule that would act today may do about a key with this notice.
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told", "step"),
+    [(1, 1, None), (0, 1, Ripe), (-5, 1, Ripe), (0, 8, Ripe), (0, 9, GiveNotice)],
+)
+def test_a_notice_is_kept_on_its_day_and_not_a_day_before_and_only_if_it_was_told_lately(
+    ahead: int, told: int, step: type | None
+) -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(UNUSED, ahead, told=told)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert (found if found is None else type(found)) is step
+
+
+def test_a_notice_of_another_reason_is_no_notice_of_this_one() -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(OVERLAP, 0)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert isinstance(found, GiveNotice)
+    assert found.instead_of == notice(OVERLAP, 0)
+
+
 # Rule 2: yesterday at 06:00 a replacement began, when there was only the old key.
 
 
@@ -672,6 +699,24 @@ def test_a_vanished_key_stops_replacements_until_a_person_asks_or_exempts() -> N
 )
 def test_other_parameters(policy: Policy, observed: User, expected: list[str]) -> None:
     assert summary(plan_user(observed, policy, OCCASION)) == expected
+
+
+def test_before_an_effect_the_notice_that_it_keeps_or_replaces_is_forgotten() -> None:
+    for observed in (
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        behind(key(40, used=0, id=NEW), since=30, ahead=0),
+    ):
+        (action,) = plan_user(observed, DEFAULTS, OCCASION).actions
+        assert observed.memory.key(OLD).notice is not None
+        assert remembering.before(observed.memory, action).key(OLD).notice is None
+
+
+def test_a_key_that_a_person_switched_off_needs_no_notice_of_that_and_keeps_the_one_of_its_deletion() -> None:
+    for why, kept in ((OVERLAP, False), (INACTIVE, True)):
+        memory = user(off(50), memory={OLD: says(why, 3)}).memory
+        after = remembering.before(memory, RememberOff(key_id=OLD, on=TODAY))
+        assert (after.key(OLD).notice is not None) == kept
 
 
 # The plan as a whole.

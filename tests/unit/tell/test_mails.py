@@ -148,7 +148,7 @@ def _problems_of_lines(lines: list[str]) -> list[str]:
     """Blocks begin with `* `, text stands at 4, commands and links at 8, and nothing anywhere else."""
     found, goes_on = [], False
     for line in lines:
-        command = re.fullmatch(r" {8}(aws [a-z]+ [a-z-]+( .*)?|https://\S+)", line)
+        command = re.fullmatch(r" {8}((aws [a-z]+ [a-z-]+|access-key-follow adopt)( .*)?|https://\S+)", line)
         fine = re.match(r" {10}\S", line) if goes_on else command or re.match(r"\* \S| {4}\S", line)
         if not fine:
             found.append(f"a line of its own: {line!r}")
