@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
+# A subscription that gets only some of the messages.
+_FILTERS = "filters"
 _LARGEST_MESSAGE = 256 * 1024
 # About as many as a megabyte holds.
 _ITEMS_A_PAGE = 1000
@@ -340,14 +342,19 @@ class Sts:
 
 @dataclass
 class _Subscriptions:
-    """As many addresses as listen, each confirmed."""
+    """As many addresses as listen, each confirmed; and two that do not: one that filters, and one that nobody confirmed."""
 
     account: Account
     line: Line
 
     def paginate(self, *, TopicArn: str) -> Iterator[dict[str, Any]]:
         subscribed = range(self.account.listeners)
-        page = {"Subscriptions": [{"SubscriptionArn": f"{TopicArn}:{each}"} for each in subscribed]}
+        arns = [
+            *(f"{TopicArn}:{each}" for each in subscribed),
+            f"{TopicArn}:{_FILTERS}",
+            "PendingConfirmation",
+        ]
+        page = {"Subscriptions": [{"SubscriptionArn": arn} for arn in arns]}
         yield self.line.call("ListSubscriptionsByTopic", Kind.READ, ACCOUNT, lambda: page)
 
 
@@ -366,6 +373,8 @@ class Sns:
 
     def get_subscription_attributes(self, *, SubscriptionArn: str) -> dict[str, Any]:
         attributes = {"SubscriptionArn": SubscriptionArn, "PendingConfirmation": "false"}
+        if SubscriptionArn.endswith(_FILTERS):
+            attributes["FilterPolicy"] = '{"severity": ["critical"]}'
         return self.line.call(
             "GetSubscriptionAttributes", Kind.READ, ACCOUNT, lambda: {"Attributes": attributes}
         )

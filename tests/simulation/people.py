@@ -186,11 +186,13 @@ class People:
         return True
 
     def sets_a_threshold(self, user: UserRecord, now: datetime) -> bool:
-        value = self.random.choice(("65", "70", "80", "37", "400", "36", "ninety", "0"))
+        value = self.random.choice(("65", "80", "37", "400", "36", "ninety"))
         return self._for_a_while(user, tag.MAX_AGE_DAYS, value, now)
 
     def misspells_a_tag(self, user: UserRecord, now: datetime) -> bool:
-        key = self.random.choice(("Exempt", tag.EXEMPT, f"{tag.PREFIX}exemption"))
+        key = self.random.choice(
+            ("Exempt", tag.EXEMPT, f"{tag.PREFIX}exemption", "max-age-day", "max_age_days")
+        )
         return self._for_a_while(user, key, "always", now)
 
     def applies_terraform(self, user: UserRecord, _now: datetime) -> bool:

@@ -451,14 +451,19 @@ class Watch:
                     self._seen_off.remove(key.id)
                     self.back_on[key.id] = self.today
                     self.hearing.void(key.id)
+        exempt = tag.parse(user.tags).exempt
+        if exempt is not None and exempt.until >= self.today:
+            # A person has said so, whether a run that failed about this user could tell or not.
+            self.vanished.pop(user.id, None)
+        gone = self.vanished.get(user.id)
+        if gone is not None and any(key.created_on >= self.made[gone] for key in user.keys.values()):
+            # A person put another key in its place: the newest did not vanish.
+            del self.vanished[user.id]
         if not looked:
             return
-        exempt = tag.parse(user.tags).exempt
         if not self.enforce or (exempt is not None and exempt.until >= self.today):
             for key_id in user.keys:
                 self.hearing.void(key_id)
-        if exempt is not None and exempt.until >= self.today:
-            self.vanished.pop(user.id, None)
         if not actionable:
             self.disturb(user)
             return
