@@ -23,20 +23,28 @@ from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
+from keyrotation.look.inventory import list_users
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
 from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
 from keyrotation.remember.table import MemoryRefused, Readings, Table
-from keyrotation.run.order import Order, is_redelivered, order_of_queue, prove_in_flight
+from keyrotation.run.order import (
+    Order,
+    is_redelivered,
+    order_of_queue,
+    prove_in_flight,
+    refuse_out_of_time,
+    refuse_to_pass_over,
+)
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.run.turns import Turns
+from keyrotation.tell import publish as topic
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.measures import measures
-from keyrotation.tell.publish import confirmed_listeners, publish
 
 if TYPE_CHECKING:
     from keyrotation.look.inventory import Profile
@@ -113,11 +121,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     prove_in_flight(
         event, sqs=sqs, queue_url=settings.orders_queue_url, seconds=settings.order_hidden_seconds
     )
+    now = datetime.now(UTC)
+    refuse_out_of_time(order, now=now)
+    if order.total == 0:
+        refuse_to_pass_over(order, list_users(iam_listing, settings.user_path_prefix))
     occasion = Occasion(
-        now=datetime.now(UTC),
+        now=now,
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
-        listeners=listeners(order.run_id),
+        listeners=who_listens(order.run_id),
         enforce=settings.mode is Mode.ENFORCE,
     )
     redelivered = is_redelivered(
@@ -254,23 +266,23 @@ def uses_of(run: Run, *, time_left: Callable[[], bool]) -> dict[str, tuple[Use, 
     )
 
 
-def listeners(run_id: str) -> int | None:
+def who_listens(run_id: str) -> int | None:
     """None, which counts as nobody, when it cannot be read: unknown is never a reason to act."""
-    confirmed = None
+    listening = None
     try:
-        confirmed = confirmed_listeners(settings, sns=sns)
+        listening = topic.listeners(settings, sns=sns)
     except CALL_ERRORS as error:
         logger.warning("subscriptions could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
-    if confirmed == 0:
-        logger.warning("nobody has confirmed a subscription", extra={"run_id": run_id})
-    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=confirmed or 0)
-    return confirmed
+    if listening == 0:
+        logger.warning("nobody has confirmed a subscription without a filter", extra={"run_id": run_id})
+    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=listening or 0)
+    return listening
 
 
 def tell(run: Run, *, redelivered: bool) -> Told:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
     digest = digest_of(run, settings, redelivered=redelivered)
-    message_id = publish(digest, settings, sns=sns) if digest.worth_sending else None
+    message_id = topic.publish(digest, settings, sns=sns) if digest.worth_sending else None
     logger.info(
         "digest",
         extra={

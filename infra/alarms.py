@@ -10,9 +10,42 @@ from constructs import Construct
 
 from infra.function import METRICS_NAMESPACE
 
+NAMES = (
+    "ScannerErrors",
+    "RotatorErrors",
+    "DeadOrders",
+    "DeadFirings",
+    "OldestOrder",
+    "FailedReplacements",
+    "UnexplainedKeys",
+    "NoListener",
+    "Silence",
+)
+
+
+def alarm_name(name: str) -> str:
+    """In CloudWatch, where the alarms of all stacks stand side by side."""
+    return f"{cdk.Aws.STACK_NAME}-{name}"
+
+
+def alarm_arns(stack: cdk.Stack) -> list[str]:
+    """Made of their names: the topic lets these publish, and they are made after it."""
+    return [
+        stack.format_arn(
+            service="cloudwatch",
+            resource="alarm",
+            resource_name=alarm_name(name),
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for name in NAMES
+    ]
+
 
 class Alarms(Construct):
-    """Errors of each function, dead letters, an order that waits, nobody to tell, and silence: all to the topic."""
+    """Errors of each function, dead letters, an order that waits, nobody to tell, and silence: all to the topic.
+
+    `second_topic_arn`: where else they go; AWS::NoValue when nowhere.
+    """
 
     def __init__(
         self,
@@ -25,10 +58,13 @@ class Alarms(Construct):
         dead_orders: sqs.IQueue,
         dead_firings: sqs.IQueue,
         topic: sns.ITopic,
+        second_topic_arn: str,
         runbook_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._topic = topic
+        # In case the first is what broke.
+        second = sns.Topic.from_topic_arn(self, "SecondTopic", second_topic_arn)
+        self._actions = [actions.SnsAction(topic), actions.SnsAction(second)]
         self._runbook_url = runbook_url
         self.all: list[cloudwatch.IAlarm] = []
         five_minutes = cdk.Duration.minutes(5)
@@ -51,7 +87,7 @@ class Alarms(Construct):
                 period=five_minutes, statistic="Maximum"
             ),
             "An order failed three times and was put aside: its run was not completed. First: read the error in "
-            "the rotator's log, fix the cause, then redrive the orders' dead-letter queue; a late order does no harm.",
+            "the rotator's log, fix the cause, then start a run by hand (the stack's output RunNow) and purge the orders' dead-letter queue.",
         )
         self._at_least(
             "DeadFirings",
@@ -100,24 +136,41 @@ class Alarms(Construct):
                 period=five_minutes,
                 statistic="Minimum",
             ),
-            "Nobody is known to have confirmed a subscription to the topic (nobody has, or it could not be read): runs go on, "
-            "but no key is switched off or deleted while nobody would hear of it. First: confirm the subscription that SNS "
-            "mailed to AlertEmail, or subscribe somebody to the topic; the next run then goes on by itself.",
+            "No subscription to the topic is known to be confirmed and without a filter policy: runs go on, but no key is switched "
+            "off or deleted while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail (the "
+            "link works for two days; the steps say how to get another), or subscribe somebody; the next run then goes on.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=1,
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
 
-        # Completed runs, counted by SQS: an order is deleted only when the rotator finished it without an error.
-        # The mapping polls the queue all the time, so the queue is active and zeros are reported from the deployment on: 26
-        # of them in a row are 26 hours without a completed run, also when the very first run never comes. A metric of our own
-        # would not exist before the first run; its missing data would have to breach, and that pages at deployment.
-        # Here missing data must not breach, since a fresh queue has no past. When the mapping is disabled the
-        # zeros stop after a while; then orders wait, and OldestOrder says so.
+        # The rotator counts a run when it completed one on an order that could be the scanner's; an order that somebody
+        # takes, or that knows of nobody, counts for nothing. FILL makes a zero of every hour without one: CloudWatch has no
+        # data for those. It would make zeros of the hours before the deployment too, and page; so a sum with the queue's
+        # own metric, which begins with the deployment and goes on as long as the mapping polls. 26 zeros in a row are 26
+        # hours without a completed run, also when the very first run never comes. When the mapping is disabled the zeros
+        # stop after a while; then orders wait, and OldestOrder says so.
+        an_hour = cdk.Duration.hours(1)
         self._alarm(
             "Silence",
-            orders.metric_number_of_messages_deleted(period=cdk.Duration.hours(1), statistic="Sum"),
+            cloudwatch.MathExpression(
+                expression="FILL(completed, 0) + 0 * polled",
+                using_metrics={
+                    "completed": cloudwatch.Metric(
+                        namespace=METRICS_NAMESPACE,
+                        metric_name="RunsCompleted",
+                        dimensions_map={"service": "rotator"},
+                        period=an_hour,
+                        statistic="Sum",
+                    ),
+                    "polled": orders.metric_approximate_number_of_messages_visible(
+                        period=an_hour, statistic="Maximum"
+                    ),
+                },
+                period=an_hour,
+                label="runs completed",
+            ),
             "No run was completed for 26 hours: nothing watches the keys. First: see that nobody turned the schedule "
             "off (the stack's output StartAgain turns it on), then look for its last firing in the scanner's log and for the order in the rotator's.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -168,6 +221,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name,
+            alarm_name=alarm_name(name),
             metric=metric,
             alarm_description=f"{description} The steps: {self._runbook_url}, {name}.",
             comparison_operator=comparison,
@@ -176,5 +230,11 @@ class Alarms(Construct):
             datapoints_to_alarm=periods,
             treat_missing_data=missing,
         )
+        cdk.Validations.of(alarm).acknowledge(
+            cdk.Acknowledgment(
+                id="CloudFormation-Validate::F3033",
+                reason="It puts the default of AlarmTopicArn, nothing, where the condition HasAlarmTopic lets none but a topic be.",
+            )
+        )
         self.all.append(alarm)
-        alarm.add_alarm_action(actions.SnsAction(self._topic))
+        alarm.add_alarm_action(*self._actions)

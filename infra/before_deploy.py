@@ -26,10 +26,11 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
             numbers[name] = whole_number(given[name])
         except ValueError as refused:
             told.append(f"{name} is {given[name]!r}: {refused}")
-    try:
-        principals(given.get("SecretReaderArns", ""))
-    except ValueError as refused:
-        told.append(f"SecretReaderArns: {refused}")
+    for name in ("SecretReaderArns", "OperatorArns"):
+        try:
+            principals(given.get(name, ""))
+        except ValueError as refused:
+            told.append(f"{name}: {refused}")
     if told:
         return sorted(told)
     try:

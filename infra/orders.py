@@ -7,6 +7,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 LARGEST_ORDER = 1024 * 1024  # bytes, the most that SQS takes: the names of 5,000 users fit
+# The rotator refuses an order that is older (order.KEPT): no queue of this stack can have kept it.
+KEPT_FOR = cdk.Duration.days(4)
+TAKES = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
 
 
 class Orders(Construct):
@@ -32,28 +35,36 @@ class Orders(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             max_message_size_bytes=LARGEST_ORDER,
+            retention_period=KEPT_FOR,
+            # No queue may name this one as its dead-letter queue: what SQS moves there is no SendMessage that a policy
+            # could deny, so a forged order would come in that way.
+            redrive_allow_policy=sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission.DENY_ALL),
             # Six times the function's timeout, as Lambda asks: an order is not handed out twice while Lambda retries.
             visibility_timeout=cdk.Duration.seconds(6 * consumer_timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=3),
         )
 
-    def hand_out_only_to(self, taker: iam.IRole) -> None:
-        """Have nobody take orders but `taker`, whatever their own policies say.
+    def pass_only(self, *, sender: iam.IRole, taker: iam.IRole, operators: list[str]) -> None:
+        """Have nobody send orders but `sender` and nobody take them but `taker`, whatever their own policies say.
 
-        Many a role of an account may take from `*`. An order that they take is a run that never was, and that the
-        alarm on silence counts as completed. Sending is not denied: redriving a dead order is sending, as whoever
-        does it, and names are all that an order can say.
+        Many a role of an account may do both to `*`. An order that somebody takes is a run that never was, and so is one
+        whose deduplication id somebody used first. Nothing is lost by the denials: RunNow does all that a redrive does.
+        `operators`: who may read and empty the dead-letter queue, by ARN.
         """
-        self.queue.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="OnlyTheRotatorTakes",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
-                resources=[self.queue.queue_arn],
-                conditions={"StringNotEquals": {"aws:PrincipalArn": taker.role_arn}},
-            )
+        deny(
+            self.queue,
+            "OnlyTheRotatorTakes",
+            TAKES,
+            conditions={"StringNotEquals": {"aws:PrincipalArn": taker.role_arn}},
         )
+        deny(
+            self.queue,
+            "OnlyTheScannerSends",
+            ["sqs:SendMessage"],
+            conditions={"StringNotEquals": {"aws:PrincipalArn": sender.role_arn}},
+        )
+        deny(self.queue, "NobodyPurges", ["sqs:PurgeQueue"])
+        only_operators_take(self.dead_letters, operators)
 
     def feed(self, function: lam.IFunction) -> None:
         """Invoke the function with each order, one at a time: its role must be allowed to take them."""
@@ -62,3 +73,29 @@ class Orders(Construct):
         lam.EventSourceMapping(
             self, "Mapping", target=function, event_source_arn=self.queue.queue_arn, batch_size=1
         )
+
+
+def only_operators_take(dead_letters: sqs.Queue, operators: list[str]) -> None:
+    """Whoever takes a dead letter away ends its alarm: that is for those who are called by it."""
+    deny(
+        dead_letters,
+        "OnlyOperatorsTake",
+        [*TAKES, "sqs:PurgeQueue"],
+        conditions={"StringNotEquals": {"aws:PrincipalArn": operators}},
+    )
+
+
+def deny(
+    queue: sqs.Queue, sid: str, actions: list[str], *, conditions: dict[str, object] | None = None
+) -> None:
+    """Add to what the queue's policy denies everybody. Its own actions only: deleting the stack must stay possible."""
+    queue.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=actions,
+            resources=[queue.queue_arn],
+            conditions=conditions,
+        )
+    )

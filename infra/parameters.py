@@ -95,6 +95,12 @@ POLICY = (
 )
 
 
+# Of each member of a list of ARNs.
+PRINCIPAL = (
+    rf"^$|^arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}$"
+)
+
+
 class Parameters:
     """Every parameter, in the stack's own scope: there its logical id is the name that people type."""
 
@@ -121,10 +127,7 @@ class Parameters:
             "SecretReaderArns",
             type="CommaDelimitedList",
             default="",
-            # Of each member of the list.
-            allowed_pattern=(
-                rf"^$|^arn:aws[a-z-]*:iam::[0-9]{{12}}:(user|role)/({IN_PATH}{{1,510}}/)?[A-Za-z0-9_+=.@-]{{1,64}}$"
-            ),
+            allowed_pattern=PRINCIPAL,
             description="ARNs of users and roles, 20 at most, that may read the new keys besides their owners, from each "
             "user's next replacement on.",
             constraint_description="SecretReaderArns must be ARNs of IAM users or roles, each by its full name, with commas "
@@ -165,6 +168,50 @@ class Parameters:
             allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
             description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
             constraint_description="AlertEmail must be one email address, or empty.",
+        )
+        self.alarm_topic_arn = cdk.CfnParameter(
+            stack,
+            "AlarmTopicArn",
+            default="",
+            allowed_pattern=r"^$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+            description="An SNS topic of yours that gets the alarms too, in case this stack's own topic is what broke. It "
+            "must let CloudWatch publish. Empty: none.",
+            constraint_description="AlarmTopicArn must be the ARN of an SNS topic that is not FIFO, or empty.",
+        )
+        has_alarm_topic = cdk.CfnCondition(
+            stack,
+            "HasAlarmTopic",
+            expression=cdk.Fn.condition_not(
+                cdk.Fn.condition_equals(self.alarm_topic_arn.value_as_string, "")
+            ),
+        )
+        # CloudFormation leaves AWS::NoValue out of a list.
+        self.alarm_topic = cdk.Token.as_string(
+            cdk.Fn.condition_if(
+                has_alarm_topic.logical_id, self.alarm_topic_arn.value_as_string, cdk.Aws.NO_VALUE
+            )
+        )
+        self.operator_arns = cdk.CfnParameter(
+            stack,
+            "OperatorArns",
+            type="CommaDelimitedList",
+            default="",
+            allowed_pattern=PRINCIPAL,
+            description="ARNs of the users and roles on call: they alone read and empty the dead-letter queues, which ends "
+            "the alarms. Empty: nobody does, and each message stays for 14 days.",
+            constraint_description="OperatorArns must be ARNs of IAM users or roles, each by its full name, with commas "
+            "between them; or empty.",
+        )
+        has_operators = cdk.CfnCondition(
+            stack,
+            "HasOperators",
+            expression=cdk.Fn.condition_not(
+                cdk.Fn.condition_equals(cdk.Fn.join(",", self.operator_arns.value_as_list), "")
+            ),
+        )
+        # For a condition of a Deny, which no principal's ARN meets that is not in the list: "nobody" is no ARN.
+        self.operators = cdk.Token.as_list(
+            cdk.Fn.condition_if(has_operators.logical_id, self.operator_arns.value_as_list, ["nobody"])
         )
         self.notify = cdk.CfnParameter(
             stack,
@@ -228,6 +275,8 @@ class Parameters:
             "Policy": dict(zip(self._policy, (number.label for number in POLICY), strict=True)),
             "When it runs and who hears of it": {
                 self.alert_email: "Address for mails and alarms",
+                self.alarm_topic_arn: "Second topic for the alarms",
+                self.operator_arns: "Who is on call",
                 self.notify: "Which runs send a mail",
                 self.runbook_url: "Where the runbook is",
                 self.log_retention_days: "Logs are kept for this many days",

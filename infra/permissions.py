@@ -147,9 +147,19 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
             needed_by="`usage.who_uses`: who still uses a key that people have to follow up",
         ),
         Grant(
-            actions=["sns:GetTopicAttributes"],
+            actions=["sns:ListSubscriptionsByTopic"],
             resource=Resource(arn=topic.topic.topic_arn),
-            needed_by="`publish.confirmed_listeners`: nothing goes off while nobody listens",
+            needed_by="`publish.listeners`: nothing goes off while nobody listens",
+        ),
+        Grant(
+            actions=["sns:GetSubscriptionAttributes"],
+            resource=Resource(
+                arn="*",
+                wildcard_found_as="*",
+                wildcard_because="sns:GetSubscriptionAttributes supports no resource narrower than *. It only reads: whether a "
+                "subscription is confirmed, and gets everything.",
+            ),
+            needed_by="`publish.listeners`: a subscription with a filter policy does not count",
         ),
         Grant(
             actions=["sns:Publish"],

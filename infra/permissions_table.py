@@ -135,6 +135,9 @@ def _text(names: dict[str, str], value: Any) -> str:
             return f"${{{names[logical_id]}.{attribute}}}"
         case {"Fn::Join": ["", parts]}:
             return "".join(_text(names, part) for part in parts)
+        case {"Fn::If": [_, then, [otherwise]]}:
+            # A list that is a parameter, and what stands for it when it is empty.
+            return f"{_text(names, then)} (empty: {otherwise})"
     raise ValueError(f"an intrinsic function that no policy of ours has had yet: {value}")
 
 

@@ -10,6 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import permissions
+from infra.orders import only_operators_take
 
 # Filled in by EventBridge Scheduler at each attempt: a late retry is a run of its own, which finds nothing left to do.
 INPUT = {"run_id": "<aws.scheduler.execution-id>", "scheduled_time": "<aws.scheduler.scheduled-time>"}
@@ -29,6 +30,7 @@ class Schedule(Construct):
         function: lam.IFunction,
         run_at: cdk.CfnParameter,
         time_zone: cdk.CfnParameter,
+        operators: list[str],
     ) -> None:
         super().__init__(scope, construct_id)
         # Apart from the orders' dead letters: Scheduler and Lambda's destinations write to standard queues only.
@@ -38,7 +40,9 @@ class Schedule(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
+            redrive_allow_policy=sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission.DENY_ALL),
         )
+        only_operators_take(self.dead_letters, operators)
         cdk.Validations.of(self.dead_letters).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-SQS3",

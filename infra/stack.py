@@ -39,7 +39,7 @@ class AccessKeyRotation(cdk.Stack):
         enforcing = enforce(self, parameters=parameters, role=rotator.role)
 
         topic.speak_only_for(rotator.role, through_sns=permissions.through(self, "sns"))
-        orders.hand_out_only_to(rotator.role)
+        orders.pass_only(sender=scanner.role, taker=rotator.role, operators=parameters.operators)
         orders.feed(rotator.function)
 
         schedule = Schedule(
@@ -48,6 +48,7 @@ class AccessKeyRotation(cdk.Stack):
             function=scanner.function,
             run_at=parameters.run_at,
             time_zone=parameters.time_zone,
+            operators=parameters.operators,
         )
         scanner.allow(permissions.scanner_failures(dead_letters_arn=schedule.dead_letters.queue_arn))
         alarms = Alarms(
@@ -59,6 +60,7 @@ class AccessKeyRotation(cdk.Stack):
             dead_orders=orders.dead_letters,
             dead_firings=schedule.dead_letters,
             topic=topic.topic,
+            second_topic_arn=parameters.alarm_topic,
             runbook_url=parameters.runbook_url.value_as_string,
         )
         Dashboard(

@@ -6,15 +6,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-# `kms:GenerateDataKey*`, which the documentation of SNS and CloudWatch asks for, by its names: a list that is
-# too narrow loses alarms silently.
-ENCRYPT = [
-    "kms:Decrypt",
-    "kms:GenerateDataKey",
-    "kms:GenerateDataKeyPair",
-    "kms:GenerateDataKeyPairWithoutPlaintext",
-    "kms:GenerateDataKeyWithoutPlaintext",
-]
+from infra.alarms import alarm_arns
+
+# The documentation of SNS and CloudWatch asks for `kms:GenerateDataKey*`: by their names, those of it that make keys for
+# messages. The others make pairs of keys, for signatures.
+ENCRYPT = ["kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
 # What this account's administrators and CloudFormation do to a key, and never with it: whoever has kms:* by a policy
 # of their own does not thereby read or write the topic's messages. PutKeyPolicy is the way out of any mistake here.
 ADMINISTER = [
@@ -46,7 +42,11 @@ class Topic(Construct):
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
-        this_account = {"StringEquals": {"aws:SourceAccount": stack.account}}
+        # Whoever may make an alarm must not be able to have CloudWatch say what they like, under our name, to on-call.
+        our_alarms = {
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnEquals": {"aws:SourceArn": alarm_arns(stack)},
+        }
         # A key of our own, because AWS's own key for SNS does not let CloudWatch in: alarms would be lost silently.
         self.key = kms.Key(
             self,
@@ -65,11 +65,11 @@ class Topic(Construct):
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
-                        sid="AlarmsOfThisAccount",
+                        sid="AlarmsOfThisStack",
                         principals=[cloudwatch],
                         actions=ENCRYPT,
                         resources=["*"],
-                        conditions=this_account,
+                        conditions=our_alarms,
                     ),
                 ]
             ),
@@ -79,11 +79,11 @@ class Topic(Construct):
         )
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="AlarmsOfThisAccount",
+                sid="AlarmsOfThisStack",
                 principals=[cloudwatch],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
-                conditions=this_account,
+                conditions=our_alarms,
             )
         )
 
@@ -101,17 +101,25 @@ class Topic(Construct):
         )
 
     def speak_only_for(self, role: iam.IRole, *, through_sns: dict[str, dict[str, object]]) -> None:
-        """Have nobody publish but this role and AWS's own services, which the Allow above limits to alarms.
+        """Have nobody publish but this role and AWS's own services, which the Allow above limits to this stack's alarms.
 
         The digest holds commands for people to copy: somebody else's would be run by an administrator.
         """
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="DigestsOfTheRotator",
-                principals=[iam.ArnPrincipal(role.role_arn)],
+                # By a condition: KMS looks a principal up, finds none that was made a moment ago, and takes one of the same
+                # name that is made anew for another.
+                principals=[iam.AnyPrincipal()],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
-                conditions=through_sns,
+                conditions={
+                    "StringEquals": {
+                        **through_sns["StringEquals"],
+                        "aws:PrincipalArn": role.role_arn,
+                        "kms:CallerAccount": cdk.Stack.of(self).account,
+                    }
+                },
             )
         )
         self.topic.add_to_resource_policy(
@@ -121,8 +129,12 @@ class Topic(Construct):
                 principals=[iam.AnyPrincipal()],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
+                # An alarm is let by for two reasons, each of which is enough: no principal of IAM has either.
                 conditions={
-                    "StringNotEquals": {"aws:PrincipalArn": role.role_arn},
+                    "StringNotEquals": {
+                        "aws:PrincipalArn": role.role_arn,
+                        "aws:SourceAccount": cdk.Stack.of(self).account,
+                    },
                     "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
                 },
             )

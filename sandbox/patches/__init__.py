@@ -5,7 +5,18 @@ test_emulator.py shows each at work.
 """
 
 from sandbox.controls import Controls
-from sandbox.patches import authorization, dynamodb, iam, lambdas, scheduler, secretsmanager, server, sns, sqs
+from sandbox.patches import (
+    authorization,
+    cloudwatch,
+    dynamodb,
+    iam,
+    lambdas,
+    scheduler,
+    secretsmanager,
+    server,
+    sns,
+    sqs,
+)
 
 
 def install(controls: Controls) -> None:
@@ -28,9 +39,9 @@ def install(controls: Controls) -> None:
     authorization.name_the_user_as_resource()
     authorization.name_the_source_of_events()
     authorization.name_how_a_secret_is_deleted()
+    cloudwatch.deploy_expressions()
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)
-    sqs.redrive_dead_letters()
     lambdas.wait_for_the_log()
     sns.keep_mail(controls)
     authorization.record_requests(controls)

@@ -1,13 +1,10 @@
-"""SQS: messages grow older on demand, and dead letters go back to where they died."""
+"""SQS: messages grow older on demand."""
 
-import json
-import secrets
 from datetime import timedelta
 
 from ministack.services import sqs
 
 from sandbox.controls import Controls
-from sandbox.patches.answers import Parameters
 
 
 def let_time_pass(controls: Controls) -> None:
@@ -28,35 +25,3 @@ def let_time_pass(controls: Controls) -> None:
         sqs.esm_wake.set()
 
     controls.ageing.append(age_messages)
-
-
-def redrive_dead_letters() -> None:
-    """The emulator has no StartMessageMoveTask. AWS sends each message anew to the queue that it died in."""
-
-    def start_message_move_task(request: Parameters, _url: str) -> Parameters:
-        source = sqs._queue_by_arn(request["SourceArn"])
-        feeders = [
-            queue
-            for queue in sqs._queues._data.values()
-            if json.loads(queue["attributes"].get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
-            == request["SourceArn"]
-        ]
-        if source is None or not feeders:
-            raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
-        if set(request) - {"SourceArn", "QueueUrl"}:
-            raise sqs._Err("InvalidParameterValue", "the sandbox moves messages to where they came from only")
-        with sqs._queues_lock:
-            dead, source["messages"] = source["messages"], []
-        for message in dead:
-            home = sqs._queue_by_arn(message["sys"]["DeadLetterQueueSourceArn"])
-            fifo = {"MessageGroupId": message["group_id"], "MessageDeduplicationId": message["dedup_id"]}
-            sent = {
-                "QueueUrl": home["url"],
-                "MessageBody": message["body"],
-                "MessageAttributes": message["message_attributes"],
-                **(fifo if home["is_fifo"] else {}),
-            }
-            sqs._act_send_message(sent, home["url"])
-        return {"TaskHandle": secrets.token_hex(16)}
-
-    sqs._HANDLERS["StartMessageMoveTask"] = start_message_move_task

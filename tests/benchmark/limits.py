@@ -12,7 +12,8 @@ PROOF = "sts:GetCallerIdentity"
 ONCE_A_RUN = (
     "dynamodb:Scan",
     "iam:GetAccountAuthorizationDetails",
-    "sns:GetTopicAttributes",
+    "sns:GetSubscriptionAttributes",
+    "sns:ListSubscriptionsByTopic",
     "sns:Publish",
     "sqs:ChangeMessageVisibility",
 )

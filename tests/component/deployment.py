@@ -88,12 +88,14 @@ class Deployment:
         self.queue_arn = self._arn(self.queue_url)
         self.topic_arn = self._sns.create_topic(Name="alerts")["TopicArn"]
         self._mailbox = self._sqs.create_queue(QueueName="mailbox")["QueueUrl"]
-        self.subscribers(1)
         # moto records no events.
         self.monkeypatch.setattr(
             CloudTrailResponse, "lookup_events", lambda _: json.dumps({"Events": []}), raising=False
         )
-        self._sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self._arn(self._mailbox))
+        self.subscription_arn = self._sns.subscribe(
+            TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self._arn(self._mailbox)
+        )["SubscriptionArn"]
+        self.subscribers(1)
 
     def close(self) -> None:
         self._sqs.close()
@@ -104,8 +106,11 @@ class Deployment:
         return found["Attributes"]["QueueArn"]
 
     def subscribers(self, confirmed: int) -> None:
-        """moto says 0, whoever confirms."""
-        sns_backends[ACCOUNT][REGION].topics[self.topic_arn].subscriptions_confimed = confirmed
+        """So many listen: the mailbox, and addresses; 0: the mailbox gets everything, and nobody confirmed it."""
+        kept = sns_backends[ACCOUNT][REGION].subscriptions[self.subscription_arn]
+        kept.attributes["PendingConfirmation"] = "false" if confirmed else "true"
+        for number in range(1, confirmed):
+            self._sns.subscribe(TopicArn=self.topic_arn, Protocol="email", Endpoint=f"{number}@example.com")
 
     def environment(self, function: Literal["scanner", "rotator"], **overrides: str | None) -> dict[str, str]:
         """Complete; an override of None leaves the variable out."""

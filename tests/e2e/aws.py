@@ -40,8 +40,11 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     method = operation.replace("-", "_")
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
     shapes = model.input_shape.members if model.input_shape is not None else {}
+    switched_off = {
+        f"no-{xform_name(name, '-')}": name for name in shapes if shapes[name].type_name == "boolean"
+    }
     members = {RENAMED.get((service, operation, name), xform_name(name, "-")): name for name in shapes}
-    if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
+    if unknown := set(given) - OF_THE_CLI_ITSELF - set(members) - set(switched_off):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")
     # What is said by an option counts, whatever the JSON says.
     (in_json,) = given.get("cli-input-json", ["{}"])
@@ -50,6 +53,7 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
         for name, values in given.items()
         if name in members
     }
+    parameters |= {switched_off[name]: False for name in given if name in switched_off}
     if "max-items" in given:
         # The CLI's own paging, which no operation knows.
         pages = client.get_paginator(method).paginate(
@@ -125,6 +129,7 @@ class _Answer(socketserver.StreamRequestHandler):
             botocore_session=botocore_session,
             aws_access_key_id=asked["environment"]["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=asked["environment"]["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=asked["environment"].get("AWS_SESSION_TOKEN"),
             region_name=asked["environment"]["AWS_DEFAULT_REGION"],
         )
         made = []

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sandbox.account import EmulatedAccount
-from sandbox.clients import ADMIN
+from sandbox.clients import ADMIN, Key
 from sandbox.launch import CHECKOUT
 from tests.e2e import aws
 
@@ -24,7 +24,7 @@ def commands(text: str) -> str:
 class Shell:
     """bash of an administrator, with tests/e2e/aws.py as `aws`, which is put into the empty folder `binaries`."""
 
-    def __init__(self, account: EmulatedAccount, *, binaries: Path) -> None:
+    def __init__(self, account: EmulatedAccount, *, binaries: Path, key: Key = ADMIN) -> None:
         self._variables = binaries / "variables"
         command = binaries / "aws"
         # Without what Python looks for at its start, most of which is longer than asking.
@@ -34,8 +34,9 @@ class Shell:
         self.environment = {
             "PATH": f"{binaries}{os.pathsep}{os.defpath}",
             "HOME": str(binaries),
-            "AWS_ACCESS_KEY_ID": ADMIN.key_id,
-            "AWS_SECRET_ACCESS_KEY": ADMIN.secret,
+            "AWS_ACCESS_KEY_ID": key.key_id,
+            "AWS_SECRET_ACCESS_KEY": key.secret,
+            **({} if key.token is None else {"AWS_SESSION_TOKEN": key.token}),
             "AWS_DEFAULT_REGION": account.region,
             "AWS_ENDPOINT_URL": account.emulator.endpoint,
             "AWS_CA_BUNDLE": str(account.emulator.ca),
@@ -62,16 +63,16 @@ class Shell:
 
 
 class Runbook:
-    """Follows one section."""
+    """Follows one section, as whom `key` says."""
 
-    def __init__(self, account: EmulatedAccount, alarm: str, *, binaries: Path) -> None:
+    def __init__(self, account: EmulatedAccount, alarm: str, *, binaries: Path, key: Key = ADMIN) -> None:
         preamble, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
         (section,) = (each for each in sections if each.partition("\n")[0].endswith(f"({alarm})"))
         self._next = [commands(preamble)]
         # **Label.** text, up to the next label
         labels = re.split(r"^\*\*([^*]+)\.\*\*", section, flags=re.MULTILINE)[1:]
         self._parts = dict(zip(labels[::2], labels[1::2], strict=True))
-        self._shell = Shell(account, binaries=binaries)
+        self._shell = Shell(account, binaries=binaries, key=key)
 
     def given(self, **variables: str) -> None:
         """What the runbook has people set from the mail."""

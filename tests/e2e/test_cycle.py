@@ -118,7 +118,12 @@ def test_the_next_run_on_the_same_day_changes_nothing_more(stack: Deployed) -> N
         run_day(stack.account, stack.outputs)
         calls = {call.action for call in stack.account.calls(principal=stack.outputs["RotatorRoleArn"])}
         # The scanner sees from the dates that nothing is due in the first days of an overlap.
-        assert calls == {"sqs:ChangeMessageVisibility", "sns:GetTopicAttributes", "dynamodb:Scan"}
+        assert calls == {
+            "sqs:ChangeMessageVisibility",
+            "sns:ListSubscriptionsByTopic",
+            "sns:GetSubscriptionAttributes",
+            "dynamodb:Scan",
+        }
         assert (
             stack.account.client("iam").list_access_keys(UserName="again")["AccessKeyMetadata"] == after_first
         )

@@ -318,36 +318,36 @@ def test_time_passes_for_users_keys_last_uses_and_messages(empty_account: Emulat
     assert last_used == used - by
 
 
-def test_dead_letters_go_back_as_new_messages_to_the_queue_that_they_died_in(
+def test_an_alarm_on_an_expression_is_deployed_as_one_on_its_first_metric(
     empty_account: EmulatedAccount,
 ) -> None:
-    sqs = empty_account.client("sqs")
-    dead, home = (
-        sqs.create_queue(QueueName=f"{uuid4().hex[:8]}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
-        for _ in range(2)
+    name = f"alarm-{uuid4().hex[:8]}"
+    metric = {"Namespace": "Ours", "MetricName": "Runs", "Dimensions": [{"Name": "service", "Value": "x"}]}
+    properties = {
+        "AlarmName": name,
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": 1,
+        "EvaluationPeriods": 26,
+        "Metrics": [
+            {"Id": "told", "Expression": "FILL(runs, 0)", "ReturnData": True},
+            {
+                "Id": "runs",
+                "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"},
+                "ReturnData": False,
+            },
+        ],
+    }
+    cloudformation = empty_account.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(
+            {"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}}
+        ),
     )
-    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    with pytest.raises(ClientError, match="Dead Letter Queue"):
-        sqs.start_message_move_task(SourceArn=arn)
-    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
-    sqs.set_queue_attributes(QueueUrl=home, Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": "400"})
-    sent = sqs.send_message(
-        QueueUrl=home, MessageBody="order", MessageGroupId="account", MessageDeduplicationId="day-1"
-    )
-    sqs.receive_message(QueueUrl=home)
-    # Longer than the visibility timeout, and than the five minutes in which SQS takes no second `day-1`.
-    empty_account.let_pass(timedelta(seconds=401))
-    assert "Messages" not in sqs.receive_message(QueueUrl=home)
-
-    sqs.start_message_move_task(SourceArn=arn)
-
-    assert "Messages" not in sqs.receive_message(QueueUrl=dead)
-    (back,) = sqs.receive_message(QueueUrl=home, AttributeNames=["All"])["Messages"]
-    assert back["Body"] == "order"
-    assert back["MessageId"] != sent["MessageId"]
-    attributes = back["Attributes"]
-    assert (attributes["MessageGroupId"], attributes["MessageDeduplicationId"]) == ("account", "day-1")
-    assert attributes["ApproximateReceiveCount"] == "1"
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    (alarm,) = empty_account.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert {key: alarm[key] for key in metric} == metric  # type: ignore[literal-required]
+    assert (alarm["Period"], alarm["Statistic"], alarm["EvaluationPeriods"]) == (3600, "Sum", 26)
 
 
 def test_a_secret_names_its_first_version_by_the_token(empty_account: EmulatedAccount) -> None:

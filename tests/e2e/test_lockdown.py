@@ -171,8 +171,8 @@ def without_in_secret(scene: Scene, sid: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_in_queue(scene: Scene, sid: str) -> Iterator[None]:
-    sqs, url = scene.account.client("sqs"), scene.stack.outputs["OrdersQueueUrl"]
+def without_in_queue(scene: Scene, sid: str, *, queue: str = "OrdersQueueUrl") -> Iterator[None]:
+    sqs, url = scene.account.client("sqs"), scene.stack.outputs[queue]
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": without(before, sid)})
     try:
@@ -292,9 +292,26 @@ def copy(scene: Scene, key: Key) -> object:
     )
 
 
-def take_order(scene: Scene, key: Key) -> object:
-    return scene.account.client("sqs", key=key).receive_message(
-        QueueUrl=scene.stack.outputs["OrdersQueueUrl"], VisibilityTimeout=0
+def take(queue: str) -> Callable[[Scene, Key], object]:
+    return lambda scene, key: scene.account.client("sqs", key=key).receive_message(
+        QueueUrl=scene.stack.outputs[queue], VisibilityTimeout=0
+    )
+
+
+def purge(queue: str) -> Callable[[Scene, Key], object]:
+    return lambda scene, key: scene.account.client("sqs", key=key).purge_queue(
+        QueueUrl=scene.stack.outputs[queue]
+    )
+
+
+def send_order(scene: Scene, key: Key) -> object:
+    """One that knows of nobody; where it is taken, the rotator refuses it."""
+    order = {"version": 1, "run_id": "forged", "total": 0, "with_keys": 0, "root_has_keys": False}
+    return scene.account.client("sqs", key=key).send_message(
+        QueueUrl=scene.stack.outputs["OrdersQueueUrl"],
+        MessageBody=json.dumps({**order, "user_names": []}),
+        MessageGroupId="forged",
+        MessageDeduplicationId=str(uuid4()),
     )
 
 
@@ -383,9 +400,28 @@ CASES = {
     ),
     "an insider with sqs:* cannot take an order": Case(
         who="insider",
-        tries=take_order,
+        tries=take("OrdersQueueUrl"),
         hangs_on=lambda scene: without_in_queue(scene, "OnlyTheRotatorTakes"),
     ),
+    "an insider with sqs:* cannot send an order": Case(
+        who="insider",
+        tries=send_order,
+        hangs_on=lambda scene: without_in_queue(scene, "OnlyTheScannerSends"),
+    ),
+    "an insider with sqs:* cannot purge the orders": Case(
+        who="insider",
+        tries=purge("OrdersQueueUrl"),
+        hangs_on=lambda scene: without_in_queue(scene, "NobodyPurges"),
+    ),
+    **{
+        f"an insider with sqs:* cannot {verb} {queue}": Case(
+            who="insider",
+            tries=tries(queue),
+            hangs_on=lambda scene, queue=queue: without_in_queue(scene, "OnlyOperatorsTake", queue=queue),  # type: ignore[misc]
+        )
+        for verb, tries in (("read", take), ("purge", purge))
+        for queue in ("DeadLetterQueueUrl", "DeadFiringsQueueUrl")
+    },
     "an insider with sns:* cannot send a digest": Case(
         who="insider",
         tries=publish,

@@ -44,18 +44,25 @@ def with_parameters(template: Template, **parameters: str) -> Template:
         for logical_id, resource in template["Resources"].items()
         if holds(template, resource.get("Condition"), **parameters)
     }
-    deployed: Template = _put_in({**template, "Resources": present}, values)
+    conditions = {name: holds(template, name, **parameters) for name in template["Conditions"]}
+    deployed: Template = _put_in({**template, "Resources": present}, values, conditions)
     return deployed
 
 
-def _put_in(value: Any, values: dict[str, str]) -> Any:
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def _put_in(value: Any, values: dict[str, str], conditions: dict[str, bool]) -> Any:
     match value:
+        case {"Fn::If": [condition, then, otherwise]}:
+            return _put_in(then if conditions[condition] else otherwise, values, conditions)
         case {"Ref": str(name)} if name in values:
             return values[name]
         case dict():
-            return {key: _put_in(each, values) for key, each in value.items()}
+            return {key: _put_in(each, values, conditions) for key, each in value.items()}
         case list():
-            return [_put_in(each, values) for each in value]
+            put_in = [_put_in(each, values, conditions) for each in value]
+            return [each for each in put_in if each != NOTHING]
     return value
 
 
@@ -89,6 +96,8 @@ def text(template: Template, value: Any) -> str:
             return "${" + (path_of(template, name) if name in template["Resources"] else name) + "}"
         case {"Fn::GetAtt": [logical_id, attribute]}:
             return f"${{{path_of(template, logical_id)}.{attribute}}}"
+        case {"Fn::If": [condition, {"Ref": str(name)}, [str(otherwise)]]}:
+            return f"${{If {condition} then {name} else {otherwise}}}"
         case {"Fn::Join": [",", {"Ref": str(name)}]}:
             # A list that is a parameter.
             return "${" + name + "}"
@@ -115,6 +124,9 @@ def _evaluated(template: Template, value: Any, parameters: dict[str, str]) -> An
             return parameters.get(name, template["Parameters"][name]["Default"])
         case {"Fn::Equals": [left, right]}:
             return _evaluated(template, left, parameters) == _evaluated(template, right, parameters)
+        case {"Fn::Join": [",", {"Ref": _} as whole]}:
+            # A list that is a parameter, as it was typed.
+            return _evaluated(template, whole, parameters)
         case {"Fn::And": each}:
             return all(_evaluated(template, one, parameters) for one in each)
         case {"Fn::Not": [inner]}:

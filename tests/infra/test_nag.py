@@ -11,6 +11,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks
 
+from infra.alarms import NAMES
 from infra.stack import AccessKeyRotation
 from tests.infra.synthesized import app_in
 
@@ -30,6 +31,7 @@ ACKNOWLEDGED = {
     ("Rotator/Function", "AwsSolutions-L1"),
     ("Daily/DeadLetters", "AwsSolutions-SQS3"),
     ("", "W2509"),
+    *((f"Alarms/{name}", "F3033") for name in NAMES),
 }
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from keyrotation.run.order import KEPT
 
-from tests.infra.synthesized import Template, of_type, properties, text
+from tests.infra.synthesized import Template, holds, of_type, properties, text
 
 QUEUES = ["Orders/Queue", "Orders/DeadLetters", "Daily/DeadLetters"]
 FOURTEEN_DAYS = 14 * 24 * 60 * 60
@@ -77,26 +78,60 @@ def test_no_queue_policy_lets_anybody_in(template: Template, path: str) -> None:
     assert {each["Effect"] for each in policy(template, path)} == {"Deny"}
 
 
-def test_nobody_takes_an_order_but_the_rotator(
+def denied(template: Template, path: str) -> dict[str, tuple[list[str], str]]:
+    """By name: what a queue's policy denies to everybody, and to whom not."""
+    found = {}
+    for each in policy(template, path):
+        if "Sid" in each:
+            assert (each["Effect"], each["Principal"], each["Resource"]) == (
+                "Deny",
+                {"AWS": "*"},
+                "${" + path + ".Arn}",
+            )
+            actions = each["Action"] if isinstance(each["Action"], list) else [each["Action"]]
+            found[each["Sid"]] = (sorted(actions), excepted(template, each))
+    return found
+
+
+TAKES = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+
+
+def test_orders_come_from_the_scanner_and_go_to_the_rotator_and_nobody_purges_them(
     template: Template,
 ) -> None:
-    denied = {
-        each["Sid"]: (each["Principal"], each["Action"], each["Resource"], excepted(template, each))
-        for each in policy(template, "Orders/Queue")
-        if "Sid" in each
+    assert denied(template, "Orders/Queue") == {
+        "OnlyTheRotatorTakes": (TAKES, "${Rotator/Role.Arn}"),
+        "OnlyTheScannerSends": (["sqs:SendMessage"], "${Scanner/Role.Arn}"),
+        "NobodyPurges": (["sqs:PurgeQueue"], ""),
     }
-    anybody, queue_arn = {"AWS": "*"}, "${Orders/Queue.Arn}"
-    assert denied == {
-        "OnlyTheRotatorTakes": (
-            anybody,
-            ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
-            queue_arn,
-            "${Rotator/Role.Arn}",
-        ),
-    }
+
+
+@pytest.mark.parametrize("path", ["Orders/DeadLetters", "Daily/DeadLetters"])
+def test_dead_letters_are_taken_by_the_operators_alone_and_by_nobody_when_none_is_named(
+    template: Template, path: str
+) -> None:
+    operators = "${If HasOperators then OperatorArns else nobody}"
+    assert denied(template, path) == {"OnlyOperatorsTake": (sorted([*TAKES, "sqs:PurgeQueue"]), operators)}
+    assert holds(template, "HasOperators", OperatorArns="arn:aws:iam::111122223333:role/on-call")
+    assert not holds(template, "HasOperators", OperatorArns="")
+
+
+@pytest.mark.parametrize("path", ["Orders/Queue", "Daily/DeadLetters"])
+def test_no_other_queue_can_make_this_one_its_dead_letter_queue(template: Template, path: str) -> None:
+    """What SQS moves there is no SendMessage: a policy would not be asked."""
+    assert queue(template, path)["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+
+
+def test_an_order_that_the_queue_cannot_have_kept_so_long_is_one_that_the_rotator_refuses(
+    template: Template,
+) -> None:
+    assert queue(template, "Orders/Queue")["MessageRetentionPeriod"] == KEPT.total_seconds()
 
 
 def excepted(template: Template, statement: dict[str, Any]) -> str:
+    """Empty: to nobody."""
+    if "Condition" not in statement:
+        return ""
     [(operator, [(key, value)])] = [
         (operator, list(keys.items())) for operator, keys in statement["Condition"].items()
     ]

@@ -27,6 +27,8 @@ TEXTS = {
     "SecretReaderArns": "",
     "SecretsKmsKeyArn": "",
     "AlertEmail": "",
+    "AlarmTopicArn": "",
+    "OperatorArns": "",
     "Notify": "Changes",
     "RunbookUrl": "docs/runbook.md",
     "RunAt": "06:00",

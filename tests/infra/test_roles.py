@@ -43,7 +43,8 @@ ROTATOR_ALWAYS_MAY = {
     "secretsmanager:DescribeSecret": SECRETS,
     "sns:Publish": "${Alerts/Topic}",
     "cloudtrail:LookupEvents": "*",
-    "sns:GetTopicAttributes": "${Alerts/Topic}",
+    "sns:ListSubscriptionsByTopic": "${Alerts/Topic}",
+    "sns:GetSubscriptionAttributes": "*",
 }
 ROTATOR_ENFORCING_MAY = {
     "iam:CreateAccessKey": USERS,
@@ -204,7 +205,7 @@ def test_every_resource_is_named_but_that_of_the_calls_that_take_none(template: 
         for action, resources in allowed(template, role, mode="Enforce", kms_key=KMS_KEY).items()
         if "*" in resources
     }
-    assert anything <= TAKE_NO_RESOURCE | {"cloudtrail:LookupEvents"}
+    assert anything <= TAKE_NO_RESOURCE | {"cloudtrail:LookupEvents", "sns:GetSubscriptionAttributes"}
 
 
 @pytest.mark.parametrize(

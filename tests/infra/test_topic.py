@@ -4,7 +4,20 @@ from typing import Any
 
 from tests.infra.synthesized import Template, holds, of_type, properties, text
 
-THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+ACCOUNT = {"Ref": "AWS::AccountId"}
+
+
+def of_our_alarms(template: Template, condition: dict[str, Any]) -> bool:
+    """Of this account, and of each alarm of this stack by its own name: whoever may make alarms makes others."""
+    assert condition.keys() == {"StringEquals", "ArnEquals"}
+    assert condition["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    arns = [text(template, each) for each in condition["ArnEquals"]["aws:SourceArn"]]
+    names = [
+        text(template, each["Properties"]["AlarmName"])
+        for each in of_type(template, "AWS::CloudWatch::Alarm").values()
+    ]
+    prefix = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+    return sorted(arns) == sorted(prefix + name for name in names) and not any("*" in each for each in arns)
 
 
 def topic_policy(template: Template) -> list[dict[str, Any]]:
@@ -47,50 +60,54 @@ def test_nobody_publishes_but_the_rotator_and_services_of_aws(template: Template
     assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
     assert (statement["Action"], statement["Resource"]) == ("sns:Publish", "${Alerts/Topic}")
     assert statement["Condition"].keys() == {"StringNotEquals", "BoolIfExists"}
-    principal = statement["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
-    assert text(template, principal) == "${Rotator/Role.Arn}"
+    unless = statement["Condition"]["StringNotEquals"]
+    assert unless.keys() == {"aws:PrincipalArn", "aws:SourceAccount"}
+    assert text(template, unless["aws:PrincipalArn"]) == "${Rotator/Role.Arn}"
+    # No principal of IAM bears it, and an alarm of this account does.
+    assert unless["aws:SourceAccount"] == ACCOUNT
     # An alarm has no principal's ARN: without this its mail would be denied.
     assert statement["Condition"]["BoolIfExists"] == {"aws:PrincipalIsAWSService": "false"}
 
 
-def test_alarms_of_this_account_may_publish_and_nobody_else_by_the_topics_policy(template: Template) -> None:
+def test_alarms_of_this_stack_may_publish_and_nobody_else_by_the_topics_policy(template: Template) -> None:
     allows = [each for each in topic_policy(template) if each["Effect"] == "Allow"]
     assert allows == for_cloudwatch(allows)
-    assert [(each["Action"], each["Resource"], each["Condition"]) for each in allows] == [
-        ("sns:Publish", "${Alerts/Topic}", THIS_ACCOUNT)
-    ]
+    assert [(each["Action"], each["Resource"]) for each in allows] == [("sns:Publish", "${Alerts/Topic}")]
+    assert of_our_alarms(template, allows[0]["Condition"])
 
 
-def test_alarms_of_this_account_may_use_the_key(template: Template) -> None:
+def test_alarms_of_this_stack_may_use_the_key(template: Template) -> None:
     """Otherwise an alarm changes its state and its mail is lost without a word."""
     [statement] = for_cloudwatch(key_policy(template))
     assert statement["Effect"] == "Allow"
-    # kms:GenerateDataKey*, as CloudWatch's documentation has it.
+    # kms:GenerateDataKey*, as CloudWatch's documentation has it, but for the pairs of keys, which sign.
     assert statement["Action"] == [
         "kms:Decrypt",
         "kms:GenerateDataKey",
-        "kms:GenerateDataKeyPair",
-        "kms:GenerateDataKeyPairWithoutPlaintext",
         "kms:GenerateDataKeyWithoutPlaintext",
     ]
-    assert statement["Condition"] == THIS_ACCOUNT
+    assert of_our_alarms(template, statement["Condition"])
 
 
 def test_the_rotator_uses_the_key_by_way_of_sns_alone(template: Template) -> None:
     [statement] = [each for each in key_policy(template) if each["Sid"] == "DigestsOfTheRotator"]
     assert statement["Effect"] == "Allow"
-    assert text(template, statement["Principal"]["AWS"]) == "${Rotator/Role.Arn}"
+    # KMS would look a principal up, and take a role that is made anew for another.
+    assert statement["Principal"] == {"AWS": "*"}
     assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    [via] = statement["Condition"]["StringEquals"].items()
-    assert via[0] == "kms:ViaService"
-    assert {text(template, each) for each in via[1]} == {
+    (conditions,) = statement["Condition"].values()
+    assert list(statement["Condition"]) == ["StringEquals"]
+    assert conditions.keys() == {"aws:PrincipalArn", "kms:CallerAccount", "kms:ViaService"}
+    assert text(template, conditions["aws:PrincipalArn"]) == "${Rotator/Role.Arn}"
+    assert conditions["kms:CallerAccount"] == ACCOUNT
+    assert {text(template, each) for each in conditions["kms:ViaService"]} == {
         "sns.${AWS::Region}.amazonaws.com",
         "sns.${AWS::Region}.${AWS::URLSuffix}",
     }
 
 
 def test_this_account_administers_the_key_and_does_not_use_it(template: Template) -> None:
-    known = {"AlarmsOfThisAccount", "DigestsOfTheRotator"}
+    known = {"AlarmsOfThisStack", "DigestsOfTheRotator"}
     [statement] = [each for each in key_policy(template) if each["Sid"] not in known]
     assert (
         text(template, statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"

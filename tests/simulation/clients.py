@@ -339,6 +339,19 @@ class Sts:
 
 
 @dataclass
+class _Subscriptions:
+    """As many addresses as listen, each confirmed."""
+
+    account: Account
+    line: Line
+
+    def paginate(self, *, TopicArn: str) -> Iterator[dict[str, Any]]:
+        subscribed = range(self.account.listeners)
+        page = {"Subscriptions": [{"SubscriptionArn": f"{TopicArn}:{each}"} for each in subscribed]}
+        yield self.line.call("ListSubscriptionsByTopic", Kind.READ, ACCOUNT, lambda: page)
+
+
+@dataclass
 class Sns:
     """`accepted`: how many messages went out; `said`: what the last of them named, whoever heard it."""
 
@@ -347,12 +360,15 @@ class Sns:
     accepted: int = 0
     said: tuple[Said, ...] = ()
 
-    def get_topic_attributes(self, *, TopicArn: str) -> dict[str, Any]:
-        def effect() -> dict[str, Any]:
-            confirmed = str(self.account.listeners)
-            return {"Attributes": {"TopicArn": TopicArn, "SubscriptionsConfirmed": confirmed}}
+    def get_paginator(self, operation: str) -> "_Subscriptions":
+        assert operation == "list_subscriptions_by_topic"
+        return _Subscriptions(self.account, self.line)
 
-        return self.line.call("GetTopicAttributes", Kind.READ, ACCOUNT, effect)
+    def get_subscription_attributes(self, *, SubscriptionArn: str) -> dict[str, Any]:
+        attributes = {"SubscriptionArn": SubscriptionArn, "PendingConfirmation": "false"}
+        return self.line.call(
+            "GetSubscriptionAttributes", Kind.READ, ACCOUNT, lambda: {"Attributes": attributes}
+        )
 
     def publish(self, *, Message: str, Subject: str, **_parameters: Any) -> dict[str, str]:
         assert 0 < len(Subject) < 100

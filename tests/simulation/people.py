@@ -30,6 +30,7 @@ class People:
     later: dict[date, list[tuple[UserRecord, Callable[[], None]]]] = field(default_factory=dict)
     did: Counter[str] = field(default_factory=Counter)
     deeds: tuple[Callable[[UserRecord, datetime], bool], ...] = field(init=False)
+    _left: list[Callable[[UserRecord, datetime], bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deeds = (
@@ -63,15 +64,19 @@ class People:
         )
 
     def meddle(self, user: UserRecord, now: datetime) -> bool:
-        """True when it changed something."""
-        deed = self.random.choice(self.deeds)
+        """True when it changed something. Each deed once before any comes again: a small fleet meets them all too."""
+        if not self._left:
+            self._left += self.deeds
+        deed = self.random.choice(self._left)
         changed = deed(user, now)
-        self.did[deed.__name__] += changed
+        if changed:
+            self._left.remove(deed)
+            self.did[deed.__name__] += 1
         return changed
 
     def meddles_in_between(self, user: UserRecord, now: datetime) -> bool:
         """The day after something failed about this user: a replacement may be interrupted, and a person makes a key."""
-        if self.watch.struck.get(user.id) != now.date() - timedelta(days=1) or self.random.random() > 1 / 30:
+        if self.watch.struck.get(user.id) != now.date() - timedelta(days=1) or self.random.random() > 1 / 150:
             return False
         self.did["makes_a_key_in_between"] += 1
         return self.makes_a_key_by_hand(user, now)
@@ -152,9 +157,13 @@ class People:
         return bool(off)
 
     def deletes_the_newest_key(self, user: UserRecord, _now: datetime) -> bool:
+        """One that the product made: another tool manages this user's keys as well."""
         if len(user.keys) < 2:
             return False
-        self._deleted(user, max(user.keys.values(), key=lambda key: key.seniority).id)
+        newest = max(user.keys.values(), key=lambda key: key.seniority)
+        if not newest.active or newest.id not in self.watch.known:
+            return False
+        self._deleted(user, newest.id)
         return True
 
     def makes_a_key_by_hand(self, user: UserRecord, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from tests.simulation.fleet import Fleet
 from tests.simulation.watch import Deed
 
 # User-days from which on everything has to have happened at least once.
-BIG = 500 * 365
+BIG = 150 * 365
 
 
 def never_met(fleet: Fleet) -> list[str]:

@@ -32,7 +32,8 @@ from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import digest_of
-from keyrotation.tell.publish import confirmed_listeners, publish
+from keyrotation.tell.publish import listeners as who_listens
+from keyrotation.tell.publish import publish
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
@@ -179,7 +180,7 @@ class Product:
         """The wiring of the handler in functions/rotator.py."""
         settings, now = self._settings(), self.account.now
         try:
-            listeners = confirmed_listeners(settings, sns=self.clients.sns)
+            listeners = who_listens(settings, sns=self.clients.sns)
         except CALL_ERRORS:
             listeners = None
         occasion = self.occasion(listeners=listeners)

@@ -474,6 +474,8 @@ class Watch:
                 continue
             if key.id in self.account.people_know or key.used_on is not None:
                 continue
+            if self.forgot_on >= self.made[key.id]:
+                continue  # that it was being made is forgotten: it counts as a person's
             self._lonely[key.id] += 1
             if self._lonely[key.id] == _CLEAN_RUNS:
                 self._broken(user, f"{key.id} is active, and nobody holds it")

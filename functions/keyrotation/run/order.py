@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import UserDetailTypeDef
     from mypy_boto3_sqs import SQSClient
 
 _VERSION = 1
@@ -21,6 +23,12 @@ _ALIAS = re.compile(r"[a-z0-9-]{0,63}")
 _USER_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 # And of the unique ids of users.
 _USER_ID = re.compile(r"[A-Za-z0-9]{16,128}")
+# IAM has 5,000 users in an account; no number that people could mean is refused.
+_MOST_USERS = 100_000
+# As long as the queue keeps an order (infra/orders.py): nothing that is older came from the scanner.
+KEPT = timedelta(days=4)
+# How far the clocks of two functions may be apart.
+_APART = timedelta(minutes=5)
 # What SQS answers for a receipt that is none, is of another queue, or is of a message that nobody is working on.
 _NO_RECEIPT = {"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidAddress"}
 
@@ -71,6 +79,8 @@ class Order:
             isinstance(name, str) and _USER_NAME.fullmatch(name) for name in names
         ):
             raise BadInput("user_names: not a list of IAM user names")
+        if with_keys > total:
+            raise BadInput("with_keys: more than total")
         if len(set(names)) != len(names) or len(names) > total:
             raise BadInput("user_names: a name twice, or more names than total")
         # An update may find an order of the version before it in the queue, which knew of no alias.
@@ -135,6 +145,25 @@ def prove_in_flight(event: dict[str, Any], *, sqs: "SQSClient", queue_url: str, 
         raise
 
 
+def refuse_out_of_time(order: Order, *, now: datetime) -> None:
+    """Raises BadInput for an order that the scanner cannot have sent at that time. One of the version before says none."""
+    if order.ordered_at is not None and not now - KEPT <= order.ordered_at <= now + _APART:
+        raise BadInput(
+            f"ordered_at: {order.ordered_at:{_INSTANT}} is ahead, or older than the queue keeps an order"
+        )
+
+
+def refuse_to_pass_over(order: Order, users: Iterable["UserDetailTypeDef"]) -> None:
+    """Raises BadInput for an order that knows of nobody while `users` were there before it was given.
+
+    It would end as a completed run, and keep the alarm on silence quiet.
+    """
+    if order.total == 0 and any(
+        order.ordered_at is None or user["CreateDate"] < order.ordered_at for user in users
+    ):
+        raise BadInput("total: none, but the account has users below UserPathPrefix")
+
+
 def _instant(value: object) -> datetime | None:
     if value is None:
         return None
@@ -147,8 +176,8 @@ def _instant(value: object) -> datetime | None:
 def is_redelivered(event: dict[str, Any], order: Order, *, now: datetime, hidden: timedelta) -> bool:
     """An earlier delivery of this order did not end well: what it did was not told. For an event with an order.
 
-    `hidden`: how long the queue hides an order that it handed out. One that is older came back, also by a redrive,
-    which counts the deliveries anew.
+    `hidden`: how long the queue hides an order that it handed out. One that is older came back, whatever SQS says
+    of how often.
     """
     if order.ordered_at is not None and now - order.ordered_at >= hidden:
         return True
@@ -158,7 +187,7 @@ def is_redelivered(event: dict[str, Any], order: Order, *, now: datetime, hidden
 
 def _count(fields: dict[str, Any], name: str) -> int:
     number = fields.get(name)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= _MOST_USERS:
         raise BadInput(f"{name}: not a number of users")
     return number
 

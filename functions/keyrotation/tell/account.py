@@ -12,7 +12,7 @@ def account_items(
     """What is to be told about the account itself; nothing here is ever acted upon."""
     items = []
     if not listeners:
-        unheard = "no subscription to the topic is confirmed"
+        unheard = "no subscription to the topic is confirmed and without a filter policy"
         if listeners is None:
             unheard = "this run could not read whether a subscription to the topic is confirmed"
         items.append(

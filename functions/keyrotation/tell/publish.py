@@ -9,9 +9,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
-def confirmed_listeners(settings: RotatorSettings, *, sns: "SNSClient") -> int:
-    """Subscriptions of the topic that somebody confirmed. Raises what botocore raises."""
-    return int(sns.get_topic_attributes(TopicArn=settings.topic_arn)["Attributes"]["SubscriptionsConfirmed"])
+def listeners(settings: RotatorSettings, *, sns: "SNSClient") -> int:
+    """Subscriptions of the topic that somebody confirmed and that get every message. Raises what botocore raises.
+
+    One with a filter policy gets what it lets through, and nobody knows whether that is a notice.
+    """
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=settings.topic_arn)
+    arns = [each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]]
+    # Of one that nobody confirmed SNS says "PendingConfirmation", and of one that has just gone "Deleted".
+    attributes = [
+        sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        for arn in arns
+        if arn.startswith("arn:")
+    ]
+    return sum(
+        "FilterPolicy" not in each and each.get("PendingConfirmation", "true").lower() == "false"
+        for each in attributes
+    )
 
 
 def publish(digest: Digest, settings: RotatorSettings, *, sns: "SNSClient") -> str:

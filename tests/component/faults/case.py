@@ -339,7 +339,8 @@ def _untold(lived: Lived) -> Iterator[str]:
         if str(failed.user) not in told or failed.error not in told:
             yield f"{failed.call.operation} failed ({failed.error}): no mail tells it of {failed.user}"
     for failed in lived.failed:
-        surfaced = failed.invocation in lived.raised or "could not be read" in told
+        said = "could not be read" in told or "could not read" in told
+        surfaced = failed.invocation in lived.raised or said
         # The rotator then reads each user for itself.
         made_good = (failed.function, failed.call.operation) == ("_rotate", "GetAccountAuthorizationDetails")
         may_fail = made_good or failed.call.operation in _MAY_FAIL

@@ -96,7 +96,8 @@ def _remembered(user_id: str) -> Remembered:
     if item is None:
         return Remembered()
     attributes = {name: value.to_regular_json() for name, value in item.attrs.items()}
-    keys = {key_id: key["M"] for key_id, key in attributes.get("keys", {"M": {}})["M"].items()}
+    # Somebody may have put something else there.
+    keys = {key_id: key["M"] for key_id, key in attributes.get("keys", {}).get("M", {}).items()}
 
     def having(word: str) -> frozenset[str]:
         return frozenset(key_id for key_id, key in keys.items() if word in key)

@@ -70,6 +70,11 @@ def _has(keys: Mapping[str, str], **notices: str | None) -> Goal:
     return goal
 
 
+def _is_ahead(seen: Seen, key_id: str) -> bool:
+    """What is announced of the key is `WarnDays` away at least."""
+    return seen.memory.notices[key_id].day >= str(TODAY + timedelta(days=7))
+
+
 def _is_off(key_id: str, keys: Mapping[str, str]) -> Goal:
     """Switched off, known as off, and its deletion announced; or known as off, cut short, and left alone as if a person had
     switched it back on, which is told.
@@ -163,12 +168,10 @@ def _elder_in_use(account: Account) -> People:
     account.notice("carol", elder, Why.OVERLAP, days=0)
     people = _both_on(elder, successor, "in-use")
     extended, anew = people.goals["carol"], _has({elder: ON, successor: ON}, **{elder: "overlap"})
-    ahead = str(TODAY + timedelta(days=7))
-
-    def goal(seen: Seen) -> bool:
-        return extended(seen) or (anew(seen) and seen.memory.notices[elder].day >= ahead)
-
-    return replace(people, goals={"carol": goal})
+    return replace(
+        people,
+        goals={"carol": lambda seen: extended(seen) or (anew(seen) and _is_ahead(seen, elder))},
+    )
 
 
 def _extension_over(account: Account) -> People:
@@ -195,8 +198,14 @@ def _inactive(account: Account, *, age: float) -> People:
     account.remember_key("carol", gone, off_since=date(2026, 10, 1))
     account.notice("carol", gone, Why.INACTIVE, days=0)
     theirs = account.add_key("carol", age=age, used=1)
-    goal = is_replaced(theirs) if age >= 74 else _has({theirs: ON})
-    return People(goals={"carol": goal}, held={theirs: "carol"}, may_go=frozenset({gone}))
+    done = is_replaced(theirs) if age >= 74 else _has({theirs: ON})
+    # A run that was cut short forgot the notice before it deleted the key: then it is given anew, and costs a week more.
+    anew = _has({gone: OFF, theirs: ON}, **{gone: "inactive"})
+    return People(
+        goals={"carol": lambda seen: done(seen) or (anew(seen) and _is_ahead(seen, gone))},
+        held={theirs: "carol"},
+        may_go=frozenset({gone}),
+    )
 
 
 def _first_seen_inactive(account: Account) -> People:

@@ -266,7 +266,12 @@ def test_the_same_order_again_changes_nothing_more(
 
     deployment.rotate(deployment.delivery(body))
 
-    others = {"GetAccountAuthorizationDetails", "GetTopicAttributes", "Publish"}
+    others = {
+        "GetAccountAuthorizationDetails",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Publish",
+    }
     assert set(calls.operations) - READS <= others
     assert {name: account.keys(name) for name in names} == keys
     assert {name: account.memory(name) for name in names} == known
@@ -286,7 +291,8 @@ def test_audit_tells_what_would_be_done_and_changes_nothing_but_memory(
     assert set(calls.writes) == {"UpdateItem", "Publish"}
     assert set(calls.operations) <= READS | {
         "GetAccountAuthorizationDetails",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
         "Publish",
         "UpdateItem",
     }
@@ -382,7 +388,8 @@ def test_a_full_run_makes_no_other_calls_than_those_that_the_role_is_meant_to_ha
         "GetAccountAuthorizationDetails",
         "GetResourcePolicy",
         "GetCallerIdentity",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
     }
 
 
@@ -487,7 +494,7 @@ def test_a_deletion_is_told_as_ours_only_when_it_was(
     deployment.rotate(order, NOTIFY="Always")
 
     (mail,) = deployment.mails()
-    assert ("The key AKIAGONE was deleted, as was announced" in mail.text) is ours
+    assert ("The key AKIAGONE was deleted, as announced" in mail.text) is ours
 
 
 def test_a_key_that_a_person_switched_off_is_not_told_as_ours_and_no_command_undoes_it(
@@ -703,7 +710,12 @@ def test_users_who_cannot_be_listed_are_each_read_for_themselves(
 def test_an_order_that_names_nobody_asks_iam_nothing(calls: Calls, deployment: Deployment) -> None:
     deployment.rotate(deployment.order(total=5))
 
-    assert set(calls.operations) == {"ChangeMessageVisibility", "GetTopicAttributes", "Scan"}
+    assert set(calls.operations) == {
+        "ChangeMessageVisibility",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
+        "Scan",
+    }
 
 
 def test_a_replacement_takes_twenty_calls_beside_the_proof(
@@ -719,7 +731,8 @@ def test_a_replacement_takes_twenty_calls_beside_the_proof(
     aside = {
         "ChangeMessageVisibility",
         "GetAccountAuthorizationDetails",
-        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "GetSubscriptionAttributes",
         "Publish",
         "Scan",
     }
@@ -829,26 +842,26 @@ def test_the_log_holds_the_full_report(deployment: Deployment, capsys: pytest.Ca
 def test_a_mail_of_a_large_account_stays_within_what_sns_takes(
     account: Account, deployment: Deployment
 ) -> None:
-    names = [f"{number:03}-{'long-name' * 6}" for number in range(120)]
+    names = [f"{number:03}-{'long-name' * 6}" for number in range(170)]
     for name in names:
         account.add_user(name, tags={f"{PREFIX}owner": "An Owner With A Very Long Name " * 7})
         account.add_key(name, age=120, used=None)
 
-    deployment.rotate(deployment.order(*names), MAX_USERS_PER_RUN="120")
+    deployment.rotate(deployment.order(*names), MAX_USERS_PER_RUN="170")
 
     (mail,) = deployment.mails()
     assert len(mail.body.encode()) < 200 * 1024
     assert len(mail.subject) < 100
     # The message holds every notice that it gives, in every rendering; what does not fit is not given.
     given, left = notices_in(mail), json.loads(mail.data)["notices_left"]
-    assert 0 < len(given) < 120
-    assert left == 120 - len(given)
+    assert 0 < len(given) < 170
+    assert left == 170 - len(given)
     assert [key_id for key_id in given if key_id not in mail.body] == []
-    assert f"{left} more notices did not fit, and will be given tomorrow" in mail.text
+    assert f"{left} notices did not fit into this mail and will be in the next ones" in mail.text
     assert remembered(account, names) == dict.fromkeys(given, "2026-11-29")
 
     deployment.now = NOW + timedelta(days=1)
-    deployment.rotate(deployment.order(*names), MAX_USERS_PER_RUN="120")
+    deployment.rotate(deployment.order(*names), MAX_USERS_PER_RUN="170")
 
     (next_mail,) = deployment.mails()
     new = {key_id for key_id, (*_, is_new) in notices_in(next_mail).items() if is_new}
@@ -956,7 +969,7 @@ def test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_
     if how == "nobody has confirmed":
         deployment.subscribers(0)
     else:
-        calls.refuse("GetTopicAttributes", "AuthorizationError")
+        calls.refuse("ListSubscriptionsByTopic", "AuthorizationError")
     account.add_user("idle")
     idle = account.add_key("idle", age=120)
     waiting = {name: account.keys(name) for name in ("quiet", "held", "left", "unused", "idle")}

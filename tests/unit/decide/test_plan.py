@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from keyrotation.decide import remembering
 from keyrotation.decide.actions import (
     Action,
     Deactivate,
@@ -698,6 +699,24 @@ def test_a_vanished_key_stops_replacements_until_a_person_asks_or_exempts() -> N
 )
 def test_other_parameters(policy: Policy, observed: User, expected: list[str]) -> None:
     assert summary(plan_user(observed, policy, OCCASION)) == expected
+
+
+def test_before_an_effect_the_notice_that_it_keeps_or_replaces_is_forgotten() -> None:
+    for observed in (
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        behind(key(40, used=0, id=NEW), since=30, ahead=0),
+    ):
+        (action,) = plan_user(observed, DEFAULTS, OCCASION).actions
+        assert observed.memory.key(OLD).notice is not None
+        assert remembering.before(observed.memory, action).key(OLD).notice is None
+
+
+def test_a_key_that_a_person_switched_off_needs_no_notice_of_that_and_keeps_the_one_of_its_deletion() -> None:
+    for why, kept in ((OVERLAP, False), (INACTIVE, True)):
+        memory = user(off(50), memory={OLD: says(why, 3)}).memory
+        after = remembering.before(memory, RememberOff(key_id=OLD, on=TODAY))
+        assert (after.key(OLD).notice is not None) == kept
 
 
 # The plan as a whole.

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from keyrotation.run.order import (
+    KEPT,
     BadInput,
     Order,
     is_redelivered,
     order_of_queue,
     prove_in_flight,
+    refuse_out_of_time,
+    refuse_to_pass_over,
     run_id_of_schedule,
 )
 
@@ -95,14 +98,16 @@ def without(field: str) -> str:
         (json.dumps({**FIELDS, "run_id": "x" * 65}), "run_id"),
         (json.dumps({**FIELDS, "total": True}), "total"),
         (json.dumps({**FIELDS, "total": -1}), "total"),
+        (json.dumps({**FIELDS, "total": 10**400}), "total"),
         (json.dumps({**FIELDS, "with_keys": "2"}), "with_keys"),
+        (json.dumps({**FIELDS, "with_keys": 4}), "with_keys"),
         (json.dumps({**FIELDS, "root_has_keys": 1}), "root_has_keys"),
         (json.dumps({**FIELDS, "root_has_keys": "no"}), "root_has_keys"),
         (json.dumps({**FIELDS, "user_names": "alice"}), "user_names"),
         (json.dumps({**FIELDS, "user_names": ["a/b"]}), "user_names"),
         (json.dumps({**FIELDS, "user_names": [7]}), "user_names"),
         (json.dumps({**FIELDS, "user_names": ["a", "a"]}), "user_names"),
-        (json.dumps({**FIELDS, "total": 1}), "user_names"),
+        (json.dumps({**FIELDS, "total": 1, "with_keys": 1}), "user_names"),
         (json.dumps({**FIELDS, "gone_user_ids": "AIDAGONEGONEGONEGONE"}), "gone_user_ids"),
         (json.dumps({**FIELDS, "gone_user_ids": ["short"]}), "gone_user_ids"),
         (json.dumps({**FIELDS, "gone_user_ids": [7]}), "gone_user_ids"),
@@ -160,3 +165,36 @@ def test_an_order_without_a_receipt_is_refused_before_the_queue_is_asked(receipt
     nobody: Any = None
     with pytest.raises(BadInput, match="receiptHandle"):
         prove_in_flight(forged, sqs=nobody, queue_url="https://queue", seconds=5400)
+
+
+SENT = datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=-5), timedelta(0), KEPT])
+def test_an_order_may_be_as_old_as_the_queue_keeps_it_and_clocks_may_be_apart(late: timedelta) -> None:
+    refuse_out_of_time(ORDER, now=SENT + late)
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=-6), KEPT + timedelta(seconds=1), timedelta(days=9000)])
+def test_an_order_from_ahead_or_older_than_the_queue_keeps_one_is_refused(late: timedelta) -> None:
+    with pytest.raises(BadInput, match="ordered_at"):
+        refuse_out_of_time(ORDER, now=SENT + late)
+
+
+def user(created: datetime) -> Any:
+    return {"UserName": "alice", "CreateDate": created}
+
+
+NOBODY = replace(ORDER, total=0, with_keys=0, user_names=())
+
+
+def test_an_order_that_knows_of_nobody_is_refused_while_somebody_is_there() -> None:
+    """It would pass for a completed run, and nobody was looked at."""
+    with pytest.raises(BadInput, match="total"):
+        refuse_to_pass_over(NOBODY, [user(SENT + timedelta(hours=1)), user(SENT - timedelta(days=1))])
+
+
+def test_an_account_without_users_has_its_order_and_who_came_after_it_is_no_reason_to_refuse() -> None:
+    refuse_to_pass_over(NOBODY, [])
+    refuse_to_pass_over(NOBODY, [user(SENT + timedelta(seconds=1))])
+    refuse_to_pass_over(ORDER, [user(SENT - timedelta(days=1))])
