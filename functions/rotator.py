@@ -69,6 +69,13 @@ LISTING = Config(retries={"mode": "adaptive", "total_max_attempts": 3}, connect_
 ONCE = Config(
     retries={"total_max_attempts": 1}, max_pool_connections=ACTORS, connect_timeout=5, read_timeout=30
 )
+# The first secret of a Region is slow to make, since its key is made with it. A repeated creation finds its secret there.
+STORING = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 3},
+    max_pool_connections=ACTORS,
+    connect_timeout=3,
+    read_timeout=30,
+)
 # A try to use a new key is repeated by whoever proves it: one that hangs must not eat the time that is kept back.
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 # Who uses a key is worth knowing, and no run waits long for it.
@@ -92,7 +99,7 @@ iam_listing = session.client("iam", config=LISTING)
 sns = session.client("sns", config=CONFIG)
 sqs = session.client("sqs", config=CONFIG)
 bus = session.client("events", config=BEST_EFFORT)
-secretsmanager = session.client("secretsmanager", config=CONFIG)
+secretsmanager = session.client("secretsmanager", config=STORING)
 table = Table(
     client=session.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=lambda: str(uuid4())
 )

@@ -207,11 +207,16 @@ def rotator_enforcing(*, stack: cdk.Stack, parameters: Parameters) -> list[Grant
             actions=[
                 "secretsmanager:CreateSecret",
                 "secretsmanager:RestoreSecret",
-                "secretsmanager:PutResourcePolicy",
                 "secretsmanager:GetResourcePolicy",
             ],
             resource=secrets,
             needed_by="`secret_store.SecretStore.make_ready`",
+        ),
+        Grant(
+            actions=["secretsmanager:PutResourcePolicy"],
+            resource=secrets,
+            needed_by="`secret_store.SecretStore.put_policy`, which has Secrets Manager refuse one that lets everybody in",
+            conditions={"Bool": {"secretsmanager:BlockPublicPolicy": "true"}},
         ),
         Grant(
             actions=["secretsmanager:PutSecretValue"],
@@ -250,7 +255,11 @@ def rotator_encrypting(*, stack: cdk.Stack, parameters: Parameters) -> list[Gran
             actions=["kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"],
             resource=Resource(arn=parameters.secrets_kms_key_arn.value_as_string),
             needed_by="Secrets Manager, on behalf of `secret_store.SecretStore`",
-            conditions=through(stack, "secretsmanager"),
+            conditions={
+                **through(stack, "secretsmanager"),
+                # Of other secrets under the same key neither.
+                "StringLike": {"kms:EncryptionContext:SecretARN": _secrets(stack).arn},
+            },
         ),
     ]
 

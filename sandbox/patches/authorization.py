@@ -78,6 +78,21 @@ def name_how_a_secret_is_deleted() -> None:
     iam_actions.request_tag_context = request_tag_context
 
 
+def name_what_a_secrets_policy_blocks() -> None:
+    """The emulator leaves secretsmanager:BlockPublicPolicy out: whether PutResourcePolicy is to refuse a public one."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        if iam_action == "secretsmanager:PutResourcePolicy":
+            blocks = json.loads(body).get("BlockPublicPolicy")
+            if blocks is not None:
+                return {**context, "secretsmanager:BlockPublicPolicy": str(blocks).lower()}
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 def record_requests(controls: Controls) -> None:
     """Note who asked for what, and the last use of a user's key; as in AWS a denied request is a use too."""
     authorise = iam_evaluator.enforce

@@ -139,7 +139,12 @@ def test_the_rotator_uses_that_key_by_way_of_secrets_manager_alone(template: Tem
         for each in statements(template, ROTATOR, mode="Enforce", kms_key=KMS_KEY)
         if any(action.startswith("kms:") for action in each.actions)
     ]
-    assert statement.conditions.keys() == {"StringEquals"}
+    assert statement.conditions.keys() == {"StringEquals", "StringLike"}
+    # And for the secrets of this system alone.
+    within = statement.conditions["StringLike"]
+    assert {key: text(template, each) for key, each in within.items()} == {
+        "kms:EncryptionContext:SecretARN": SECRETS
+    }
     assert {text(template, each) for each in statement.conditions["StringEquals"]["kms:ViaService"]} == {
         "secretsmanager.${AWS::Region}.amazonaws.com",
         "secretsmanager.${AWS::Region}.${AWS::URLSuffix}",
@@ -174,6 +179,18 @@ def test_the_rotator_writes_no_tag_and_removes_none_but_the_one_that_asks_for_a_
             "Null": {"aws:TagKeys": "false"},
         },
     )
+
+
+def test_the_rotator_puts_a_policy_on_a_secret_only_where_secrets_manager_refuses_a_public_one(
+    template: Template,
+) -> None:
+    [statement] = [
+        each
+        for each in statements(template, ROTATOR, mode="Enforce")
+        if "secretsmanager:PutResourcePolicy" in each.actions
+    ]
+    assert statement.actions == {"secretsmanager:PutResourcePolicy"}
+    assert statement.conditions == {"Bool": {"secretsmanager:BlockPublicPolicy": "true"}}
 
 
 def test_the_rotator_sends_events_in_its_own_name_only(template: Template) -> None:

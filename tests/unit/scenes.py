@@ -156,6 +156,7 @@ def run_of(
 DUE = user("alice", key(74, used=0))
 QUIET = pair("bob", issued=14, used=13, due=notice(Why.OVERLAP, 0))
 HELD = pair("carol", issued=14, used=1, due=notice(Why.OVERLAP, 0))
+EXTENDED = pair("carol", issued=20, used=1, due=notice(Why.IN_USE, 8))
 FORCED = pair("dave", issued=28, used=1, due=notice(Why.IN_USE, 0))
 EXEMPT = user("erin", key(400, used=0), tags={f"{PREFIX}exempt": "2027-03-01 vendor"})
 SOON = user("frank", key(70, used=0))

@@ -82,7 +82,7 @@ class SecretStore:
         """
         name, known = secret_name(user.name), user.memory.secret_arn
         arn = None if known is None else self._found(known, user)
-        arn = arn or self._found(name, user) or self._created(name, user)
+        arn = arn or self._found_by_name(name, user) or self._created(name, user)
         self.put_policy(arn, user)
         # Only now, when the policy keeps everybody else from copying it or having it rotated.
         found = self.client.describe_secret(SecretId=arn)
@@ -100,6 +100,12 @@ class SecretStore:
 
     def put_policy(self, arn: str, user: User) -> None:
         """Let the owner read under the name and the path of today, and see that it stands. Raises ForeignPolicy."""
+        if "${" in user.arn:
+            # IAM takes it in a path. In a policy it is a variable, and the owner's ARN would be no longer what stands there.
+            raise ForeignPolicy(
+                f"the path in {user.arn} holds ${{, which a policy takes for a variable: the owner could not read the secret. "
+                "Move the user to another path"
+            )
         ours = secret_policy(
             user_arn=user.arn,
             user_id=user.id,
@@ -126,14 +132,30 @@ class SecretStore:
             self.client.restore_secret(SecretId=found["ARN"])
         return found["ARN"]
 
+    def _found_by_name(self, name: str, user: User) -> str | None:
+        """As _found. Whether AWS calls a name that nobody has taken denied or unknown is not documented.
+
+        CreateSecret then says which: it refuses a name that is taken.
+        """
+        try:
+            return self._found(name, user)
+        except ClientError as error:
+            if is_code(error, "AccessDeniedException"):
+                return None
+            raise
+
     def _refuse_surprises(self, found: "DescribeSecretResponseTypeDef") -> None:
-        kms_key = found.get("KmsKeyId", _AWS_MANAGED)
+        kms_key = found.get("KmsKeyId") or _AWS_MANAGED
+        # arn:aws:secretsmanager:eu-west-1:111122223333:secret:...
+        _, partition, _, region, account, *_ = found["ARN"].split(":")
+        # Whole: anybody may give a key of theirs the alias alias/mine/aws/secretsmanager.
+        aws_managed = {_AWS_MANAGED, f"arn:{partition}:kms:{region}:{account}:{_AWS_MANAGED}"}
         if surprises := list(_surprises(found)):
             raise ForeignSecret(
                 f"the secret {found['Name']} is not as this system makes them: {'; '.join(surprises)}. Find out who did "
                 "that, and undo it: the next run then goes on"
             )
-        if self.kms_key_arn is None and not kms_key.endswith(_AWS_MANAGED):
+        if self.kms_key_arn is None and kms_key not in aws_managed:
             raise ForeignSecret(
                 f"the secret {found['Name']} is encrypted with {kms_key}, and SecretsKmsKeyArn is empty: set the parameter "
                 "to the key that is meant, or have the secret encrypted with AWS's own (update-secret --kms-key-id "

@@ -18,6 +18,7 @@ from tests.unit.scenes import (
     DUE,
     ENFORCE,
     EXEMPT,
+    EXTENDED,
     FORCED,
     HELD,
     LONG_OFF,
@@ -369,7 +370,7 @@ def test_no_owner_is_asked_to_hurry_for_a_day_that_is_not_his() -> None:
 
 
 def test_while_nobody_listens_no_day_is_said_to_be_the_last() -> None:
-    body = flat(digest_of(run_of(HELD, listeners=0), ENFORCE, redelivered=False))
+    body = flat(digest_of(run_of(EXTENDED, listeners=0), ENFORCE, redelivered=False))
     assert "it would be switched off, in use or not" in body
     assert "it is switched off" not in body
 
