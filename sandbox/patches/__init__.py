@@ -43,6 +43,7 @@ def install(controls: Controls) -> None:
     sqs.let_time_pass(controls)
     lambdas.wait_for_the_log()
     sns.keep_mail(controls)
+    sns.tell_all_of_a_stacks_subscription()
     authorization.record_requests(controls)
     # Last: around everything that stands before it.
     server.inject_faults(controls)
