@@ -11,6 +11,7 @@ from sandbox.patches import (
     dynamodb,
     iam,
     lambdas,
+    logs,
     scheduler,
     secretsmanager,
     server,
@@ -42,6 +43,7 @@ def install(controls: Controls) -> None:
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)
     lambdas.wait_for_the_log()
+    logs.ask_about_fields()
     sns.keep_mail(controls)
     sns.tell_all_of_a_stacks_subscription()
     authorization.record_requests(controls)
