@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
+import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -41,6 +42,7 @@ from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings, SettingsError
 from keyrotation.run.turns import Turns
+from keyrotation.straight import STRAIGHT
 from keyrotation.tell import publish as topic
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.measures import measures
@@ -94,7 +96,9 @@ except SettingsError:
     logger.exception("the settings are refused")
     raise
 # One for all clients: each session reads the services' models and endpoints anew. Making one is not thread-safe.
-session = boto3.session.Session()
+below = botocore.session.get_session()
+below.set_default_client_config(STRAIGHT)
+session = boto3.session.Session(botocore_session=below)
 making_clients = Lock()
 iam = session.client("iam", config=CONFIG)
 iam_once = session.client("iam", config=ONCE)

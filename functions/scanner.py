@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,6 +17,7 @@ from keyrotation.look.inventory import account_alias, root_has_keys, scan
 from keyrotation.remember.table import Table
 from keyrotation.run.order import Order, run_id_of_schedule
 from keyrotation.run.settings import Mode, ScannerSettings, SettingsError
+from keyrotation.straight import STRAIGHT
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
@@ -41,10 +43,13 @@ try:
 except SettingsError:
     logger.exception("the settings are refused")
     raise
-iam = boto3.client("iam", config=CONFIG)
-sqs = boto3.client("sqs", config=CONFIG)
+below = botocore.session.get_session()
+below.set_default_client_config(STRAIGHT)
+session = boto3.session.Session(botocore_session=below)
+iam = session.client("iam", config=CONFIG)
+sqs = session.client("sqs", config=CONFIG)
 # It only reads: no write needs an id.
-table = Table(client=boto3.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
+table = Table(client=session.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
 
 
 @logger.inject_lambda_context

@@ -42,6 +42,7 @@ def install(controls: Controls) -> None:
     cloudwatch.deploy_expressions()
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)
+    lambdas.lead_astray()
     lambdas.wait_for_the_log()
     logs.ask_about_fields()
     sns.keep_mail(controls)
