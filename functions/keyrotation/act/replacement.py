@@ -39,15 +39,8 @@ if TYPE_CHECKING:
 PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
-<<<<<<< HEAD
-=======
 # The same for a tag that IAM does not take away while something else changes the user: botocore calls that final.
 UNTAG_DELAYS = (1, 2, 4)
-# IAM's word for a key or a user that is not there.
-_GONE = "NoSuchEntity"
-
-
->>>>>>> guard
 _STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
 # How the message of a failure begins that left nothing behind.
 NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
