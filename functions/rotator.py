@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
+import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -40,8 +41,9 @@ from keyrotation.run.order import (
 )
 from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
-from keyrotation.run.settings import Mode, RotatorSettings
+from keyrotation.run.settings import Mode, RotatorSettings, SettingsError
 from keyrotation.run.turns import Turns
+from keyrotation.straight import STRAIGHT
 from keyrotation.tell import publish as topic
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.measures import measures
@@ -89,9 +91,15 @@ logger = Logger()
 for library in ("botocore", "boto3", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
-settings = RotatorSettings.parse(os.environ)
+try:
+    settings = RotatorSettings.parse(os.environ)
+except SettingsError:
+    logger.exception("the settings are refused")
+    raise
 # One for all clients: each session reads the services' models and endpoints anew. Making one is not thread-safe.
-session = boto3.session.Session()
+below = botocore.session.get_session()
+below.set_default_client_config(STRAIGHT)
+session = boto3.session.Session(botocore_session=below)
 making_clients = Lock()
 iam = session.client("iam", config=CONFIG)
 iam_once = session.client("iam", config=ONCE)
@@ -123,6 +131,16 @@ def sts_for(key: NewKey) -> "STSClient":
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """`event`: one record of the orders queue. An error makes the queue deliver the order again."""
+    try:
+        work_off(event, context)
+    except Exception:
+        # The runtime writes of it too, but calls the level by another name in some of its versions.
+        logger.exception("failed")
+        raise
+
+
+def work_off(event: dict[str, Any], context: LambdaContext) -> None:
+    """Look, decide, act, tell and remember, for the users of one order."""
     started = time.monotonic()
     order = order_of_queue(event, queue_arn=settings.orders_queue_arn)
     prove_in_flight(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,7 +17,8 @@ from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
 from keyrotation.remember.table import Table
 from keyrotation.run.order import Order, run_id_of_schedule
-from keyrotation.run.settings import Mode, ScannerSettings
+from keyrotation.run.settings import Mode, ScannerSettings, SettingsError
+from keyrotation.straight import STRAIGHT
 
 WORKERS = 10
 # IAM's request limits are undocumented: back off as it asks. botocore's adaptive retries then let each worker wait for its
@@ -37,17 +39,34 @@ logger = Logger()
 for library in ("botocore", "boto3", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)
 metrics = Metrics()
-settings = ScannerSettings.parse(os.environ)
-iam = boto3.client("iam", config=CONFIG)
-sqs = boto3.client("sqs", config=CONFIG)
+try:
+    settings = ScannerSettings.parse(os.environ)
+except SettingsError:
+    logger.exception("the settings are refused")
+    raise
+below = botocore.session.get_session()
+below.set_default_client_config(STRAIGHT)
+session = boto3.session.Session(botocore_session=below)
+iam = session.client("iam", config=CONFIG)
+sqs = session.client("sqs", config=CONFIG)
 # It only reads: no write needs an id.
-table = Table(client=boto3.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
+table = Table(client=session.client("dynamodb", config=CONFIG), name=settings.table_name, fresh=str)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda passes both
     """`event`: the schedule's input. Returns the run id and the counts, for a person who invokes it by hand."""
+    try:
+        return send_order(event)
+    except Exception:
+        # The runtime writes of it too, but calls the level by another name in some of its versions.
+        logger.exception("failed")
+        raise
+
+
+def send_order(event: object) -> dict[str, Any]:
+    """Look at everybody, and order a rotation for whom something may be due."""
     run_id = run_id_of_schedule(event)
     logger.info("scan started", extra={"run_id": run_id, "event": event, "version": VERSION})
     now = datetime.now(UTC)

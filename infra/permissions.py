@@ -28,7 +28,7 @@ def own_log(log_group: logs.ILogGroup) -> list[Grant]:
     ]
 
 
-def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list[Grant]:
+def scanner(*, stack: cdk.Stack, orders: Orders) -> list[Grant]:
     """Read users, tags, keys and the memory; send an order. Nothing that changes anything."""
     return [
         Grant(
@@ -48,7 +48,7 @@ def scanner(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list
         ),
         Grant(
             actions=["iam:ListAccessKeys"],
-            resource=_users(stack, parameters),
+            resource=_anybody(stack),
             needed_by="`inventory.list_keys`",
         ),
         Grant(
@@ -97,13 +97,18 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
             needed_by="`observe.listed_profiles`: the tags of all who are in the order, at the beginning of a run",
         ),
         Grant(
-            actions=["iam:GetUser", "iam:GetAccessKeyLastUsed"],
+            actions=["iam:GetAccessKeyLastUsed"],
             resource=_users(stack, parameters),
             needed_by="`observe.Observer`",
         ),
         Grant(
+            actions=["iam:GetUser"],
+            resource=_anybody(stack),
+            needed_by="`observe.Observer`",
+        ),
+        Grant(
             actions=["iam:ListAccessKeys"],
-            resource=_users(stack, parameters),
+            resource=_anybody(stack),
             needed_by="`inventory.list_keys`, for `observe.Observer`",
         ),
         Grant(
@@ -305,6 +310,16 @@ def _users(stack: cdk.Stack, parameters: Parameters) -> Resource:
         wildcard_found_as="arn:<AWS::Partition>:iam::<AWS::AccountId>:user<UserPathPrefix>*",
         wildcard_because="The system looks after every user below UserPathPrefix, those included who are made after the "
         "deployment, so they cannot be named in a policy. Account and path bound it, and every action is named.",
+    )
+
+
+def _anybody(stack: cdk.Stack) -> Resource:
+    return Resource(
+        arn=f"arn:{stack.partition}:iam::{stack.account}:user/*",
+        wildcard_found_as="arn:<AWS::Partition>:iam::<AWS::AccountId>:user/*",
+        wildcard_because="IAM cannot know the path of a user who is gone: bound to UserPathPrefix, these two reads would answer "
+        "that they are denied where the user was deleted meanwhile. They only read, and whoever is not below the path is "
+        "passed over in the code; every write is bound to it.",
     )
 
 

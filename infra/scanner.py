@@ -33,4 +33,4 @@ class Scanner(Function):
                 "TABLE_NAME": TABLE_NAME,
             },
         )
-        self.allow(permissions.scanner(stack=cdk.Stack.of(self), parameters=parameters, orders=orders))
+        self.allow(permissions.scanner(stack=cdk.Stack.of(self), orders=orders))

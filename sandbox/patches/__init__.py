@@ -11,6 +11,7 @@ from sandbox.patches import (
     dynamodb,
     iam,
     lambdas,
+    logs,
     scheduler,
     secretsmanager,
     server,
@@ -43,8 +44,11 @@ def install(controls: Controls) -> None:
     cloudwatch.deploy_expressions()
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)
+    lambdas.lead_astray()
     lambdas.wait_for_the_log()
+    logs.ask_about_fields()
     sns.keep_mail(controls)
+    sns.tell_all_of_a_stacks_subscription()
     authorization.record_requests(controls)
     # Last: around everything that stands before it.
     server.inject_faults(controls)

@@ -1,10 +1,28 @@
-"""Lambda: the log of a function is whole, and a function can be killed in the midst of its work."""
+"""Lambda: functions reach the emulator, their log is whole, and one can be killed in the midst of its work."""
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime
+
+# The deployed code has no word of it, and no variable of a function can bring it in.
+_ASTRAY = """
+import botocore.session as _session
+
+def _create_client(session, *names, _create=_session.Session.create_client, **options):
+    return _create(session, *names, **{**options, "endpoint_url": ENDPOINT})
+
+_session.Session.create_client = _create_client
+"""
+
+
+def lead_astray() -> None:
+    """The functions go to AWS's own endpoints, whatever their environment says. Here botocore has no other than ours."""
+    endpoint = f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}"
+    script = _ASTRAY.replace("ENDPOINT", repr(endpoint)) + lambda_runtime._PYTHON_WORKER_SCRIPT
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script
 
 
 def wait_for_the_log() -> None:

@@ -1,10 +1,12 @@
-"""SNS: mail is kept, as its reader would get it."""
+"""SNS: mail is kept, as its reader would get it, and a stack's subscription says what every other says."""
 
 from typing import Any
 
 from ministack.services import sns
+from ministack.services.cloudformation import provisioners
 
 from sandbox.controls import Controls, Mail
+from sandbox.patches.answers import Parameters
 
 
 def keep_mail(controls: Controls) -> None:
@@ -26,3 +28,30 @@ def keep_mail(controls: Controls) -> None:
                 )
 
     sns._fanout = fanout
+
+
+def tell_all_of_a_stacks_subscription() -> None:
+    """One that CloudFormation makes here has no PendingConfirmation, no Endpoint, and an empty filter; in AWS it is as any other."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]
+    create = handlers["create"]
+
+    def create_subscription(
+        logical_id: str, properties: Parameters, stack_name: str
+    ) -> tuple[str, Parameters]:
+        arn, attributes = create(logical_id, properties, stack_name)
+        made = sns._find_subscription(properties["TopicArn"], arn)
+        if made is None:
+            raise LookupError(f"{arn} was made of a topic that is not there")
+        kept = {name: value for name, value in made["attributes"].items() if value != ""}
+        made["attributes"] = {
+            **kept,
+            "SubscriptionArn": arn,
+            "TopicArn": made["topic_arn"],
+            "Protocol": made["protocol"],
+            "Endpoint": made["endpoint"],
+            "Owner": made["owner"],
+            "PendingConfirmation": "false" if made["confirmed"] else "true",
+        }
+        return arn, attributes
+
+    handlers["create"] = create_subscription

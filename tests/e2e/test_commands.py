@@ -1,9 +1,11 @@
 """Every command that a golden mail, the code or the runbook prints, run as it stands there, by the principal that it names."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from keyrotation.tell import commands
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person
 from sandbox.clients import ADMIN, Clients, Key
+from sandbox.launch import CHECKOUT
 from tests.e2e import aws
 from tests.e2e.conftest import ADDRESS, Deployed
 from tests.e2e.people import DUE, inhabited, secret_of
@@ -286,6 +289,47 @@ def test_every_command_that_no_golden_mail_prints_does_what_it_says(
         inhabitants.check(words, ADMINISTRATOR)
     finally:
         inhabitants.close()
+
+
+def test_the_command_that_has_a_program_follow_takes_its_key_over(
+    empty_account: EmulatedAccount, tmp_path: Path
+) -> None:
+    """Of all mails the first: they differ in names only."""
+    text = "".join(path.read_text() for path in sorted(MAILS.iterdir()))
+    found = re.findall(r"^        (access-key-follow(?:.*\\\n)*.*)\n", text, re.MULTILINE)
+    spelled = 'access-key-follow() { printf "%s\\0" "$@" END; }\n' + "\n".join(found)
+    done = subprocess.run(["bash", "-euc", spelled], capture_output=True, text=True, check=True, env={})
+    words = [each.removeprefix("\0").split("\0")[:-1] for each in done.stdout.split("END\0") if each]
+    assert {tuple(word for word in each if word.startswith("-")) for each in words} == {
+        ("--profile", "--region", "--secret", "--take-over")
+    }
+    command, (_, store, *_, secret, _) = found[0], words[0]
+    inhabitants = Inhabitants(empty_account)
+    key = inhabitants.key(secret.split("/")[1])
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        f"[PROFILE]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n"
+    )
+    script = tmp_path / "access-key-follow"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m keyrotation.follow "$@"\n')
+    script.chmod(0o755)
+    emulator = empty_account.emulator
+    environment = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.defpath}",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(CHECKOUT / "functions"),
+        "AWS_ENDPOINT_URL": emulator.endpoint,
+        "AWS_CA_BUNDLE": str(emulator.ca),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    try:
+        subprocess.run(["bash", "-euc", command], env=environment, cwd=tmp_path, check=True)
+    finally:
+        inhabitants.close()
+    assert key.secret not in (tmp_path / ".aws" / "credentials").read_text()
+    kept = json.loads((tmp_path / store).read_text())
+    assert secret in kept.values()
+    assert key.secret in json.dumps(kept)
 
 
 def test_every_kind_of_command_that_there_is_is_run_here() -> None:

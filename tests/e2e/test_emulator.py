@@ -318,6 +318,26 @@ def test_time_passes_for_users_keys_last_uses_and_messages(empty_account: Emulat
     assert last_used == used - by
 
 
+def test_a_stacks_subscription_says_that_it_is_confirmed_and_has_no_filter(
+    empty_account: EmulatedAccount,
+) -> None:
+    name = f"topic-{uuid4().hex[:8]}"
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}}
+    email = {"TopicArn": {"Ref": "Topic"}, "Protocol": "email", "Endpoint": "a@example.com"}
+    cloudformation, sns = empty_account.client("cloudformation"), empty_account.client("sns")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(
+            {"Resources": {"Topic": topic, "Email": {"Type": "AWS::SNS::Subscription", "Properties": email}}}
+        ),
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    (made,) = (each for each in sns.list_subscriptions()["Subscriptions"] if each["TopicArn"].endswith(name))
+    attributes = sns.get_subscription_attributes(SubscriptionArn=made["SubscriptionArn"])["Attributes"]
+    assert (attributes["Endpoint"], attributes["PendingConfirmation"]) == ("a@example.com", "false")
+    assert "FilterPolicy" not in attributes
+
+
 def test_an_alarm_on_an_expression_is_deployed_as_one_on_its_first_metric(
     empty_account: EmulatedAccount,
 ) -> None:

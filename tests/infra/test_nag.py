@@ -16,13 +16,15 @@ from infra.stack import AccessKeyRotation
 from tests.infra.synthesized import app_in
 
 USERS = "Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:user<UserPathPrefix>*"
+ANYBODY = "Resource::arn:<AWS::Partition>:iam::<AWS::AccountId>:user/*"
 SECRETS = "Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:access-keys/*"
 # Everything that an auditor has to be convinced of, by the construct that it is about.
 ACKNOWLEDGED = {
     ("Scanner/Role", "AwsSolutions-IAM5[Resource::*]"),
-    ("Scanner/Role", f"AwsSolutions-IAM5[{USERS}]"),
+    ("Scanner/Role", f"AwsSolutions-IAM5[{ANYBODY}]"),
     ("Rotator/Role", "AwsSolutions-IAM5[Resource::*]"),
     ("Rotator/Role", f"AwsSolutions-IAM5[{USERS}]"),
+    ("Rotator/Role", f"AwsSolutions-IAM5[{ANYBODY}]"),
     ("Rotator/Role", f"AwsSolutions-IAM5[{SECRETS}]"),
     ("Enforcement", f"AwsSolutions-IAM5[{USERS}]"),
     ("Enforcement", f"AwsSolutions-IAM5[{SECRETS}]"),

@@ -8,6 +8,8 @@ from keyrotation.act.events import SOURCE
 from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
 from tests.infra.synthesized import Template, of_type, text
 
+# A user who is gone has no path.
+ANYBODY = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"
 USERS = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${UserPathPrefix}*"
 MEMORY = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/access-key-rotation"
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:access-keys/*"
@@ -18,7 +20,7 @@ SCANNER_MAY: dict[str, str | list[str]] = {
     "iam:GetAccountAuthorizationDetails": "*",
     "iam:GetAccountSummary": "*",
     "iam:ListAccountAliases": "*",
-    "iam:ListAccessKeys": USERS,
+    "iam:ListAccessKeys": ANYBODY,
     "dynamodb:Scan": MEMORY,
     # Its order, and what Lambda writes as this role: a firing on which the scanner failed for the last time.
     "sqs:SendMessage": ["${Daily/DeadLetters.Arn}", "${Orders/Queue.Arn}"],
@@ -32,8 +34,8 @@ ROTATOR_ALWAYS_MAY = {
     "sqs:ChangeMessageVisibility": "${Orders/Queue.Arn}",
     "sqs:GetQueueAttributes": "${Orders/Queue.Arn}",
     "iam:GetAccountAuthorizationDetails": "*",
-    "iam:GetUser": USERS,
-    "iam:ListAccessKeys": USERS,
+    "iam:GetUser": ANYBODY,
+    "iam:ListAccessKeys": ANYBODY,
     "iam:GetAccessKeyLastUsed": USERS,
     "iam:ListAttachedUserPolicies": USERS,
     "dynamodb:Scan": MEMORY,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 # Seconds before each further try to create a key that IAM refused because it is asked too often.
 CREATE_DELAYS = (1, 2, 4, 8)
+# The same for a tag that IAM does not take away while something else changes the user: botocore calls that final.
+UNTAG_DELAYS = (1, 2, 4)
 _STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
 # How the message of a failure begins that left nothing behind.
 NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
@@ -105,7 +107,14 @@ class Issuer:
 
     def clear_request(self, user: User) -> None:
         """Step 7: what was asked for by tag is there. Raises what botocore raises."""
-        self.iam.untag_user(UserName=user.name, TagKeys=[tag.REPLACE])
+        for delay in (*UNTAG_DELAYS, None):
+            try:
+                self.iam.untag_user(UserName=user.name, TagKeys=[tag.REPLACE])
+                break
+            except CALL_ERRORS as error:
+                if delay is None or not is_code(error, "ConcurrentModification"):
+                    raise
+            self.sleep(delay)
 
     @staticmethod
     def remember(

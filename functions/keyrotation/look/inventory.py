@@ -119,7 +119,8 @@ def list_users(iam: "IAMClient", path_prefix: str) -> Iterator["UserDetailTypeDe
         Filter=["User"], PaginationConfig={"PageSize": 1000}
     )
     for page in pages:
-        for user in page["UserDetailList"]:
+        # Left out of an answer that has none, as every list may be.
+        for user in page.get("UserDetailList", []):
             if user["Path"].startswith(path_prefix):
                 yield user
 
@@ -175,14 +176,14 @@ def root_has_keys(iam: "IAMClient") -> bool:
 
 def account_alias(iam: "IAMClient") -> str:
     """What people call the account; empty when it has no alias. Raises what botocore raises."""
-    aliases = iam.list_account_aliases()["AccountAliases"]
+    aliases = iam.list_account_aliases().get("AccountAliases", [])
     return aliases[0] if aliases else ""
 
 
 def list_keys(iam: "IAMClient", user_name: str) -> Iterator[Key]:
     """A user's keys; nobody asked for their last use. Raises what botocore raises."""
     for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name):
-        for key in page["AccessKeyMetadata"]:
+        for key in page.get("AccessKeyMetadata", []):
             yield Key(
                 id=key["AccessKeyId"], status=key["Status"], created=key["CreateDate"], last_use=UNASKED
             )

@@ -147,7 +147,7 @@ def _with(user: User, what: str, sources: Sources) -> User:
 
 def _attached(iam: "IAMClient", user_name: str) -> Iterable[str]:
     for page in iam.get_paginator("list_attached_user_policies").paginate(UserName=user_name):
-        yield from (policy["PolicyArn"] for policy in page["AttachedPolicies"])
+        yield from (policy["PolicyArn"] for policy in page.get("AttachedPolicies", []))
 
 
 def _with_last_use(iam: "IAMClient", key: Key) -> Key:

@@ -23,7 +23,7 @@ def listeners(settings: RotatorSettings, *, sns: "SNSClient") -> int:
         if arn.startswith("arn:")
     ]
     return sum(
-        "FilterPolicy" not in each and each.get("PendingConfirmation", "true").lower() == "false"
+        not each.get("FilterPolicy") and each.get("PendingConfirmation", "true").lower() == "false"
         for each in attributes
     )
 
