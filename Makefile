@@ -114,6 +114,7 @@ deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com 
 	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
+	@PYTHONPATH=functions .venv/bin/python -m infra.after_deploy
 
 clean: ## remove everything that was made here
 	rm -rf .venv node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis
