@@ -37,6 +37,19 @@ $(READY): $(MADE_BY) requirements.txt package-lock.json
 	npm ci --no-audit --no-fund --silent
 	touch $@
 
+# Beside an administrator's credentials no package runs that is not pinned by hash, and none of the tests'.
+DEPLOYS := .deploy/.ready
+$(DEPLOYS): requirements-deploy.txt package-lock.json
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	rm -rf .deploy
+	$(PYTHON) -m venv .deploy
+	.deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps \
+	  --requirement requirements-deploy.txt
+	npm ci --no-audit --no-fund --silent
+	touch $@
+# cdk.json says `python`.
+preview bootstrap deploy: export PATH := $(CURDIR)/.deploy/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
 # What our own code is worth, `make types` says.
 $(TYPED): $(READY)
 	@mkdir -p build && grep -hE '^(from|import) (aws_cdk|constructs)' infra/*.py | sort -u > build/imports_of_infra.py
@@ -97,27 +110,28 @@ permissions: $(READY) ## what each role may do and why, into docs/permissions.md
 parameters: $(READY) ## the parameters as the console shows them, into docs/parameters.md
 	PYTHONPATH=functions .venv/bin/python -m infra.parameters_page > docs/parameters.md
 
-preview: $(READY) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
-	@PYTHONPATH=functions .venv/bin/python -m keyrotation.preview $(ARGS)
+preview: $(DEPLOYS) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
+	@PYTHONPATH=functions .deploy/bin/python -m keyrotation.preview $(ARGS)
 
 wheel: $(READY) ## what a consumer's machine installs with pipx, access-key-follow, into build/wheel
 	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --wheel-dir build/wheel .
 
-bootstrap: $(READY) ## once per AWS account and Region, before the first deploy
+bootstrap: $(DEPLOYS) ## once per AWS account and Region, before the first deploy
 	npx --no-install cdk bootstrap
 
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
 # The table outlives the stack, and a stack deployed anew takes it over instead of failing on its name.
-deploy: $(READY) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
-	@PYTHONPATH=functions .venv/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
+deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
+	@PYTHONPATH=functions .deploy/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
+	@PYTHONPATH=functions .deploy/bin/python -m infra.after_deploy
 
 wings: $(READY) ## where the code lives, into docs/design.md
 	.venv/bin/python -m tests.infra.wings
 
 clean: ## remove everything that was made here
-	rm -rf .venv node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .deploy node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

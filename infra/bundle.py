@@ -52,7 +52,8 @@ def bundle(functions: Path, target: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
     # Lambda runs as another user than the one who built this: a strict umask would make it unreadable there.
-    for path in target.rglob("*"):
+    # And the CDK makes the folder writable for everybody: on a shared machine somebody else could swap what is uploaded.
+    for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 

@@ -42,11 +42,10 @@ class Function(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         # The log holds each run's full report: evidence that an audit may ask for a year later, and after the
-        # stack is gone, so deleting the stack keeps it (a deployment that failed leaves none behind).
+        # stack is gone, so deleting the stack keeps it. It is also where the metrics come from that alarms read: the role
+        # cannot make it anew. (A first deployment that fails leaves it behind: it could not be deleted either.)
         self.log_group = logs.LogGroup(
-            self,
-            "Logs",
-            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            self, "Logs", removal_policy=cdk.RemovalPolicy.RETAIN, deletion_protection_enabled=True
         )
         resource = self.log_group.node.default_child
         if not isinstance(resource, logs.CfnLogGroup):

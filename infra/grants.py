@@ -1,6 +1,6 @@
 """What a permission is made of: an Allow or a Deny, what it is about, and why it is there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import aws_cdk as cdk
@@ -24,7 +24,7 @@ class Grant:
     actions: Sequence[str]
     resource: Resource
     needed_by: str
-    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    conditions: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def statement(self) -> iam.PolicyStatement:
         return iam.PolicyStatement(

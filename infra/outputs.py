@@ -14,7 +14,7 @@ from infra.version import VERSION
 
 # Said where somebody who deletes the stack looks: what CloudFormation did not make, it does not take away.
 KEPT = (
-    "Deleting this stack keeps every access key, every tag, every secret access-keys/*, the table access-key-rotation with "
+    "Deleting this stack, once its termination protection is off, keeps every access key, every tag, every secret access-keys/*, the table access-key-rotation with "
     "all that was done and told, and the functions' logs. Keys then grow old: nothing switches them off. A stack deployed "
     "again (`make deploy`, or `cdk deploy --import-existing-resources`) takes the table over and goes on from there."
 )

@@ -28,6 +28,8 @@ class AccessKeyRotation(cdk.Stack):
             scope,
             construct_id,
             description=f"Rotates the access keys of this account's IAM users, once a day (access-key-rotation {VERSION})",
+            # Whoever deletes the stack deletes every alarm that would say so.
+            termination_protection=True,
         )
         code = bundle.code()
         parameters = Parameters(stack=self)
@@ -36,7 +38,7 @@ class AccessKeyRotation(cdk.Stack):
         scanner = Scanner(self, "Scanner", code=code, parameters=parameters, orders=orders)
         rotator = Rotator(self, "Rotator", code=code, parameters=parameters, orders=orders, topic=topic)
         memory = Memory(self, "Memory", writer=rotator.role)
-        enforcing = enforce(self, parameters=parameters, role=rotator.role)
+        enforcing = enforce(self, parameters=parameters, role=rotator.role, function=rotator.function)
 
         topic.speak_only_for(rotator.role, through_sns=permissions.through(self, "sns"))
         orders.pass_only(sender=scanner.role, taker=rotator.role, operators=parameters.operators)

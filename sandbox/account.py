@@ -62,6 +62,14 @@ class EmulatedAccount(Clients, Remote):
         return self._cdk.update(parameters)
 
     def destroy(self) -> None:
+        """Delete the stack, its termination protection first."""
+        cloudformation = self.client("cloudformation")
+        for each in cloudformation.list_stacks(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])[
+            "StackSummaries"
+        ]:
+            cloudformation.update_termination_protection(
+                StackName=each["StackName"], EnableTerminationProtection=False
+            )
         self._cdk.destroy()
 
     def invoke(self, function_name: str, payload: object) -> Any:

@@ -40,6 +40,7 @@ def install(controls: Controls) -> None:
     authorization.name_the_user_as_resource()
     authorization.name_the_source_of_events()
     authorization.name_how_a_secret_is_deleted()
+    authorization.name_the_function_that_asks()
     authorization.name_what_a_secrets_policy_blocks()
     cloudwatch.deploy_expressions()
     scheduler.substitute_schedule_context()

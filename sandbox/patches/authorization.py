@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam
+from ministack.services import iam, lambda_svc
 
 from sandbox.controls import Call, Controls, LastUse
 from sandbox.patches.answers import Parameters
@@ -76,6 +76,23 @@ def name_how_a_secret_is_deleted() -> None:
         return context
 
     iam_actions.request_tag_context = request_tag_context
+
+
+def name_the_function_that_asks() -> None:
+    """The emulator leaves lambda:SourceFunctionArn out. In AWS it is there when a function's code asks, and then alone.
+
+    A function's session bears its name; whoever assumes the role under another is not the function.
+    """
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_condition_key(key: str, context: Any) -> Any:
+        if key.lower() != "lambda:sourcefunctionarn":
+            return resolve(key, context)
+        name = context.principal_arn.rpartition("/")[2]
+        found = lambda_svc._functions.get(name) if ":assumed-role/" in context.principal_arn else None
+        return found["config"]["FunctionArn"] if found else None
+
+    iam_evaluator._resolve_condition_key = resolve_condition_key
 
 
 def name_what_a_secrets_policy_blocks() -> None:

@@ -40,12 +40,13 @@ def lead_astray() -> None:
     # Here, for a cold start has it to import too.
     from botocore.session import Session  # noqa: PLC0415
 
-    create, endpoint = Session.create_client, os.environ["AWS_ENDPOINT_URL"]
+    create: Any = Session.create_client
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
 
-    def create_client(session: Session, *names: str, **options: Any) -> Any:
+    def create_client(session: Session, *names: Any, **options: Any) -> Any:
         return create(session, *names, **{**options, "endpoint_url": endpoint})
 
-    Session.create_client = create_client  # type: ignore[method-assign]
+    Session.create_client = create_client  # type: ignore[assignment,method-assign]
 
 
 def measured(function: str, work: Callable[[], Callable[[], object]]) -> None:

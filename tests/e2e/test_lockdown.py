@@ -53,6 +53,7 @@ class Scene:
     stack: Deployed
     scanner: Key
     rotator: Key
+    elsewhere: Key
     reader: Key
     insider: Key
     owner: Key
@@ -108,7 +109,8 @@ def scene() -> Iterator[Scene]:
         yield Scene(
             stack=stack,
             scanner=session_of(account, scanner_arn),
-            rotator=session_of(account, outputs["RotatorRoleArn"]),
+            rotator=session_of(account, outputs["RotatorRoleArn"], name=outputs["RotatorName"]),
+            elsewhere=session_of(account, outputs["RotatorRoleArn"]),
             reader=session_of(account, READER_ARN),
             insider=insider,
             owner=keys[OWNER][0],
@@ -202,6 +204,10 @@ def without(policy: str, sid: str) -> str:
 def any_user(statement: Policy) -> None:
     if "user/apps/" in str(statement["Resource"]):
         statement["Resource"] = f"arn:aws:iam::{ACCOUNT_ID}:user/*"
+
+
+def any_function(statement: Policy) -> None:
+    statement.get("Condition", {}).pop("ArnEquals", None)
 
 
 def any_tag(statement: Policy) -> None:
@@ -369,6 +375,11 @@ CASES = {
         who="rotator",
         tries=last_use_of(OUTSIDER),
         hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_user),
+    ),
+    "the rotator's role cannot make a key but as the rotator's own code": Case(
+        who="elsewhere",
+        tries=create_key(SQUATTED),
+        hangs_on=lambda scene: loosened_role(scene, scene.rotator_role, any_function),
     ),
     "the rotator cannot exempt anybody": Case(
         who="rotator", tries=tag(f"{PREFIX}exempt"), hangs_on=for_the_rotator("iam:TagUser")

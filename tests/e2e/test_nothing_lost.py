@@ -140,6 +140,7 @@ def operator_follows(account: EmulatedAccount, alarm: str, *, binaries: Path) ->
 
 
 def run_started_by_hand(printed: str) -> str:
+    run_id: str
     (run_id,) = set(re.findall(r'"run_id": "(by-hand-[^"]+)"', printed))
     return str(run_id)
 

@@ -63,6 +63,7 @@ def alarm(template: Template, name: str) -> dict[str, Any]:
 
 
 def logical_id(template: Template, name: str) -> str:
+    found: str
     (found,) = (each for each in template["Resources"] if path_of(template, each) == f"Alarms/{name}")
     return str(found)
 

@@ -1,12 +1,14 @@
 """The two functions: one asset, the same defaults, each with its own role and log."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from keyrotation import VERSION
 
-from tests.infra.synthesized import Template, of_type, properties, text
+from infra.stack import AccessKeyRotation
+from tests.infra.synthesized import Template, app_in, of_type, properties, text
 
 FUNCTIONS = ["Scanner", "Rotator"]
 
@@ -51,7 +53,9 @@ def test_a_function_writes_json_to_a_log_group_of_its_own(template: Template, na
 def test_every_log_group_keeps_what_is_asked_and_outlives_the_stack(template: Template) -> None:
     for path, group in of_type(template, "AWS::Logs::LogGroup").items():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, path
-        assert group["DeletionPolicy"] == "RetainExceptOnCreate", path
+        assert group["DeletionPolicy"] == "Retain", path
+        # Evidence, and the metrics that alarms read, which the role could not bring back.
+        assert group["Properties"]["DeletionProtectionEnabled"] is True, path
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -129,3 +133,18 @@ def test_nothing_has_a_physical_name_but_the_rotators_role_and_the_table(templat
         ("AWS::IAM::Role", "access-key-rotation-rotator"),
         ("AWS::DynamoDB::Table", "access-key-rotation"),
     }
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_variable_has_a_function_load_or_ask_what_is_not_in_its_bundle(
+    template: Template, name: str
+) -> None:
+    """The sandbox's functions find the emulator by code that it puts in itself: nothing of it is deployed."""
+    led = ("AWS_", "PYTHON", "HTTP", "ALL_PROXY", "LD_")
+    assert [each for each in variables(template, name) if each.upper().startswith(led)] == []
+    assert "Layers" not in function(template, name)
+
+
+def test_the_stack_is_protected_from_deletion_and_with_it_every_alarm(tmp_path: Path) -> None:
+    stack = AccessKeyRotation(app_in(tmp_path), "AccessKeyRotation")
+    assert stack.termination_protection is True

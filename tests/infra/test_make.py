@@ -22,7 +22,8 @@ def deploys(parameters: str) -> list[str]:
     said = would_run("deploy", f"PARAMETERS={parameters}")
     _, command, words = said.rpartition("npx --no-install cdk deploy")
     assert command
-    return shlex.split(words.replace("\\\n", " "))
+    # The line after it compares what was deployed.
+    return shlex.split(words.replace("\\\n", " ").splitlines()[0])
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,31 @@ def test_an_import_upwards_breaks_the_layers(tmp_path: Path, module: str, upward
     broken = layers_of(tmp_path)
     assert broken.returncode == 1, broken.stdout
     assert "BROKEN" in broken.stdout
+
+
+WITH_CREDENTIALS = ["preview", "bootstrap", "deploy"]
+
+
+@pytest.mark.parametrize("target", WITH_CREDENTIALS)
+def test_what_has_somebodys_credentials_runs_in_an_environment_without_the_tests_packages(
+    target: str,
+) -> None:
+    said = would_run(target)
+    assert ".venv/bin/python" not in said.replace("rm -rf .venv", "")
+    if ".deploy/bin/python -m pip" in said:
+        assert "--require-hashes --only-binary=:all: --no-deps" in said
+
+
+def requirements(name: str) -> dict[str, str]:
+    """The version, with its hash if there is one, by the package's name."""
+    joined = (ROOT / name).read_text().replace("\\\n", " ")
+    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+    return dict(line.replace("_", "-").lower().split("==", 1) for line in lines)
+
+
+def test_what_deploys_is_pinned_by_hash_at_the_versions_that_are_tested() -> None:
+    tested = requirements("requirements.txt")
+    for name, pinned in requirements("requirements-deploy.txt").items():
+        version, _, digest = pinned.partition(" --hash=sha256:")
+        assert version.strip() == tested[name], name
+        assert len(digest.strip()) == 64, name

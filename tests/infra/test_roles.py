@@ -1,11 +1,12 @@
 """The roles: exactly these actions on exactly these resources, in Audit and in Enforce."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from keyrotation.act.events import SOURCE
 
-from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, allowed, statements
+from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, Statement, allowed, statements
 from tests.infra.synthesized import Template, of_type, text
 
 # A user who is gone has no path.
@@ -79,6 +80,11 @@ MODES = ["Audit", "Enforce"]
 
 def may(template: Template, role: str, *, mode: str) -> dict[str, list[str]]:
     return {action: sorted(resources) for action, resources in allowed(template, role, mode=mode).items()}
+
+
+def as_the_rotator(statement: Statement) -> dict[str, Any]:
+    """What it has of that; the test of its own says what it is."""
+    return {"ArnEquals": statement.conditions["ArnEquals"]}
 
 
 def exactly(grants: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
@@ -179,8 +185,20 @@ def test_the_rotator_writes_no_tag_and_removes_none_but_the_one_that_asks_for_a_
             "ForAllValues:StringEquals": {"aws:TagKeys": ["access-key-rotation:replace"]},
             # Without this, a request that names no tag at all would pass.
             "Null": {"aws:TagKeys": "false"},
+            **as_the_rotator(untagging),
         },
     )
+
+
+def test_in_enforce_the_role_changes_keys_and_secrets_as_the_rotators_own_code_and_in_no_other_function(
+    template: Template,
+) -> None:
+    always = statements(template, ROTATOR, mode="Audit")
+    besides = [each for each in statements(template, ROTATOR, mode="Enforce") if each not in always]
+    assert besides
+    for each in besides:
+        arn = each.conditions["ArnEquals"]["lambda:SourceFunctionArn"]
+        assert text(template, arn) == "${Rotator/Function.Arn}"
 
 
 def test_the_rotator_puts_a_policy_on_a_secret_only_where_secrets_manager_refuses_a_public_one(
@@ -192,7 +210,10 @@ def test_the_rotator_puts_a_policy_on_a_secret_only_where_secrets_manager_refuse
         if "secretsmanager:PutResourcePolicy" in each.actions
     ]
     assert statement.actions == {"secretsmanager:PutResourcePolicy"}
-    assert statement.conditions == {"Bool": {"secretsmanager:BlockPublicPolicy": "true"}}
+    assert statement.conditions == {
+        "Bool": {"secretsmanager:BlockPublicPolicy": "true"},
+        **as_the_rotator(statement),
+    }
 
 
 def test_the_rotator_sends_events_in_its_own_name_only(template: Template) -> None:
@@ -203,6 +224,7 @@ def test_the_rotator_sends_events_in_its_own_name_only(template: Template) -> No
         "ForAllValues:StringEquals": {"events:source": [SOURCE]},
         # Without this, a request that names no source at all would pass.
         "Null": {"events:source": "false"},
+        **as_the_rotator(statement),
     }
 
 
