@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.policy import Policy, PolicyError, parameter_name
-from keyrotation.run.settings import principals, region_of, whole_number
+from keyrotation.run.settings import SettingsError, principals, refuse_strangers, region_of, whole_number
 
 from infra.parameters import POLICY
 
 
-def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[str]:
-    """What is wrong with `Name=value` words, one problem each; empty when they may be deployed."""
+def problems(
+    parameters: Sequence[str], *, deployed: Mapping[str, str], account: str | None = None
+) -> list[str]:
+    """What is wrong with `Name=value` words, one problem each; empty when they may be deployed.
+
+    `account`: where to. None: not known, and whose the readers are is not judged.
+    """
     given = {**deployed, **dict(each.partition("=")[::2] for each in parameters)}
     numbers = {number.name: number.default for number in POLICY}
     told = []
@@ -33,6 +38,12 @@ def problems(parameters: Sequence[str], *, deployed: Mapping[str, str]) -> list[
             told.append(f"{name}: {refused}")
     if told:
         return sorted(told)
+    if account is not None:
+        readers, key = principals(given.get("SecretReaderArns", "")), given.get("SecretsKmsKeyArn") or None
+        try:
+            refuse_strangers(readers, account=account, kms_key_arn=key)
+        except SettingsError as refused:
+            return [str(refused)]
     try:
         Policy(**{field: numbers[parameter_name(field)] for field in Policy.__dataclass_fields__})
     except PolicyError as refused:
@@ -56,12 +67,16 @@ def main(parameters: Sequence[str]) -> int:
     """Returns the exit code. Where the stack cannot be looked at, what is named is judged beside the defaults."""
     try:
         deployed = in_force(os.environ)  # noqa: TID251  # a command of its own
+        readers = any(each.startswith("SecretReaderArns=") for each in parameters) or deployed.get(
+            "SecretReaderArns"
+        )
+        account = boto3.client("sts").get_caller_identity()["Account"] if readers else None
     except (BotoCoreError, ClientError) as error:
         sys.stderr.write(
             f"the deployed parameters could not be read ({type(error).__name__}): judged by the defaults\n"
         )
-        deployed = {}
-    refused = problems(parameters, deployed=deployed)
+        deployed, account = {}, None
+    refused = problems(parameters, deployed=deployed, account=account)
     sys.stderr.writelines(f"refused: {problem}\n" for problem in refused)
     return 1 if refused else 0
 

@@ -67,7 +67,7 @@ class Schedule(Construct):
             },
         )
         hour, minute = (cdk.Fn.select(part, cdk.Fn.split(":", run_at.value_as_string)) for part in (0, 1))
-        schedule = scheduler.CfnSchedule(
+        self.resource = scheduler.CfnSchedule(
             self,
             "Schedule",
             description="Starts the daily access key rotation. The stack's outputs Stop and StartAgain turn it off and on",
@@ -86,7 +86,7 @@ class Schedule(Construct):
                 ),
             ),
         )
-        self.name = schedule.ref
+        self.name = self.resource.ref
 
         # Scheduler is done as soon as Lambda has queued the event, so what fails after that never comes to its
         # dead-letter queue by itself. It goes to the same one: a firing that never became an order, whichever way,

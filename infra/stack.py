@@ -65,6 +65,8 @@ class AccessKeyRotation(cdk.Stack):
             second_topic_arn=parameters.alarm_topic,
             runbook_url=parameters.runbook_url.value_as_string,
         )
+        # Last: Scheduler looks at once whether its role lets it in, and a role that was made a moment ago may be unknown yet.
+        schedule.resource.node.add_dependency(alarms, orders)
         Dashboard(
             self,
             "Overview",

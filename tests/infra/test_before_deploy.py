@@ -111,6 +111,32 @@ def test_the_deployed_stack_is_asked_and_before_the_first_deployment_there_is_no
     client.close()
 
 
+THEIRS = "arn:aws:iam::999999999999:role/deployer"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "account", "refused"),
+    [
+        ([f"SecretReaderArns={THEIRS}"], "123456789012", True),
+        ([f"SecretReaderArns={THEIRS}"], "999999999999", False),
+        ([f"SecretReaderArns={THEIRS}"], None, False),
+        (
+            [f"SecretReaderArns={THEIRS}", "SecretsKmsKeyArn=arn:aws:kms:eu-west-1:123456789012:key/mine"],
+            "123456789012",
+            False,
+        ),
+        (["SecretReaderArns="], "123456789012", False),
+    ],
+)
+def test_a_reader_of_another_account_needs_a_key_of_ones_own(
+    parameters: list[str],
+    account: str | None,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    told = problems(parameters, deployed={}, account=account)
+    assert [THEIRS in each for each in told] == [True] * refused
+
+
 def test_make_asks_before_it_deploys() -> None:
     said = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "deploy", "PARAMETERS=QuietDays=20"],

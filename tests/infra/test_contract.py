@@ -66,7 +66,7 @@ def behaviour(template: Template, **parameters: str) -> dict[str, object]:
         "scanner: user_path_prefix": scanner.user_path_prefix,
         "rotator: user_path_prefix": rotator.user_path_prefix,
         "rotator may make keys": "iam:CreateAccessKey" in may,
-        "rotator may look at": [arn.rpartition(":")[2] for arn in may["iam:GetUser"]],
+        "rotator may look at": [arn.rpartition(":")[2] for arn in may["iam:GetAccessKeyLastUsed"]],
         "rotator: mode": rotator.mode,
         "secrets: readers": rotator.secret_reader_arns,
         "secrets: key": rotator.secrets_kms_key_arn,
@@ -81,6 +81,17 @@ def behaviour(template: Template, **parameters: str) -> dict[str, object]:
             .split(",")[0]
             for alarm in of_type(deployed, "AWS::CloudWatch::Alarm").values()
         },
+        "alarms: second topic": {
+            text(deployed, action)
+            for alarm in of_type(deployed, "AWS::CloudWatch::Alarm").values()
+            for action in alarm["Properties"]["AlarmActions"][1:]
+        },
+        "dead letters: for": [
+            statement["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
+            for policy in of_type(deployed, "AWS::SQS::QueuePolicy").values()
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement.get("Sid") == "OnlyOperatorsTake"
+        ],
         "dashboard: threshold": re.findall(r"MaxKeyAgeDays = (\S+)\.", told),
         "logs: days": [
             each["Properties"]["RetentionInDays"]
@@ -97,6 +108,7 @@ def of_all(field: str, value: object) -> dict[str, object]:
 
 
 READER, KEY = "arn:aws:iam::123456789012:role/reader", "arn:aws:kms:eu-west-1:123456789012:key/mine"
+PAGER = "arn:aws:sns:eu-west-1:123456789012:pager"
 WIKI = "https://wiki.example.com/keys"
 # parameter: another value, and what a deployment with it does otherwise
 CHANGES: dict[str, tuple[str, dict[str, object]]] = {
@@ -117,6 +129,8 @@ CHANGES: dict[str, tuple[str, dict[str, object]]] = {
     "DeleteAfterDays": ("60", of_all("delete_after_days", 60)),
     "MaxUsersPerRun": ("5", of_all("max_users_per_run", 5)),
     "AlertEmail": ("on-call@example.com", {"mail: to": ["on-call@example.com"]}),
+    "AlarmTopicArn": (PAGER, {"alarms: second topic": {PAGER}}),
+    "OperatorArns": (READER, {"dead letters: for": [READER, READER]}),
     "Notify": ("Problems", {"mail: which": Notify.PROBLEMS}),
     "RunbookUrl": (WIKI, {"mail: runbook": WIKI, "alarms: runbook": {WIKI}}),
     "LogRetentionDays": ("90", {"logs: days": ["90", "90"]}),

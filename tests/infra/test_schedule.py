@@ -87,3 +87,11 @@ def test_its_dead_letter_queue_is_a_standard_one_that_waits_two_weeks(template: 
 
 def test_it_is_enabled(template: Template) -> None:
     assert schedule(template).get("State", "ENABLED") == "ENABLED"
+
+
+def test_it_is_made_when_its_role_has_had_time_to_be_known(template: Template) -> None:
+    """Scheduler refuses a schedule whose role it cannot assume yet: the queue's mapping and the alarms come before it."""
+    (schedule,) = of_type(template, "AWS::Scheduler::Schedule").values()
+    after = {path_of(template, each) for each in schedule["DependsOn"]}
+    alarms = set(of_type(template, "AWS::CloudWatch::Alarm"))
+    assert alarms | set(of_type(template, "AWS::Lambda::EventSourceMapping")) <= after

@@ -56,7 +56,12 @@ def comma_separated(found: Preview, out: TextIO) -> None:
     """A line per key, and per user without keys."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([each.name for each in fields(Row)])
-    writer.writerows([getattr(row, each.name) for each in fields(Row)] for row in found.rows)
+    writer.writerows([_as_text(getattr(row, each.name)) for each in fields(Row)] for row in found.rows)
+
+
+def _as_text(value: object) -> object:
+    """What a spreadsheet would take for a formula, such as the user name =A3 or @x, as the text that it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def as_json(found: Preview, out: TextIO) -> None:

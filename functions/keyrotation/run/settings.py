@@ -1,7 +1,7 @@
 """What each function reads from its environment: complete or not at all."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -119,7 +119,21 @@ class RotatorSettings:
             "rotator_role_arn": _arn,
             "function_timeout_seconds": _positive,
         }
-        return cls(**_read(environment, parsers))
+        settings = cls(**_read(environment, parsers))
+        refuse_strangers(
+            settings.secret_reader_arns, account=settings.account, kms_key_arn=settings.secrets_kms_key_arn
+        )
+        return settings
+
+
+def refuse_strangers(readers: Iterable[str], *, account: str, kms_key_arn: str | None) -> None:
+    """Raises SettingsError for readers of another account that could read nothing: AWS's own key is for one account alone."""
+    strangers = [arn for arn in readers if arn.split(":")[4] != account]
+    if strangers and kms_key_arn is None:
+        raise SettingsError(
+            f"SecretReaderArns names {', '.join(strangers)}, of another account than {account}: that can be meant only with "
+            "SecretsKmsKeyArn, since secrets under AWS's own key are not read from elsewhere"
+        )
 
 
 def _read(environment: Mapping[str, str], parsers: Mapping[str, Callable[[str], object]]) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def _tag(user_name: str, key: str, value: str) -> str:
 
 
 def _user(user_name: str) -> str:
-    return f"--user-name {shlex.quote(user_name)}"
+    # IAM takes a name such as --debug, which would be an option of its own.
+    between = "=" if user_name.startswith("-") else " "
+    return f"--user-name{between}{shlex.quote(user_name)}"
 
 
 def _key(user_name: str, key_id: str) -> str:
