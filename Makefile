@@ -22,7 +22,7 @@ MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 # mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
 TYPED := .venv/.typed
 
-.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy clean
+.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -128,6 +128,9 @@ deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.co
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 	@PYTHONPATH=functions .deploy/bin/python -m infra.after_deploy
+
+wings: $(READY) ## where the code lives, into docs/design.md
+	.venv/bin/python -m tests.infra.wings
 
 clean: ## remove everything that was made here
 	rm -rf .venv .deploy node_modules cdk.out build .pytest_cache .ruff_cache .hypothesis

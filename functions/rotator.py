@@ -17,6 +17,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.act.apply import Applier, Done, Heard, Outcome
 from keyrotation.act.events import Events
 from keyrotation.act.replacement import Issuer
@@ -25,7 +26,7 @@ from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
 from keyrotation.look.inventory import list_users
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
-from keyrotation.look.observe import Observer, Sources, listed_profiles, observe
+from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
 from keyrotation.model import Occasion, Use, User
@@ -176,7 +177,13 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
     turns = Turns(LOOKERS, sleep=time.sleep)
     applier = Applier(
         iam=iam,
-        issuer=Issuer(iam=iam, iam_once=iam_once, secrets=secrets, sts_for=sts_for, sleep=turns.wait),
+        issuer=Issuer(
+            iam=iam,
+            iam_once=iam_once,
+            secrets=replace(secrets, owners=readings.owners(gone=order.gone_user_ids)),
+            sts_for=sts_for,
+            sleep=turns.wait,
+        ),
         table=table,
         occasion=occasion,
         run_id=order.run_id,
@@ -220,7 +227,7 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
             tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
-    logger.info("run completed", extra={"run_id": order.run_id})
+    logger.info("run completed", extra={"run_id": order.run_id, "version": VERSION})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     for name, value in measures(finished, settings.policy).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -247,7 +254,7 @@ def tidy(write: Callable[[], object]) -> None:
 def eyes_for(order: Order, readings: Readings, *, redelivered: bool) -> Eyes:
     """What an attempt that died had done is read from everything that there is to see."""
     if redelivered:
-        return Complete(see=partial(observe, sources=sources))
+        return Complete(see=Observer(sources=sources, listed={}, readings=readings).everything)
     listed: dict[str, Profile] = {}
     try:
         # A page has a thousand users: for fewer names than pages, each is read for itself.

@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from keyrotation import VERSION
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.plan import may_concern
 from keyrotation.look.inventory import account_alias, root_has_keys, scan
@@ -67,7 +68,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: A
 def send_order(event: object) -> dict[str, Any]:
     """Look at everybody, and order a rotation for whom something may be due."""
     run_id = run_id_of_schedule(event)
-    logger.info("scan started", extra={"run_id": run_id, "event": event})
+    logger.info("scan started", extra={"run_id": run_id, "event": event, "version": VERSION})
     now = datetime.now(UTC)
     found = scan(
         iam,

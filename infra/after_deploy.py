@@ -31,7 +31,7 @@ def bundle_in(assembly: Path) -> Path:
     """The folder that was uploaded for both functions, as the assembly's manifest of assets names it."""
     assets = json.loads((assembly / f"{STACK}.assets.json").read_text())["files"].values()
     (folder,) = {each["source"]["path"] for each in assets if each["source"]["packaging"] == "zip"}
-    return assembly / folder
+    return assembly / str(folder)
 
 
 def differences(

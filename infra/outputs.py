@@ -10,6 +10,7 @@ from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
 from infra.topic import Topic
+from infra.version import VERSION
 
 # Said where somebody who deletes the stack looks: what CloudFormation did not make, it does not take away.
 KEPT = (
@@ -55,3 +56,4 @@ def add_outputs(
     }.items():
         cdk.CfnOutput(stack, name, value=command, description="A command, ready to run")
     cdk.CfnOutput(stack, "Kept", value=KEPT)
+    cdk.CfnOutput(stack, "Version", value=VERSION)

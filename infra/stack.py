@@ -17,6 +17,7 @@ from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
 from infra.topic import Topic
+from infra.version import VERSION
 
 
 class AccessKeyRotation(cdk.Stack):
@@ -26,7 +27,7 @@ class AccessKeyRotation(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            description="Rotates the access keys of this account's IAM users, once a day",
+            description=f"Rotates the access keys of this account's IAM users, once a day (access-key-rotation {VERSION})",
             # Whoever deletes the stack deletes every alarm that would say so.
             termination_protection=True,
         )

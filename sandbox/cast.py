@@ -212,7 +212,7 @@ def _remembered(memory: Memory, seeded: SeededKey, key: Key, today: date) -> Mem
 
 
 def _store(account: EmulatedAccount, user_name: str, key: Key) -> str:
-    """As a replacement of some days ago left it: the version's id names the key. Its ARN."""
+    """As a replacement of some days ago left it: the version's id names the key (docs/design.md section 6). Its ARN."""
     secrets = account.client("secretsmanager")
     name = f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
     made = secrets.create_secret(

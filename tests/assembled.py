@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.infra.synthesized import ROOT
-
+ROOT = Path(__file__).resolve().parents[1]
 _KEPT = ROOT / "build" / "assemblies"
-_MADE_OF = ("app.py", "cdk.json", "package-lock.json", "requirements.txt", "infra", "functions")
+_MADE_OF = (
+    "app.py",
+    "cdk.json",
+    "pyproject.toml",
+    "package-lock.json",
+    "requirements.txt",
+    "infra",
+    "functions",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,20 +37,35 @@ def without(name: str, module: str, old: str, new: str, *, test: str) -> Safegua
 
 
 STORE, ISSUER = "keyrotation/act/secret_store.py", "keyrotation/act/replacement.py"
+APPLIER, LEDGER = "keyrotation/act/apply.py", "keyrotation/act/ledger.py"
 SAFEGUARDS = (
     without(
         "`pending` before a key is made",
         ISSUER,
-        "            self._tag_pending(user, pending)\n",
+        "                    pending=pending,\n",
         "",
         test="act/test_crashes.py::test_a_key_that_nobody_can_hold_is_deleted_before_pending_is_forgotten_and_then_replaced",
     ),
     without(
         "its list of the keys that existed",
-        "keyrotation/act/apply.py",
+        APPLIER,
         "key_ids=tuple(key.id for key in user.keys)",
         "key_ids=()",
         test="act/test_replacement.py::test_pending_says_when_where_which_run_and_which_keys_there_were_before_a_key_is_made",
+    ),
+    without(
+        "one rotator alone goes on from a memory",
+        "keyrotation/remember/table.py",
+        '_AS_READ = "#revision = :was AND #schema <= :schema"',
+        '_AS_READ = "#revision >= :was AND #schema <= :schema"',
+        test="act/test_replacement.py::test_no_key_is_made_when_memory_was_changed_after_it_was_read",
+    ),
+    without(
+        "what could not be written is not written a moment later",
+        LEDGER,
+        "            self.memory = collected\n",
+        "",
+        test="act/test_apply.py::test_what_was_not_done_is_not_remembered_when_only_its_own_write_failed",
     ),
     without(
         "roll-back",
@@ -63,7 +78,7 @@ SAFEGUARDS = (
         "describe before roll-back",
         ISSUER,
         "            secret = describe(self.secrets.client, arn)\n",
-        "            secret = user.secret\n",
+        "            secret = user.the_secret\n",
         test="act/test_replacement.py::test_the_secret_is_looked_at_before_the_key_is_deleted_and_pending_goes_last",
     ),
     without(
@@ -81,6 +96,20 @@ SAFEGUARDS = (
         test="act/test_replacement.py::test_a_key_that_never_authenticates_is_rolled_back_after_bounded_patience",
     ),
     without(
+        "a failure that does not chain the error which may quote the key",
+        ISSUER,
+        "        raise ReplacementFailed(what) from None\n",
+        "        raise ReplacementFailed(what)\n",
+        test="act/test_replacement.py::test_a_failure_does_not_show_the_secret_half_that_aws_quotes",
+    ),
+    without(
+        "`issued` before `pending` goes",
+        APPLIER,
+        "                self._recall(user, key_id, issued.secret_arn, ledger)\n",
+        "",
+        test="act/test_crashes.py::test_a_key_that_is_stored_is_promoted_once_its_policy_is_made_sure_of_and_no_other_is_made",
+    ),
+    without(
         "policy read-back",
         STORE,
         "if not self._has_policy(arn, ours):",
@@ -88,11 +117,25 @@ SAFEGUARDS = (
         test="act/test_secret_store.py::test_a_policy_that_is_not_ours_on_read_back_is_refused",
     ),
     without(
+        "the secret that memory knows",
+        STORE,
+        "        arn = None if known is None else self._found(known, user)\n",
+        "        arn = None\n",
+        test="act/test_secret_store.py::test_the_secret_of_a_user_who_was_renamed_keeps_its_name",
+    ),
+    without(
         "the secret by its ARN",
         STORE,
         "            SecretId=arn,\n            ClientRequestToken",
         '            SecretId=arn.split(":secret:")[1][:-7],\n            ClientRequestToken',
         test="act/test_secret_store.py::test_what_comes_after_goes_by_the_arn_and_never_by_the_name",
+    ),
+    without(
+        "a description that says who made the secret",
+        STORE,
+        '    if not found.get("Description", "").endswith(_MADE_BY):\n',
+        "    if False:\n",
+        test="act/test_secret_store.py::test_a_secret_that_somebody_else_made_anew_under_the_name_is_refused",
     ),
     without(
         "restore",
@@ -117,6 +160,83 @@ SAFEGUARDS = (
         test="act/test_secret_store.py::test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_before_it_is_promoted",
     ),
     without(
+        "memory before a switch-off",
+        APPLIER,
+        "        ledger.write(replace(remembering.before(known, action), changed=self.occasion.today))\n",
+        "",
+        test="act/test_apply.py::test_memory_knows_a_key_as_off_before_it_is_off",
+    ),
+    without(
+        "a look before memory is put back",
+        APPLIER,
+        "if refused_before_effect(error) and self._is_on(user, action.key_id):",
+        "if refused_before_effect(error):",
+        test="act/test_apply.py::test_a_refusal_of_a_later_try_leaves_known_as_off_what_went_off_in_an_earlier_one",
+    ),
+    without(
+        "memory before a deletion",
+        APPLIER,
+        "                ledger.write(replace(remembering.before(known, action), changed=today))\n",
+        "",
+        test="act/test_apply.py::test_a_key_that_another_rotator_looks_after_is_not_deleted",
+    ),
+    without(
+        "a notice forgotten before another is told",
+        APPLIER,
+        "            to_give = to_give if cause is None else []\n",
+        "",
+        test="act/test_apply.py::test_a_notice_is_not_given_while_the_one_that_it_replaces_could_not_be_forgotten",
+    ),
+    without(
+        "a notice that counts once its message went out",
+        "keyrotation/run/record.py",
+        "        if self.message_id is None:\n            return Heard()\n",
+        "",
+        test="act/test_crashes.py::test_what_no_message_told_is_not_remembered",
+    ),
+    without(
+        "nothing goes off while nobody listens",
+        "keyrotation/decide/notices.py",
+        "    return Ripe(notice=notice) if state.occasion.heard else _unheard(key)\n",
+        "    return Ripe(notice=notice)\n",
+        test="run/test_cycle.py::test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_is_given_but_keys_are_replaced",
+    ),
+    without(
+        "notices that fall before the owner is let in",
+        APPLIER,
+        "                ledger.flush()\n                self.issuer",
+        "                self.issuer",
+        test="act/test_apply.py::test_the_policy_is_put_anew_on_the_secret_that_memory_knows_and_then_remembered",
+    ),
+    without(
+        "the cap of a day, whatever the number of its runs",
+        "keyrotation/run/rotation.py",
+        " | set(changed_today)",
+        "",
+        test="run/test_rotation.py::test_the_cap_counts_whom_earlier_runs_of_the_day_changed",
+    ),
+    without(
+        "notices that fall in Audit, whoever can be read",
+        "keyrotation/decide/rules.py",
+        "    if not state.occasion.enforce:\n",
+        "    if False:\n",
+        test="run/test_cycle.py::test_audit_drops_the_notices_also_of_a_user_who_cannot_be_read",
+    ),
+    without(
+        "what nobody listened to was not told",
+        "rotator.py",
+        "message_id if run.listeners else None",
+        "message_id",
+        test="run/test_cycle.py::test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_is_given_but_keys_are_replaced",
+    ),
+    without(
+        "a request whose tag is still there stays pending",
+        "keyrotation/act/replacement.py",
+        "pending = None if finished else known.pending",
+        "pending = None",
+        test="run/test_surroundings.py::test_a_tag_that_may_never_be_removed_is_told_every_day_and_makes_no_second_key",
+    ),
+    without(
         "a look right before acting",
         "keyrotation/run/rotation.py",
         "            anew = plan(eyes.look, name)\n",
@@ -129,20 +249,6 @@ SAFEGUARDS = (
         'iam_once = session.client("iam", config=ONCE)',
         'iam_once = boto3.client("iam", config=CONFIG)',
         test="run/test_cycle.py::test_a_lost_answer_to_the_creation_is_not_sent_again_by_the_handlers_own_clients",
-    ),
-    without(
-        "told before a hold is written",
-        "keyrotation/act/apply.py",
-        "waits = (actions.Hold,) if plan.settles else (actions.Hold, actions.ForgetMarks)",
-        "waits = () if plan.settles else (actions.ForgetMarks,)",
-        test="run/test_cycle.py::test_no_hold_begins_that_could_not_be_told",
-    ),
-    without(
-        "nothing goes off while nobody listens",
-        "keyrotation/decide/plan.py",
-        "    if not occasion.heard:\n",
-        "    if False:\n",
-        test="run/test_cycle.py::test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_hold_begins_but_keys_are_replaced",
     ),
 )
 

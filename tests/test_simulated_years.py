@@ -4,10 +4,11 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.infra.synthesized import ROOT
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def simulated(*arguments: str) -> list[str]:

@@ -42,7 +42,7 @@ def _known(fact: _T | Unasked, what: str) -> _T:
     return fact
 
 
-# IAM counts our own proof of a new key as a use (docs/design.md section 3): one call to sts right after creation.
+# IAM counts our own proof of a new key as a use (docs/design.md section 2): one call to sts right after creation.
 _PROOF_WINDOW = timedelta(hours=1)
 
 

@@ -84,7 +84,7 @@ class Policy:
 
     @property
     def sustained_users(self) -> int:
-        """About how many users of evenly spread ages the cap keeps up with (docs/design.md section 4)."""
+        """About how many users of evenly spread ages the cap keeps up with (docs/design.md section 5)."""
         return self.max_users_per_run * self.issue_age // 3
 
     def tightened(self, max_key_age_days: int) -> "Policy":

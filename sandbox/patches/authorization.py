@@ -64,6 +64,20 @@ def name_the_source_of_events() -> None:
     iam_actions.request_tag_context = request_tag_context
 
 
+def name_how_a_secret_is_deleted() -> None:
+    """The emulator leaves secretsmanager:ForceDeleteWithoutRecovery out of what a policy may ask about."""
+    told = iam_actions.request_tag_context
+
+    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
+        context: Parameters = told(service, iam_action, body, parameters)
+        if iam_action == "secretsmanager:DeleteSecret":
+            at_once = json.loads(body).get("ForceDeleteWithoutRecovery", False)
+            return {**context, "secretsmanager:forcedeletewithoutrecovery": str(at_once).lower()}
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 def name_the_function_that_asks() -> None:
     """The emulator leaves lambda:SourceFunctionArn out. In AWS it is there when a function's code asks, and then alone.
 
@@ -87,16 +101,11 @@ def name_what_a_secrets_policy_blocks() -> None:
 
     def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
         context: Parameters = told(service, iam_action, body, parameters)
-        blocks = (
-            json.loads(body).get("BlockPublicPolicy")
-            if iam_action == "secretsmanager:PutResourcePolicy"
-            else None
-        )
-        return (
-            context
-            if blocks is None
-            else {**context, "secretsmanager:BlockPublicPolicy": str(blocks).lower()}
-        )
+        if iam_action == "secretsmanager:PutResourcePolicy":
+            blocks = json.loads(body).get("BlockPublicPolicy")
+            if blocks is not None:
+                return {**context, "secretsmanager:BlockPublicPolicy": str(blocks).lower()}
+        return context
 
     iam_actions.request_tag_context = request_tag_context
 

@@ -1,4 +1,4 @@
-"""IAM: users and keys of the past, two keys a user, last uses, lists in pages."""
+"""IAM: users and keys of the past, two keys a user, new names, last uses, lists in pages."""
 
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
@@ -39,6 +39,37 @@ def limit_keys_to_two() -> None:
         return create(parameters)
 
     iam._IAM_HANDLERS["CreateAccessKey"] = create_access_key
+
+
+def rename_and_move() -> None:
+    """The emulator has no UpdateUser: a user keeps id, keys and policies, and gets another name, path and ARN."""
+
+    def update_user(parameters: Parameters) -> Response:
+        name = iam._p(parameters, "UserName")
+        user = iam._users.get(name)
+        if user is None:
+            return iam_error(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+        new = iam._p(parameters, "NewUserName") or name
+        if new != name and new in iam._users:
+            return iam_error(409, "EntityAlreadyExists", f"User with name {new} already exists.")
+        path = iam._p(parameters, "NewPath") or user["Path"]
+        account = user["Arn"].split(":")[4]
+        del iam._users[name]
+        iam._users[new] = {
+            **user,
+            "UserName": new,
+            "Path": path,
+            "Arn": f"arn:aws:iam::{account}:user{path}{new}",
+        }
+        for key in iam._access_keys.values():
+            if key["UserName"] == name:
+                key["UserName"] = new
+        if policies := iam._user_inline_policies.pop(name, None):
+            iam._user_inline_policies[new] = policies
+        response: Response = iam._xml(200, "UpdateUserResponse", "")
+        return response
+
+    iam._IAM_HANDLERS["UpdateUser"] = update_user
 
 
 def tell_last_use(controls: Controls) -> None:

@@ -1,6 +1,7 @@
 """Every operation that the product and the runbook's way use, on the simulation's account."""
 
 import hashlib
+import json
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,21 @@ from botocore.exceptions import ClientError
 from tests.benchmark.wire import Call
 from tests.simulation import clients
 from tests.simulation.account import Account
+from tests.simulation.dynamodb import KEY
 from tests.simulation.faults import Line
 from tests.simulation.iam import Refused, UserRecord
 
 # IAM's own.
 _PAGE, _LARGEST_PAGE = 100, 1000
 _ACCOUNT = "123456789012"
+_ATTACHED = [
+    {
+        "PolicyName": "AmazonS3ReadOnlyAccess",
+        "PolicyArn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+    }
+]
+# What DynamoDB answers at once.
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass
@@ -35,12 +45,15 @@ class Aws:
         self._skins = {
             "iam": clients.Iam(self.account, line),
             "secretsmanager": clients.SecretsManager(self.account, line),
-            "sns": clients.Sns(line),
+            "sns": clients.Sns(self.account, line),
+            "dynamodb": clients.DynamoDb(self.account, line),
         }
         self._own: dict[str, Callable[[Call], Any]] = {
             "iam:GetAccountAuthorizationDetails": self._users_with_tags,
             "iam:ListUsers": self._users,
             "iam:ListAccessKeys": self._keys,
+            "iam:ListAttachedUserPolicies": lambda _: {"AttachedPolicies": _ATTACHED, "IsTruncated": False},
+            "dynamodb:Scan": self._scan,
             "sts:GetCallerIdentity": self._caller,
             "sqs:SendMessage": self._send_order,
             "sqs:ChangeMessageVisibility": lambda _: {},
@@ -88,12 +101,7 @@ class Aws:
         """With what AWS adds for every user, asked or not: it has to be read all the same."""
         return _named(user) | {
             "GroupList": ["engineers"],
-            "AttachedManagedPolicies": [
-                {
-                    "PolicyName": "AmazonS3ReadOnlyAccess",
-                    "PolicyArn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
-                }
-            ],
+            "AttachedManagedPolicies": _ATTACHED,
             "Tags": [{"Key": key, "Value": value} for key, value in user.tags.items()],
         }
 
@@ -105,7 +113,21 @@ class Aws:
 
     def _caller(self, call: Call) -> dict[str, Any]:
         user = self.account.iam.use(call.key_id, at=self.account.now, service="sts", region="us-east-1")
-        return {"Arn": user.arn, "UserId": "AIDABENCHMARK", "Account": _ACCOUNT}
+        return {"Arn": user.arn, "UserId": user.id, "Account": _ACCOUNT}
+
+    def _scan(self, call: Call) -> dict[str, Any]:
+        assert call.parameters["ConsistentRead"]
+        items = self.account.table.items
+        ids = sorted(items)
+        start = bisect_right(ids, call.parameters.get("ExclusiveStartKey", {KEY: {"S": ""}})[KEY]["S"])
+        page: list[Any] = []
+        size = 0
+        for user_id in ids[start:]:
+            page.append(items[user_id])
+            size += len(json.dumps(items[user_id]))
+            if size >= _MEGABYTE:
+                return {"Items": page, "LastEvaluatedKey": {KEY: {"S": user_id}}}
+        return {"Items": page}
 
     def _send_order(self, call: Call) -> dict[str, Any]:
         self.order = call.parameters["MessageBody"]
@@ -121,7 +143,7 @@ def _named(user: UserRecord) -> dict[str, Any]:
     return {
         "Path": "/",
         "UserName": user.name,
-        "UserId": "AIDABENCHMARK",
+        "UserId": user.id,
         "Arn": user.arn,
         "CreateDate": datetime(2020, 1, 1, tzinfo=UTC),
     }

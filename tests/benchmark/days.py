@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from keyrotation.act.secret_policy import secret_policy
-from keyrotation.decide import tags as tag
+from keyrotation.decide.notices import to_be_told
+from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, What, Why
 from keyrotation.model import INACTIVE, secret_name, version_id
 from keyrotation.policy import Policy
+from keyrotation.remember.items import to_item
 
 from tests.simulation.account import Account
 from tests.simulation.iam import KeyRecord
@@ -41,6 +44,7 @@ def steady(account: Account, users: int) -> None:
         elder = _key(account, name, age=age + POLICY.issue_age)
         successor = _key(account, name, age=age)
         _store(account, name, elder, successor)
+        memory = _handed_over(account, name, successor)
         if age < MOVES_ON:
             _use(account, elder, number)
             # As the rotator proved it.
@@ -51,10 +55,15 @@ def steady(account: Account, users: int) -> None:
             _use(account, successor, number)
         if off < age <= off + POLICY.delete_after_days:
             account.iam.update_access_key(name, elder.id, INACTIVE)
-            since = (successor.created + timedelta(days=off)).date()
-            account.iam.tag_user(name, tag.INACTIVE_SINCE + elder.id, str(since))
+            since = successor.created_on + timedelta(days=off)
+            notice = _notice(account, Why.INACTIVE, given=since, days=POLICY.delete_after_days)
+            memory = memory.with_key(elder.id, off_since=since, off_because=OffReason.QUIET, notice=notice)
         elif age > off:
             account.iam.delete_access_key(name, elder.id)
+        else:
+            notice = _notice(account, Why.OVERLAP, given=successor.created_on, days=off)
+            memory = memory.with_key(elder.id, notice=notice)
+        account.table.items[memory.user_id] = dict(to_item(memory))
 
 
 def first(account: Account, users: int) -> None:
@@ -112,8 +121,31 @@ def _store(account: Account, name: str, *keys: KeyRecord) -> None:
         version = version_id(key.id)
         value = json.dumps({"UserName": name, "AccessKeyId": key.id, "SecretAccessKey": key.secret})
         if secret not in account.secrets.secrets:
-            account.secrets.create(secret, token=version, value=value)
+            account.secrets.create(
+                secret, token=version, value=value, description="written by access-key-rotation"
+            )
         account.secrets.put(secret, token=version, value=value, stages=("AWSCURRENT",))
+    user = account.iam.users[name]
     account.secrets.live(secret).policy = secret_policy(
-        user_arn=account.iam.users[name].arn, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN
+        user_arn=user.arn, user_id=user.id, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN
     )
+
+
+def _handed_over(account: Account, name: str, key: KeyRecord) -> Memory:
+    """What is remembered once a replacement is finished."""
+    user, arn = account.iam.users[name], account.secrets.live(secret_name(name)).arn
+    issued = KeyMemory(issued_on=key.created_on, secret_arn=arn)
+    return Memory(
+        user_id=user.id, revision=1, name=name, secret_arn=arn, policy_arn=user.arn, keys={key.id: issued}
+    )
+
+
+def _notice(account: Account, why: Why, *, given: date, days: int) -> Notice:
+    """As it is this morning: told again on every day on which the product tells one again."""
+    what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
+    notice = Notice(what=what, why=why, day=given + timedelta(days=days), told=given)
+    for ago in range((account.now.date() - given).days - 1, 0, -1):
+        day = account.now.date() - timedelta(days=ago)
+        if to_be_told(notice, POLICY, day):
+            notice = replace(notice, told=day)
+    return notice

@@ -10,6 +10,7 @@ from tests.benchmark.runs import BURST, RATE, REPLACEMENTS, Days, Timed
 PROOF = "sts:GetCallerIdentity"
 # What a run of the rotator costs, however many keys it replaces.
 ONCE_A_RUN = (
+    "dynamodb:Scan",
     "iam:GetAccountAuthorizationDetails",
     "sns:GetSubscriptionAttributes",
     "sns:ListSubscriptionsByTopic",
@@ -38,6 +39,11 @@ def of_calls(days: Days) -> Iterator[Limit]:
     yield Limit(what="quiet day: IAM calls per user", found=quiet.iam_calls_per_user, most=1.02)
     yield Limit(what="quiet day: calls of Secrets Manager", found=quiet.calls_of("secretsmanager"), most=0)
     yield Limit(what="steady day: IAM calls per user", found=steady.iam_calls_per_user, most=2)
+    # Of both functions, a page each: nobody is remembered yet.
+    yield Limit(what="quiet day: calls of the table", found=quiet.calls_of("dynamodb"), most=2)
+    # Every notice that is told again is remembered as told.
+    per_user = steady.calls_of("dynamodb") / steady.conditions.users
+    yield Limit(what="steady day: calls of the table per user", found=per_user, most=0.5)
     for day in DAYS:
         run = days.of(day)
         yield Limit(what=f"{day} day: users who were not looked at", found=unseen(run), most=0)
@@ -86,14 +92,19 @@ def _throttled(run: Measured) -> Iterator[Limit]:
 
 def _replacing(run: Measured) -> Iterator[Limit]:
     what = f"{REPLACEMENTS} replacements"
-    seconds, calls = 0.0, 0
+    seconds, calls, of_table = 0.0, 0, 0
     if run.rotator is not None:
         seconds = run.rotator.seconds
         aside = {PROOF, *ONCE_A_RUN}
-        calls = sum(times for name, times in run.rotator.answered.items() if name not in aside)
+        answered = {name: times for name, times in run.rotator.answered.items() if name not in aside}
+        of_table = sum(times for name, times in answered.items() if name.startswith("dynamodb:"))
+        calls = sum(answered.values()) - of_table
     yield Limit(what=f"{what}: not made", found=undone(run), most=0)
     yield Limit(what=f"{what}: time", found=seconds, most=60, unit="s")
-    yield Limit(what=f"{what}: calls for each, without its proof", found=calls / REPLACEMENTS, most=16)
+    yield Limit(
+        what=f"{what}: calls for each, without its proof and the table", found=calls / REPLACEMENTS, most=16
+    )
+    yield Limit(what=f"{what}: calls of the table for each", found=of_table / REPLACEMENTS, most=4)
 
 
 def unseen(run: Measured) -> float:

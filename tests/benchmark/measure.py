@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from keyrotation.remember.table import TABLE_NAME
+
 from sandbox.clients import require_loopback
 from tests.benchmark.conditions import Conditions
 from tests.benchmark.days import POLICY, ROTATOR_ROLE_ARN
@@ -260,6 +262,7 @@ def _environment(aws: Endpoint, function: str, conditions: Conditions, functions
         "POWERTOOLS_METRICS_NAMESPACE": "AccessKeyRotation",
         "POWERTOOLS_LOG_LEVEL": "INFO",
         **{name.upper(): str(value) for name, value in policy.items()},
+        "TABLE_NAME": TABLE_NAME,
         "USER_PATH_PREFIX": "/",
         "ORDERS_QUEUE_URL": f"{aws.url}/123456789012/orders.fifo",
         "ORDERS_QUEUE_ARN": QUEUE_ARN,

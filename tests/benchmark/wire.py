@@ -16,6 +16,7 @@ _TARGETS = {
     "secretsmanager": "secretsmanager",
     "AmazonSQS": "sqs",
     "AWSEvents": "events",
+    "DynamoDB_20120810": "dynamodb",
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from keyrotation.memory import Memory, Notice, Pending, What, Why
 from keyrotation.model import Occasion, secret_name, version_id
 from keyrotation.remember.table import TABLE_NAME, Table
-from moto.iam.models import AccessKey, AccessKeyLastUsed, iam_backends
+from moto.iam.models import AccessKey, AccessKeyLastUsed, AWSManagedPolicy, iam_backends
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -26,6 +26,7 @@ RUN_ID = "run-2026-11-22"
 PREFIX = "access-key-rotation:"
 
 
+_QUARANTINE = "AWSCompromisedKeyQuarantineV3"
 # As the secrets of this system say it.
 _DESCRIPTION = "Access key of an IAM user, written by access-key-rotation"
 
@@ -124,14 +125,6 @@ class Account:
         """A user whose only key is due for a replacement, and in use. Returns the ARN and the key's id."""
         return self.add_user("carol"), self.add_key("carol", age=80, used=1)
 
-    def add_carol_after(self, **marks: str) -> tuple[str, str]:
-        """Carol, with an elder key that is to be deleted and has these marks. Returns the elder's id and the other's."""
-        self.add_user("carol")
-        elder = self.add_key("carol", age=200, status="Inactive")
-        for mark, value in marks.items():
-            self.mark("carol", mark.replace("_", "-"), elder, value)
-        return elder, self.add_key("carol", age=80, used=1)
-
     def store(self, user_name: str, key_id: str) -> None:
         """Have AWSCURRENT hold this key, and memory know that it was issued when it was made: as a replacement leaves it."""
         made = self.secrets.create_secret(
@@ -184,6 +177,17 @@ class Account:
             {"Key": PREFIX + name.replace("_", "-"), "Value": value} for name, value in tags.items()
         ]
         self.iam.tag_user(UserName=user_name, Tags=pairs)
+
+    def quarantine(self, user_name: str) -> None:
+        """AWS found a key of the user in public."""
+        arn = f"arn:aws:iam::aws:policy/{_QUARANTINE}"
+        backend = iam_backends[ACCOUNT]["aws"]
+        if arn not in backend.managed_policies:
+            version = {"Document": {"Version": "2012-10-17", "Statement": []}, "DefaultVersionId": "v1"}
+            dates = {"CreateDate": NOW.isoformat(), "UpdateDate": NOW.isoformat()}
+            data = {"Arn": arn, "Path": "/", **version, **dates}
+            backend.managed_policies[arn] = AWSManagedPolicy.from_data(_QUARANTINE, ACCOUNT, REGION, data)
+        self.iam.attach_user_policy(UserName=user_name, PolicyArn=arn)
 
     def delete_user(self, name: str) -> None:
         for key_id in self.keys(name):

@@ -16,7 +16,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
 # The last asks the queue whether it handed an order out, and changes nothing of one that it just did.
-READS = ("Get", "List", "Describe", "Lookup", "ChangeMessageVisibility")
+READS = ("Get", "List", "Describe", "Lookup", "Scan", "ChangeMessageVisibility")
 _NOWHERE = "https://aws.invalid"
 
 
@@ -70,6 +70,7 @@ class Calls:
         self._changes: list[Callable[[Call, dict[str, Any]], None]] = []
         # A call is made in one thread from its parameters to its answer.
         self._thread = threading.local()
+        self._moto = threading.RLock()
 
     @property
     def operations(self) -> list[str]:
@@ -188,7 +189,9 @@ class Calls:
         refused = next((answer for fault in self._wire if (answer := fault(call))), None)
         if refused is not None:
             return refused
-        answer = botocore_stubber(event_name, request)
+        # moto goes through its dictionaries without a lock of its own: another thread's secret may come in between.
+        with self._moto:
+            answer = botocore_stubber(event_name, request)
         for fault in self._lost:
             fault(call)
         return answer

@@ -141,7 +141,7 @@ class Deployment:
         return {name: value for name, value in variables.items() if value is not None}
 
     def load(self, function: Literal["scanner", "rotator"], **overrides: str | None) -> "ModuleType":
-        """Import the handler's module as a cold start does, on the day of the tests. Raises what the import raises."""
+        """Import the handler's module as a cold start does; its clock says `now`. Raises what the import raises."""
         environment = self.environment(function, **overrides)
         for name in {*self.environment(function), *environment}:
             self.monkeypatch.delenv(name, raising=False)
@@ -159,12 +159,12 @@ class Deployment:
         return module
 
     def _clock(self) -> type[datetime]:
-        at = self.now
+        deployment = self
 
         class Stopped(datetime):
             @classmethod
             def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-                return at.astimezone(tz)
+                return deployment.now.astimezone(tz)
 
         return Stopped
 

@@ -5,18 +5,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from keyrotation.decide.plan import plan_user
+from keyrotation.decide.actions import GiveNotice, Plan
+from keyrotation.decide.plan import only_remembers, plan_user
+from keyrotation.look.observe import Sources, observe
 from keyrotation.model import Occasion
+from keyrotation.remember.table import TABLE_NAME, Table
 
 from tests.benchmark.conditions import Conditions
 from tests.benchmark.days import POLICY, account_on, due
 from tests.benchmark.measure import Endpoint, endpoint
+from tests.simulation.clients import Clients
+from tests.simulation.faults import Line
 
 if TYPE_CHECKING:
     from tests.simulation.account import Account
@@ -137,12 +143,17 @@ def test_three_users_in_five_have_two_keys_on_a_steady_day() -> None:
 @pytest.mark.parametrize(("day", "changes"), [("quiet", 0), ("steady", 6), ("first", 148)])
 def test_what_the_product_would_change_is_what_the_day_says(day: str, changes: int) -> None:
     plans = _plans(account_on(day, users=148, now=NOW))
-    assert sum(bool(plan.actions) for plan in plans) == changes == due(day, 148)
+    assert sum(not only_remembers(plan) for plan in plans) == changes == due(day, 148)
+    # What is due was told: nobody needs a notice first.
+    assert [each for plan in plans for each in plan.actions if isinstance(each, GiveNotice)] == []
 
 
 def test_on_a_quiet_day_there_is_nothing_to_tell() -> None:
     assert [plan.steps for plan in _plans(account_on("quiet", users=148, now=NOW)) if plan.steps] == []
 
 
-def _plans(on: "Account") -> list[Any]:
-    return [plan_user(on.look(name), POLICY, OCCASION) for name in on.iam.users]
+def _plans(on: "Account") -> list[Plan]:
+    made = Clients.of(on, Line(random=Random(0)))
+    table = Table(client=made.dynamodb, name=TABLE_NAME, fresh=str)
+    sources = Sources(iam=made.iam, secrets=made.secrets, table=table, path_prefix="/")
+    return [plan_user(observe(name, sources), POLICY, OCCASION) for name in on.iam.users]

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from keyrotation.act import replacement
+from keyrotation.act.ledger import Ledger
 from keyrotation.act.replacement import Issuer, ReplacementFailed
-from keyrotation.act.secret_store import NewKey, SecretStore
+from keyrotation.act.secret_store import NewKey, ReadySecret, SecretStore
+from keyrotation.decide import notices, rules
+from keyrotation.decide.actions import Action, Deactivate, Plan
+from keyrotation.decide.state import State
 from keyrotation.look import observe
-from keyrotation.model import User
+from keyrotation.memory import OffReason, Why
+from keyrotation.model import Key, Occasion, User
 
 from tests.component.faults.case import Lived, Stage, Strike
 from tests.component.faults.kinds import KINDS
@@ -69,7 +75,7 @@ def test_a_function_that_dies_makes_no_further_call_and_its_order_comes_again(st
     assert len(lived.raised) == 1
 
 
-def leak_in_failure(issuer: Issuer, _user: User, key: NewKey, _arn: str, _cause: str) -> None:  # noqa: ARG001
+def leak_in_failure(_issuer: Issuer, _user: User, key: NewKey, *_: object) -> None:
     raise ReplacementFailed(f"could not store {key.secret}")
 
 
@@ -106,16 +112,20 @@ def test_a_secret_half_that_leaves_the_process_is_found(
 # What the product must not do, done to it.
 
 
-def delete_without_looking(issuer: Issuer, user: User, key: NewKey, _arn: str, cause: str) -> None:
+def delete_without_looking(
+    issuer: Issuer, user: User, key: NewKey, _arn: str, ledger: Ledger, cause: str
+) -> None:
     issuer.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
-    issuer._undo_pending(user, cause)
+    issuer._undo_pending(ledger, cause)
 
 
-def keep_what_failed(issuer: Issuer, user: User, _key: NewKey, _arn: str, cause: str) -> None:
-    issuer._undo_pending(user, cause)
+def keep_what_failed(
+    issuer: Issuer, _user: User, _key: NewKey, _arn: str, ledger: Ledger, cause: str
+) -> None:
+    issuer._undo_pending(ledger, cause)
 
 
-def promise(_store: SecretStore, _arn: str, _key_id: str) -> None:
+def promise(_store: SecretStore, _secret: ReadySecret, _key_id: str) -> None:
     """Promotes nothing."""
 
 
@@ -175,3 +185,60 @@ def test_the_oracle_finds_a_failure_that_no_mail_tells(stage: Stage, monkeypatch
     lived = struck(stage, named(DUE), "CreateAccessKey", "access denied")
 
     assert "CreateAccessKey failed (AccessDenied): no mail tells it of carol" in lived.violations
+
+
+def switch_off_at_once(state: State, key: Key, _why: Why, _day: date) -> Iterator[Action]:
+    yield Deactivate(key_id=key.id, on=state.today, reason=OffReason.QUIET, why="it is", in_secret=False)
+
+
+def test_the_oracle_finds_a_key_that_goes_off_and_nobody_was_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "_told_first", switch_off_at_once)
+
+    assert "that nobody was told before: []" in wrong(stage.live(named("never announced")))
+
+
+def test_the_oracle_finds_a_notice_that_is_kept_though_nobody_was_reminded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "told_lately", lambda *_: True)
+
+    assert "of which nobody was reminded" in wrong(stage.live(named("nobody was reminded")))
+
+
+def test_the_oracle_finds_a_notice_that_is_remembered_though_no_mail_went_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage.rotator, "publish", lambda *_, **__: "a message that went nowhere")
+
+    assert "a notice of" in wrong(lived := stage.live(named("an elder in use")))
+    assert "that nobody was told" in wrong(lived)
+
+
+def test_the_oracle_finds_a_notice_for_a_day_that_is_too_near(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(State, "ahead", lambda state, _days: state.today)
+
+    assert "for a day that is too near" in wrong(stage.live(named("an unused key")))
+
+
+def test_the_oracle_finds_a_key_that_goes_off_while_nobody_listens(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Occasion, "heard", property(lambda _: True))
+
+    assert "while nobody listens" in wrong(stage.live(named("nobody listens")))
+
+
+def test_the_oracle_finds_a_write_in_audit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "actions", property(lambda plan: plan.decided))
+
+    assert "CreateAccessKey: a write in Audit" in wrong(stage.live(named("Audit")))
+
+
+def test_the_oracle_finds_a_pending_that_is_left(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Issuer, "remember", lambda **_: None)
+
+    assert "`pending` is left" in wrong(stage.live(named(DUE), days=1))

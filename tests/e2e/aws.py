@@ -18,7 +18,15 @@ import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 from botocore.loaders import create_loader
 
-OF_THE_CLI_ITSELF = {"query", "output", "cli-binary-format", "cli-input-json", "cli-read-timeout", "region"}
+OF_THE_CLI_ITSELF = {
+    "query",
+    "output",
+    "cli-binary-format",
+    "cli-input-json",
+    "cli-read-timeout",
+    "max-items",
+    "region",
+}
 # Where the CLI has another word than the API: `--endpoint` would be taken for its own `--endpoint-url`.
 RENAMED = {("sns", "subscribe", "Endpoint"): "notification-endpoint"}
 
@@ -46,7 +54,14 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
         if name in members
     }
     parameters |= {switched_off[name]: False for name in given if name in switched_off}
-    answer = getattr(client, method)(**parameters)
+    if "max-items" in given:
+        # The CLI's own paging, which no operation knows.
+        pages = client.get_paginator(method).paginate(
+            **parameters, PaginationConfig={"MaxItems": int(*given["max-items"])}
+        )
+        answer = pages.build_full_result()
+    else:
+        answer = getattr(client, method)(**parameters)
     answer.pop("ResponseMetadata", None)
     # /dev/stdout is the only one that any command names.
     payload = answer.pop("Payload").read().decode() if files else ""

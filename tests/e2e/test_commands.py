@@ -1,9 +1,11 @@
-"""Every command that a golden mail or the runbook prints, run as it stands there, by the principal that it names."""
+"""Every command that a golden mail, the code or the runbook prints, run as it stands there, by the principal that it names."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +14,12 @@ import pytest
 from keyrotation.act.secret_policy import secret_policy
 from keyrotation.decide import tags as tag
 from keyrotation.model import secret_name, version_id
+from keyrotation.tell import commands
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person
 from sandbox.clients import ADMIN, Clients, Key
+from sandbox.launch import CHECKOUT
 from tests.e2e import aws
 from tests.e2e.conftest import ADDRESS, Deployed
 from tests.e2e.people import DUE, inhabited, secret_of
@@ -46,19 +50,31 @@ def words_of(commands: list[str]) -> list[list[str]]:
     return [each.removeprefix("\0").split("\0")[:-1] for each in done.stdout.split("END\0") if each]
 
 
+def options(words: list[str]) -> dict[str, str]:
+    """By their names; several words of one are joined."""
+    found: dict[str, list[str]] = {}
+    for word in words[2:]:
+        if word.startswith("--"):
+            found[word] = []
+        else:
+            found[list(found)[-1]].append(word)
+    return {name: " ".join(given) for name, given in found.items()}
+
+
 class Inhabitants:
     """Makes whom a command is about, as the mail found them: users, keys under the ids of the mail, secrets."""
 
     def __init__(self, account: EmulatedAccount) -> None:
         self.account = account
         self.iam = account.client("iam")
+        self.users: set[str] = set()
         self.keys: dict[tuple[str, str], Key] = {}
         self.regions: dict[str, Clients] = {}
 
     def close(self) -> None:
         for clients in self.regions.values():
             clients.close()
-        for name in {name for name, _ in self.keys}:
+        for name in self.users:
             for key in self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
                 self.iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
             self.iam.delete_user(UserName=name)
@@ -70,10 +86,15 @@ class Inhabitants:
             self.regions[region] = Clients(endpoint=emulator.endpoint, region=region, ca=emulator.ca)
         return self.regions[region]
 
+    def user(self, name: str) -> None:
+        """Without a key: IAM gives a user two, and the mail may name them both."""
+        if name not in self.users:
+            self.iam.create_user(UserName=name)
+            self.users.add(name)
+
     def key(self, name: str, told_id: str = "") -> Key:
         """The user's key that the mail knows by this id; the old one without."""
-        if not any(user == name for user, _ in self.keys):
-            self.iam.create_user(UserName=name)
+        self.user(name)
         if (name, told_id) not in self.keys:
             made = self.iam.create_access_key(UserName=name)["AccessKey"]
             self.keys[name, told_id] = Key(key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
@@ -113,7 +134,7 @@ class Inhabitants:
 
     def check(self, words: list[str], runner: str) -> None:
         """Run it by the principal it names, and see that it did what it says."""
-        option = {words[at]: words[at + 1] for at in range(2, len(words), 2)}
+        option = options(words)
         name = option.get("--user-name", "")
         if runner == OWNER:
             assert words[:2] == ["secretsmanager", "get-secret-value"], words
@@ -135,7 +156,7 @@ class Inhabitants:
                 self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
                 assert self.statuses(name)[key.key_id] == status
             case "tag-user":
-                self.key(name)
+                self.user(name)
                 self.run(words)
                 known = tag.parse(self.tags(name))
                 assert known.malformed == ()
@@ -146,25 +167,64 @@ class Inhabitants:
                     assert known.replace_asked
                 self.iam.untag_user(UserName=name, TagKeys=list(self.tags(name)))
             case "untag-user":
-                self.key(name)
-                self.iam.tag_user(
-                    UserName=name, Tags=[{"Key": option["--tag-keys"], "Value": "2027-01-01 x"}]
-                )
+                self.user(name)
+                keys = option["--tag-keys"].split(" ")
+                self.iam.tag_user(UserName=name, Tags=[{"Key": key, "Value": "2027-01-01 x"} for key in keys])
                 self.run(words)
                 assert self.tags(name) == {}
+            case "delete-access-key":
+                key = self.key(name, option["--access-key-id"])
+                del self.keys[name, option["--access-key-id"]]
+                self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
+                assert key.key_id not in self.statuses(name)
+            case "detach-user-policy":
+                self.user(name)
+                self.iam.attach_user_policy(UserName=name, PolicyArn=option["--policy-arn"])
+                self.run(words)
+                assert self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"] == []
+            case "delete-secret" | "restore-secret":
+                self._delete_or_restore(words, option)
             case _:
                 return False
         return True
 
+    def _delete_or_restore(self, words: list[str], option: dict[str, str]) -> None:
+        """Each of the two takes back what the other did."""
+        secret_id, deletes = option["--secret-id"], words[1] == "delete-secret"
+        self.store(secret_id, option["--region"])
+        secrets = self.clients(option["--region"]).client("secretsmanager")
+        if not deletes:
+            secrets.delete_secret(SecretId=secret_id, RecoveryWindowInDays=30)
+        self.run(words)
+        assert ("DeletedDate" in secrets.describe_secret(SecretId=secret_id)) is deletes
+        secrets.delete_secret(SecretId=secret_id, ForceDeleteWithoutRecovery=True)
+
     def _read(self, words: list[str], option: dict[str, str], name: str) -> bool:
         match words[1]:
             case "list-user-tags":
-                self.key(name)
+                self.user(name)
                 self.iam.tag_user(UserName=name, Tags=[{"Key": "Team", "Value": "payments"}])
                 assert "payments" in self.run(words)
             case "get-user":
-                self.key(name)
+                self.user(name)
                 assert json.loads(self.run(words))["User"]["UserName"] == name
+            case "list-access-keys":
+                assert self.key(name).key_id in self.run(words)
+            case "lookup-events":
+                # The emulator takes it as AWS does, and keeps no trail.
+                assert json.loads(self.run(words)) == {"Events": []}
+            case "get-item":
+                table = self.clients(option["--region"]).client("dynamodb")
+                table.create_table(
+                    TableName=option["--table-name"],
+                    AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+                    KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+                    BillingMode="PAY_PER_REQUEST",
+                )
+                remembered = {**json.loads(option["--key"]), "name": {"S": "alice"}}
+                table.put_item(TableName=option["--table-name"], Item=remembered)
+                assert json.loads(self.run(words))["Item"] == remembered
+                table.delete_table(TableName=option["--table-name"])
             case "list-subscriptions-by-topic":
                 region = option["--region"]
                 arn = self.clients(region).client("sns").create_topic(Name="topic")["TopicArn"]
@@ -207,20 +267,81 @@ def test_every_command_of_a_mail_does_what_it_says(empty_account: EmulatedAccoun
         inhabitants.close()
 
 
-def test_the_mails_print_every_kind_of_command() -> None:
-    """Else the test above would not see it."""
-    everything = "".join(path.read_text() for path in MAILS.iterdir())
-    kinds = {tuple(words[:2]) for words in words_of([command for _, command in printed(everything)])}
-    assert kinds == {
-        ("secretsmanager", "get-secret-value"),
-        ("iam", "update-access-key"),
-        ("iam", "tag-user"),
-        ("iam", "untag-user"),
-        ("iam", "list-user-tags"),
-        ("iam", "get-user"),
-        ("sns", "list-subscriptions-by-topic"),
-        ("logs", "filter-log-events"),
+# What the golden mails, which show no such day, do not print.
+NOT_IN_A_MAIL = {
+    "to see what is remembered": commands.read_memory(
+        "AIDAALICE", table_name="access-key-rotation", region="eu-west-1"
+    ),
+    "to see the keys": commands.list_keys("alice"),
+    "to delete the secret of a user who is gone": commands.delete_secret(
+        "access-keys/gone/credentials", region="eu-west-1"
+    ),
+}
+
+
+@pytest.mark.parametrize("purpose", NOT_IN_A_MAIL)
+def test_every_command_that_no_golden_mail_prints_does_what_it_says(
+    empty_account: EmulatedAccount, purpose: str
+) -> None:
+    inhabitants = Inhabitants(empty_account)
+    try:
+        (words,) = words_of([NOT_IN_A_MAIL[purpose] + "\n"])
+        inhabitants.check(words, ADMINISTRATOR)
+    finally:
+        inhabitants.close()
+
+
+def test_the_command_that_has_a_program_follow_takes_its_key_over(
+    empty_account: EmulatedAccount, tmp_path: Path
+) -> None:
+    """Of all mails the first: they differ in names only."""
+    text = "".join(path.read_text() for path in sorted(MAILS.iterdir()))
+    found = re.findall(r"^        (access-key-follow(?:.*\\\n)*.*)\n", text, re.MULTILINE)
+    spelled = 'access-key-follow() { printf "%s\\0" "$@" END; }\n' + "\n".join(found)
+    done = subprocess.run(["bash", "-euc", spelled], capture_output=True, text=True, check=True, env={})
+    words = [each.removeprefix("\0").split("\0")[:-1] for each in done.stdout.split("END\0") if each]
+    assert {tuple(word for word in each if word.startswith("-")) for each in words} == {
+        ("--profile", "--region", "--secret", "--take-over")
     }
+    command, (_, store, *_, secret, _) = found[0], words[0]
+    inhabitants = Inhabitants(empty_account)
+    key = inhabitants.key(secret.split("/")[1])
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        f"[PROFILE]\naws_access_key_id = {key.key_id}\naws_secret_access_key = {key.secret}\n"
+    )
+    script = tmp_path / "access-key-follow"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m keyrotation.follow "$@"\n')
+    script.chmod(0o755)
+    emulator = empty_account.emulator
+    environment = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.defpath}",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(CHECKOUT / "functions"),
+        "AWS_ENDPOINT_URL": emulator.endpoint,
+        "AWS_CA_BUNDLE": str(emulator.ca),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    try:
+        subprocess.run(["bash", "-euc", command], env=environment, cwd=tmp_path, check=True)
+    finally:
+        inhabitants.close()
+    assert key.secret not in (tmp_path / ".aws" / "credentials").read_text()
+    kept = json.loads((tmp_path / store).read_text())
+    assert secret in kept.values()
+    assert key.secret in json.dumps(kept)
+
+
+def test_every_kind_of_command_that_there_is_is_run_here() -> None:
+    """Else the tests above would not see it."""
+    written = Path(commands.__file__).read_text()
+    there_are = {
+        (service, operation) for service, operation in re.findall(r'f"aws ([a-z]+) ([a-z-]+) ', written)
+    }
+    of_mails = "".join(path.read_text() for path in MAILS.iterdir())
+    run = [command for _, command in printed(of_mails)] + [f"{line}\n" for line in NOT_IN_A_MAIL.values()]
+    assert {tuple(words[:2]) for words in words_of(run)} == there_are
+    assert len(there_are) == 15
 
 
 # The runbook. The sections of the two dead-letter queues are followed in test_nothing_lost.py.

@@ -131,6 +131,26 @@ def test_a_user_gets_no_third_key(empty_account: EmulatedAccount) -> None:
     new_key(empty_account, name)
 
 
+def test_a_user_is_renamed_and_moved_and_keeps_id_keys_and_policies(empty_account: EmulatedAccount) -> None:
+    iam = empty_account.client("iam")
+    name = new_user(empty_account, allow="iam:GetUser")
+    key, other = new_key(empty_account, name), new_user(empty_account)
+    before = iam.get_user(UserName=name)["User"]
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.update_user(UserName=name, NewUserName=other)
+
+    iam.update_user(UserName=name, NewUserName=f"{name}-2", NewPath="/team/")
+
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_user(UserName=name)
+    found = empty_account.client("iam", key=key).get_user(UserName=f"{name}-2")["User"]
+    assert (found["UserId"], found["Path"]) == (before["UserId"], "/team/")
+    assert found["Arn"].endswith(f":user/team/{name}-2")
+    (listed,) = iam.list_access_keys(UserName=f"{name}-2")["AccessKeyMetadata"]
+    assert (listed["AccessKeyId"], listed["UserName"]) == (key.key_id, f"{name}-2")
+    assert empty_account.client("sts", key=key).get_caller_identity()["Arn"] == found["Arn"]
+
+
 def test_a_key_remembers_its_last_use(empty_account: EmulatedAccount) -> None:
     iam = empty_account.client("iam")
     key = new_key(empty_account, new_user(empty_account))
@@ -380,6 +400,32 @@ def test_a_repeated_put_does_nothing_and_another_value_is_refused(empty_account:
     assert refusal(error)[0] == "ResourceExistsException"
     assert secrets.describe_secret(SecretId=name)["VersionIdsToStages"] == stages
     assert secrets.get_secret_value(SecretId=name, VersionId=token)["SecretString"] == "one"
+
+
+def test_a_policy_can_tell_a_deletion_at_once_from_one_with_a_waiting_time(
+    empty_account: EmulatedAccount,
+) -> None:
+    secrets = empty_account.client("secretsmanager")
+    name = new_secret(empty_account, token=str(uuid4()), value="x")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:DeleteSecret",
+        "Resource": "*",
+        "Condition": {"Bool": {"secretsmanager:ForceDeleteWithoutRecovery": "true"}},
+    }
+    secrets.put_resource_policy(
+        SecretId=name, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    somebody = empty_account.client(
+        "secretsmanager", key=new_key(empty_account, new_user(empty_account, allow="secretsmanager:*"))
+    )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        somebody.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    somebody.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    assert "DeletedDate" in secrets.describe_secret(SecretId=name)
+    secrets.restore_secret(SecretId=name)
+    somebody.delete_secret(SecretId=name)
 
 
 def test_a_policy_knows_a_session_by_its_role(empty_account: EmulatedAccount) -> None:

@@ -1,6 +1,7 @@
-"""The rule of the README, deployed: a replaced key reaches the queue of whoever carries it to where it is used."""
+"""The rule of the README, deployed: a replaced key reaches whoever carries it to where it is used; and every other event."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sandbox.clients import Key
 from sandbox.day import run_day
 from sandbox.launch import CHECKOUT
 from tests.e2e.conftest import Deployed
-from tests.e2e.people import DUE, QUIET_ELDER, inhabited, secret_of
+from tests.e2e.people import DUE, ELDER_IN_USE, QUIET_ELDER, inhabited, memory_of, secret_of
 from tests.e2e.runbook import Shell, commands
 from tests.e2e.test_emulator import new_function
 
@@ -35,16 +36,20 @@ def handler(event, context):
 
 
 def received(
-    account: EmulatedAccount, function_name: str, *, within_seconds: float = 60
+    account: EmulatedAccount, function_name: str, *, number: int = 1, within_seconds: float = 60
 ) -> list[dict[str, Any]]:
-    """The events that the function has said, once there are any. Raises TimeoutError."""
+    """The events that the function has said, once there are so many at least. Raises TimeoutError."""
     deadline = time.monotonic() + within_seconds
+    logs = account.client("logs")
     while True:
-        said = [line for line in account.logs(function_name) if line.startswith('{"version"')]
-        if said:
+        try:
+            said = [line for line in account.logs(function_name) if line.startswith('{"version"')]
+        except logs.exceptions.ResourceNotFoundException:
+            said = []  # there is no log before the function is first invoked
+        if len(said) >= number:
             return [json.loads(line) for line in said]
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no event came within {within_seconds:.0f} seconds")
+            raise TimeoutError(f"{len(said)} events came within {within_seconds:.0f} seconds")
         time.sleep(0.2)
 
 
@@ -84,6 +89,52 @@ def test_the_rule_of_the_readme_brings_the_replaced_keys_and_no_other_event(
     account.client("events").delete_rule(Name="new-access-keys")
 
 
+def test_every_change_and_every_notice_is_an_event_with_its_day_and_reason(
+    stack: Deployed, tmp_path: Path
+) -> None:
+    account = stack.account
+    pipeline = new_function(account, PIPELINE)
+    shell = Shell(account, binaries=tmp_path)
+    found = account.client("lambda").get_function_configuration(FunctionName=pipeline)
+    shell.environment["PIPELINE"] = found["FunctionArn"]
+    of_everything = re.sub(r', "detail-type": \[[^]]*\]', "", commands_of_the_readme())
+    shell.run(of_everything)
+    people = (
+        Person(name="ev-due", story="due", keys=DUE),
+        Person(name="ev-quiet", story="elder on its off date", keys=QUIET_ELDER),
+        Person(name="ev-used", story="elder in use on its off date", keys=ELDER_IN_USE),
+    )
+    with inhabited(stack, *people) as keys:
+        run_day(account, stack.outputs)
+        known = {name: memory_of(account, name) for name in keys}
+        events = received(account, pipeline, number=5)
+
+    said = {(each["detail-type"], each["detail"]["user"]): each["detail"] for each in events}
+    assert len(said) == len(events) == 5
+    old = {name: held[0].key_id for name, held in keys.items()}
+    notices = {
+        user: (each["keyId"], each["what"], each["reason"], each["day"])
+        for (kind, user), each in said.items()
+        if kind == "Access Key Notice Given"
+    }
+    remembered = {name: known[name].key(old[name]).notice for name in keys}
+    assert notices == {
+        name: (old[name], notice.what, notice.why, str(notice.day))
+        for name, notice in remembered.items()
+        if notice is not None
+    }
+    assert {name: notice[2] for name, notice in notices.items()} == {
+        "ev-due": "overlap",
+        "ev-quiet": "inactive",
+        "ev-used": "in-use",
+    }
+    assert said["Access Key Replaced", "ev-due"]["oldKeyOffDate"] == notices["ev-due"][3]
+    off = said["Access Key Deactivated", "ev-quiet"]
+    assert (off["keyId"], off["reason"]) == (old["ev-quiet"], "quiet")
+    account.client("events").remove_targets(Rule="new-access-keys", Ids=["pipeline"])
+    account.client("events").delete_rule(Name="new-access-keys")
+
+
 def test_a_principal_with_the_rotators_grant_cannot_speak_for_another_source(stack: Deployed) -> None:
     """The condition of the grant, on a user who has nothing else."""
     account, name = stack.account, f"speaker-{uuid4().hex[:8]}"
@@ -99,7 +150,7 @@ def test_a_principal_with_the_rotators_grant_cannot_speak_for_another_source(sta
     made = iam.create_access_key(UserName=name)["AccessKey"]
     bus = account.client("events", key=Key(made["AccessKeyId"], made["SecretAccessKey"]))
 
-    ours = {"Source": "access-key-rotation", "DetailType": "Access Key Held", "Detail": "{}"}
+    ours = {"Source": "access-key-rotation", "DetailType": "Access Key Notice Given", "Detail": "{}"}
     assert bus.put_events(Entries=[ours])["FailedEntryCount"] == 0  # type: ignore[list-item]
     for refused in ([{**ours, "Source": "aws.health"}], [ours, {**ours, "Source": "payments"}]):
         with pytest.raises(ClientError, match="AccessDenied"):

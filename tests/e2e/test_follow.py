@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from keyrotation.follow.store import State, Store
+from keyrotation.memory import OffReason
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, seed
@@ -21,7 +22,8 @@ from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day
 from sandbox.launch import CHECKOUT
-from tests.e2e.people import statuses
+from tests.assembled import kept_assembly
+from tests.e2e.people import days_pass, memory_of, statuses
 
 ADDRESS = "on-call@example.com"
 # Used on the day on which it is due.
@@ -31,34 +33,39 @@ HERE = Path(__file__).parent
 
 
 class Rotation:
-    """The one place that knows by which rules the deployed stack rotates: how many days each of its steps takes, where it
-    keeps a date, and how its mail is read."""
+    """The one place that knows by which rules the deployed stack rotates: how many days each of its steps takes, how days pass
+    for it, and how its mail is read.
+    """
 
-    TO_THE_OFF_DAY = timedelta(days=14, hours=1)
-    FROM_THERE_TO_THE_FORCED_DAY = timedelta(days=31)
-    FROM_THERE_TO_THE_NEXT_REPLACEMENT = timedelta(days=31)
-    # What keeps a date that does not grow older by itself in the emulator.
-    DATED_TAGS = ("access-key-rotation:inactive-since:", "access-key-rotation:held-until:")
+    TO_THE_OFF_DAY = timedelta(days=14)
+    FROM_THERE_TO_THE_FORCED_DAY = timedelta(days=14)
+    FROM_THERE_TO_THE_NEXT_REPLACEMENT = timedelta(days=46)
+    # Often enough that a notice was told again within the last days before its day, without which it is not kept.
+    _BETWEEN_RUNS = timedelta(days=3)
 
-    def __init__(self, account: EmulatedAccount, people: tuple[Person, ...]) -> None:
+    def __init__(self, account: EmulatedAccount) -> None:
         self._account = account
-        self._people = people
-        self._outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ADDRESS, "Notify": "Always"})
+        self._outputs = account.install(
+            kept_assembly(), {"Mode": "Enforce", "AlertEmail": ADDRESS, "Notify": "Always"}
+        )
         self._inbox = account.inbox(ADDRESS)
+        self.asked: set[str] = set()
 
     def run(self) -> Mail:
-        run_day(self._account, self._outputs)
-        return self._inbox.next()
+        mail = self._inbox.next(run_id=run_day(self._account, self._outputs))
+        self.asked |= self.asks_somebody_about(mail)
+        return mail
 
     def let_pass(self, time: timedelta) -> None:
-        self._account.let_pass(time)
-        iam = self._account.client("iam")
-        for person in self._people:
-            for tag in iam.list_user_tags(UserName=person.name)["Tags"]:
-                if tag["Key"].startswith(self.DATED_TAGS):
-                    day, blank, rest = tag["Value"].partition(" ")
-                    aged = f"{date.fromisoformat(day) - timedelta(days=time.days)}{blank}{rest}"
-                    iam.tag_user(UserName=person.name, Tags=[{"Key": tag["Key"], "Value": aged}])
+        """With the runs of the days between; the last day is there, and has not had its run."""
+        while time > self._BETWEEN_RUNS:
+            days_pass(self._account, self._BETWEEN_RUNS.days)
+            self.run()
+            time -= self._BETWEEN_RUNS
+        days_pass(self._account, time.days)
+
+    def went_off_because(self, user_name: str, key_id: str) -> OffReason | None:
+        return memory_of(self._account, user_name).key(key_id).off_because
 
     @staticmethod
     def asks_somebody_about(mail: Mail) -> set[str]:
@@ -180,7 +187,7 @@ class World:
 @pytest.fixture
 def world(empty_account: EmulatedAccount) -> World:
     people = tuple(Person(name=name, story="its key is due", keys=DUE) for name in (PYTHON, NODE, NEGLECTED))
-    rotation = Rotation(empty_account, people)
+    rotation = Rotation(empty_account)
     keys = seed(empty_account, people, datetime.now(UTC))
     statement = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}
     for name in keys:
@@ -229,6 +236,7 @@ def test_programs_that_never_heard_of_it_go_through_two_rotations_without_a_fail
         mail = rotation.run()
         for name in machines:
             assert statuses(account, name) == ["Inactive", "Active"]
+            assert rotation.went_off_because(name, first[name].key.id) is OffReason.QUIET
         assert statuses(account, NEGLECTED) == ["Active", "Active"]
         assert Rotation.asks_somebody_about(mail) == {NEGLECTED}
 
@@ -238,6 +246,8 @@ def test_programs_that_never_heard_of_it_go_through_two_rotations_without_a_fail
             machine.wait_for_calls()
         mail = rotation.run()
         assert statuses(account, NEGLECTED) == ["Inactive", "Active"]
+        neglected = world.keys[NEGLECTED][0].key_id
+        assert rotation.went_off_because(NEGLECTED, neglected) is OffReason.FORCED
         with pytest.raises(ClientError, match="InvalidClientTokenId"):
             world.works(NEGLECTED)
         assert Rotation.asks_somebody_about(mail).isdisjoint(machines)
@@ -251,6 +261,7 @@ def test_programs_that_never_heard_of_it_go_through_two_rotations_without_a_fail
             third[name] = machine.changed_from(second[name])
             machine.wait_until_all_use(third[name].key.id)
             machine.wait_for_calls()
+    assert rotation.asked == {NEGLECTED}, "nobody was asked anything of those who follow"
     for name, machine in machines.items():
         for log in machine.logs():
             assert log.failed == []

@@ -19,6 +19,7 @@ from sandbox.day import run_day
 from sandbox.launch import ACCOUNT_ID
 from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.people import OUR_DESCRIPTION
 from tests.e2e.sessions import document, session_of
 from tests.infra.roles import ROTATOR, allowed
 from tests.infra.synthesized import synthesize
@@ -512,10 +513,11 @@ def test_a_secret_squatted_beforehand_gets_no_key_and_is_told_with_what_to_do(sc
     iam = scene.account.client("iam")
     assert len(iam.list_access_keys(UserName=SQUATTED)["AccessKeyMetadata"]) == 1
     assert f"the secret {secret_of(SQUATTED)} is not as this system makes them: it is copied" in scene.mail
-    assert "delete-secret --force-delete-without-recovery" in scene.mail
+    assert "its description does not say that this system made it" in scene.mail
+    assert "Find out who did that, and undo it: the next run then goes on" in scene.mail
     secrets = scene.account.client("secretsmanager")
     assert secrets.get_secret_value(SecretId=secret_of(SQUATTED))["SecretString"] == "mine"
-    # As the mail says (the emulator cannot remove a copy, and does not ask for that first).
+    # As the runbook says (the emulator cannot remove a copy, and does not ask for that first).
     secrets.delete_secret(SecretId=secret_of(SQUATTED), ForceDeleteWithoutRecovery=True)
     run_day(scene.account, scene.stack.outputs)
     assert len(iam.list_access_keys(UserName=SQUATTED)["AccessKeyMetadata"]) == 2
@@ -563,11 +565,11 @@ def test_a_forged_order_changes_nothing_though_it_bears_the_queues_name(scene: S
 def test_with_a_key_for_the_secrets_a_run_asks_for_exactly_what_the_role_is_allowed_besides(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """UpdateSecret moves a secret of before to the key; the emulator asks KMS for nothing."""
+    """UpdateSecret moves an existing secret to the key; the emulator asks KMS for nothing."""
     name, account = f"moved-{uuid4().hex[:8]}", scene.account
     seed(account, (Person(name=name, story="due", keys=DUE, path="/apps/"),), datetime.now(UTC))
     secrets = account.client("secretsmanager")
-    secrets.create_secret(Name=secret_of(name), SecretString="{}")
+    secrets.create_secret(Name=secret_of(name), Description=OUR_DESCRIPTION, SecretString="{}")
     key = f"arn:aws:kms:{account.region}:{ACCOUNT_ID}:key/{uuid4()}"
     outputs = account.update({"SecretsKmsKeyArn": key})
     account.forget()

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.account import EmulatedAccount
 from sandbox.clients import Key
+from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS
 from tests.e2e.sessions import document, session_of
 
@@ -39,7 +40,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def account() -> Iterator[EmulatedAccount]:
     with EmulatedAccount.start() as account:
-        account.deploy(PARAMETERS)
+        account.install(kept_assembly(), PARAMETERS)
         iam = account.client("iam")
         trust = {"Effect": "Allow", "Principal": {"AWS": account.account_id}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=ENGINEER, AssumeRolePolicyDocument=document(trust))
@@ -273,7 +274,7 @@ def test_a_deleted_stack_leaves_the_memory_and_one_deployed_again_goes_on_with_i
     engineer = scene.table(scene.engineer)
     assert refused(lambda: WRITES["PutItem"](engineer, user_id)) == "AccessDeniedException"
 
-    outputs = account.deploy(PARAMETERS)
+    outputs = account.install(kept_assembly(), PARAMETERS)
 
     assert outputs["MemoryTableName"] == TABLE
     told = told_of_the_table(account)

@@ -142,7 +142,7 @@ def operator_follows(account: EmulatedAccount, alarm: str, *, binaries: Path) ->
 def run_started_by_hand(printed: str) -> str:
     run_id: str
     (run_id,) = set(re.findall(r'"run_id": "(by-hand-[^"]+)"', printed))
-    return run_id
+    return str(run_id)
 
 
 def test_an_order_that_failed_three_times_is_put_aside_and_the_runbook_makes_up_for_it(

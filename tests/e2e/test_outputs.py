@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keyrotation import VERSION
 
-from sandbox.cast import Person, SeededKey
+from sandbox.cast import Person
 from sandbox.day import run_day, wait_until_completed
 from sandbox.launch import CHECKOUT
-from tests.e2e.conftest import Deployed
-from tests.e2e.people import DUE, inhabited
+from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.people import DUE, inhabited, memory_of, secret_of
 from tests.e2e.runbook import Shell
-from tests.e2e.sessions import session_of
 
 COMMANDS = {"RunNow", "Preview", "Stop", "StartAgain", "ReadMemory", "ReadLastReport"}
-YOUNG = (SeededKey(age=3, used=0),)
 
 
 @pytest.fixture
@@ -79,28 +78,39 @@ def test_the_last_report_is_read_with_what_was_decided_for_whom(stack: Deployed,
     said = [json.loads(line) for line in lines if line.startswith("{")]
     of_the_run = [each for each in said if each.get("run_id") == run_id]
     of_the_user = [each for each in of_the_run if each.get("user") == "reported"]
-    assert [each["message"] for each in of_the_user] == ["applied", "planned"]
+    # `told`: the notice that its mail gave was written after that.
+    assert [each["message"] for each in of_the_user] == ["applied", "planned", "told"]
     assert [each["rule"] for each in of_the_user if each["message"] == "planned"] == ["replacement_due"]
     assert of_the_run[-1]["message"] == "run completed"
 
 
 def test_what_is_remembered_of_a_user_is_read_by_the_users_name(stack: Deployed, shell: Shell) -> None:
-    iam = stack.account.client("iam")
-    rotator = stack.account.client("dynamodb", key=session_of(stack.account, stack.outputs["RotatorRoleArn"]))
-    with inhabited(stack, Person(name="remembered", story="young", keys=YOUNG)):
-        key = {"user_id": {"S": iam.get_user(UserName="remembered")["User"]["UserId"]}}
-        table = stack.outputs["MemoryTableName"]
-        rotator.update_item(
-            TableName=table,
-            Key=key,
-            UpdateExpression="SET arn = :arn",
-            ExpressionAttributeValues={":arn": {"S": "as last seen"}},
-        )
-        try:
-            printed = shell.run(f"{{ {stack.outputs['ReadMemory']}; }} <<< remembered")
-        finally:
-            rotator.delete_item(TableName=table, Key=key)
-    assert json.loads(printed) == {**key, "arn": {"S": "as last seen"}}
+    """After a replacement: since when there is a new key, where it is, and on which day the old one goes off."""
+    account = stack.account
+    with inhabited(stack, Person(name="remembered", story="due", keys=DUE)) as keys:
+        run_day(account, stack.outputs)
+        printed = shell.run(f"{{ {stack.outputs['ReadMemory']}; }} <<< remembered")
+        known = memory_of(account, "remembered")
+        secret = account.client("secretsmanager").describe_secret(SecretId=secret_of("remembered"))
+
+    item = json.loads(printed)
+    assert item["user_id"] == {"S": known.user_id}
+    assert item["name"] == {"S": "remembered"}
+    assert item["secret_arn"] == {"S": secret["ARN"]}
+    (old,) = keys["remembered"]
+    notice = known.key(old.key_id).notice
+    assert notice is not None
+    assert item["keys"]["M"][old.key_id]["M"]["notice"]["M"]["day"] == {"S": str(notice.day)}
+    (new,) = item["keys"]["M"].keys() - {old.key_id}
+    assert f"{new}-access-key-rotation" in secret["VersionIdsToStages"]
+
+
+def test_the_version_is_that_of_the_code_and_the_mail_names_it(stack: Deployed) -> None:
+    inbox = stack.account.inbox(ADDRESS)
+    with inhabited(stack, Person(name="versioned", story="due", keys=DUE)):
+        mail = inbox.next(run_id=run_day(stack.account, stack.outputs))
+    assert stack.outputs["Version"] == VERSION
+    assert f"access-key-rotation {VERSION}" in mail.body
 
 
 def test_the_preview_shows_what_the_deployed_policy_would_do(stack: Deployed, shell: Shell) -> None:

@@ -80,18 +80,18 @@ def test_a_stack_with_a_value_that_cannot_be_meant_is_not_begun(stack: Deployed,
 
 
 def test_a_lower_threshold_counts_from_the_next_run_on_with_the_same_code(stack: Deployed) -> None:
-    person = Person(name="fifty", story="50 days old", keys=(SeededKey(age=50, used=1),))
+    person = Person(name="fifty-six", story="56 days old", keys=(SeededKey(age=56, used=1),))
     with inhabited(stack, person):
         deployed = code(stack)
         run_day(stack.account, stack.outputs)
-        assert statuses(stack.account, "fifty") == ["Active"]
+        assert statuses(stack.account, "fifty-six") == ["Active"]
 
-        stack.account.update({"MaxKeyAgeDays": "60"})
+        stack.account.update({"MaxKeyAgeDays": "70"})
         try:
             run_day(stack.account, stack.outputs)
             lowered = code(stack)
         finally:
             stack.account.update({"MaxKeyAgeDays": "90"})
 
-        assert statuses(stack.account, "fifty") == ["Active", "Active"]
+        assert statuses(stack.account, "fifty-six") == ["Active", "Active"]
         assert lowered == deployed

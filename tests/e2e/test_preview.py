@@ -8,10 +8,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from keyrotation.remember.table import TABLE_NAME
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import cast, seed
@@ -23,16 +26,41 @@ READER = "reader"
 MAY_READ = (
     "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountSummary",
-    "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
     "secretsmanager:DescribeSecret",
+    "dynamodb:Scan",
 )
+
+
+def make_table(account: EmulatedAccount) -> None:
+    """As the stack makes it (tests/infra/test_memory.py)."""
+    account.client("dynamodb").create_table(
+        TableName=TABLE_NAME,
+        AttributeDefinitions=[{"AttributeName": "user_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "user_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@contextmanager
+def not_deployed(account: EmulatedAccount) -> Iterator[None]:
+    """There is no table for the length of a block."""
+    dynamodb = account.client("dynamodb")
+    items = dynamodb.scan(TableName=TABLE_NAME)["Items"]
+    dynamodb.delete_table(TableName=TABLE_NAME)
+    try:
+        yield
+    finally:
+        make_table(account)
+        for item in items:
+            dynamodb.put_item(TableName=TABLE_NAME, Item=item)
 
 
 @pytest.fixture(scope="module")
 def cast_keys(empty_account: EmulatedAccount) -> dict[str, list[Key]]:
     now = datetime.now(UTC)
+    make_table(empty_account)
     return seed(empty_account, cast(now.date()), now)
 
 
@@ -119,6 +147,55 @@ def test_the_table_shows_what_would_be_done_to_whom(empty_account: EmulatedAccou
     assert f"  {today}     3\n" in text
 
 
+def row_of(told: dict[str, Any], user: str) -> dict[str, Any]:
+    """Of the user's oldest key."""
+    return next(row for row in told["keys"] if row["user"] == user)
+
+
+def test_who_was_given_notice_is_switched_off_on_the_day_of_it_and_who_was_not_gets_it_first(
+    empty_account: EmulatedAccount, reader: Key
+) -> None:
+    today = datetime.now(UTC).date()
+
+    told = json.loads(shown(empty_account, reader, "--format", "json"))
+
+    foreseen = {name: row_of(told, name) for name in ("dan", "eva", "finn", "gus", "noor", "hana")}
+
+    def switched_off(*, days: int) -> tuple[str, str]:
+        off = today + timedelta(days=days)
+        return f"switch off, deleted {off + timedelta(days=30)}", str(off)
+
+    assert {name: (row["what"], row["on"]) for name, row in foreseen.items()} == {
+        # His day comes in eight days; in use then, it gets InUseExtensionDays more.
+        "dan": switched_off(days=8 + 14),
+        "eva": switched_off(days=0),
+        # In use on its day: notice for InUseExtensionDays ahead.
+        "finn": switched_off(days=14),
+        "gus": switched_off(days=0),
+        # Nobody was told yet: WarnDays ahead.
+        "noor": switched_off(days=7),
+        "hana": ("delete", str(today)),
+    }
+
+
+def test_before_the_stack_is_deployed_nobody_was_told_and_nothing_goes_off_within_the_notice(
+    empty_account: EmulatedAccount, reader: Key
+) -> None:
+    today = datetime.now(UTC).date()
+
+    with not_deployed(empty_account):
+        told = json.loads(shown(empty_account, reader, "--format", "json"))
+
+    ends = [row["on"] for row in told["keys"] if row["what"].startswith(("switch off", "delete"))]
+    assert len(ends) >= 3
+    assert min(ends) == str(today + timedelta(days=7))
+    assert {row["user"] for row in told["keys"] if row["on"] == str(today)} == {
+        "ben",
+        "cleo",
+        "data+etl,nightly@corp",
+    }
+
+
 def sample_of_the_readme() -> list[str]:
     readme = Path(CHECKOUT, "README.md").read_text()
     sample = readme.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n\n")[0]
@@ -169,7 +246,7 @@ def test_a_stricter_policy_is_tried_by_an_option(empty_account: EmulatedAccount,
         }
 
     assert due_today() == {"ben", "cleo", "data+etl,nightly@corp"}
-    assert due_today("--max-key-age-days", "60") == {"ben", "cleo", "data+etl,nightly@corp", "hana"}
+    assert due_today("--max-key-age-days", "65") == {"ben", "cleo", "data+etl,nightly@corp", "hana"}
 
 
 def test_nothing_is_written_and_no_secret_is_read(empty_account: EmulatedAccount, reader: Key) -> None:
@@ -194,7 +271,7 @@ def test_on_a_terminal_the_progress_is_shown(empty_account: EmulatedAccount, rea
     seen = os.read(ours, 100_000).decode()
     os.close(ours)
 
-    assert "14 of 14 users" in seen
+    assert "15 of 15 users" in seen
 
 
 @pytest.mark.parametrize("action", MAY_READ)
@@ -219,7 +296,7 @@ def test_half_of_the_credentials_is_told_as_that(empty_account: EmulatedAccount,
 
 
 def test_credentials_that_expired_are_told_as_that(empty_account: EmulatedAccount, reader: Key) -> None:
-    with empty_account.fail("iam:GetUser", code="ExpiredToken", status=403, times=100):
+    with empty_account.fail("iam:ListAccessKeys", code="ExpiredToken", status=403, times=100):
         assert "the AWS credentials have expired" in failed(environment(empty_account, reader))
 
 
@@ -264,11 +341,11 @@ def test_a_policy_that_contradicts_itself_is_refused_before_anything_is_asked(
 
 def test_make_runs_it_with_the_callers_arguments() -> None:
     said = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", "preview", "ARGS=--format csv --max-key-age-days 60"],
+        ["make", "--no-print-directory", "--dry-run", "preview", "ARGS=--format csv --max-key-age-days 70"],
         cwd=Path(CHECKOUT),
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
-    assert "-m keyrotation.preview --format csv --max-key-age-days 60" in said
+    assert "-m keyrotation.preview --format csv --max-key-age-days 70" in said

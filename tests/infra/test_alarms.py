@@ -65,7 +65,7 @@ def alarm(template: Template, name: str) -> dict[str, Any]:
 def logical_id(template: Template, name: str) -> str:
     found: str
     (found,) = (each for each in template["Resources"] if path_of(template, each) == f"Alarms/{name}")
-    return found
+    return str(found)
 
 
 def described(template: Template, name: str, *, runbook: str) -> str:

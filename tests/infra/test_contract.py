@@ -5,8 +5,10 @@ import re
 
 import pytest
 from keyrotation.policy import Policy
+from keyrotation.remember import table
 from keyrotation.run.settings import Mode, Notify, RotatorSettings, ScannerSettings, SettingsError
 
+from infra import memory
 from tests.infra.roles import ROTATOR, allowed
 from tests.infra.synthesized import Template, of_type, parameters_of, properties, text, with_parameters
 
@@ -179,3 +181,8 @@ def test_what_the_template_lets_through_is_still_refused_when_it_does_not_fit_to
         value = "0"  # below the template's own bound, as an API caller of the function's configuration could
     with pytest.raises(SettingsError, match=name):
         RotatorSettings.parse(environment(template, "Rotator", **{name: value}))
+
+
+def test_the_table_has_one_name_in_the_stack_and_in_the_preview() -> None:
+    """The preview reads it without asking the stack for its name."""
+    assert memory.TABLE_NAME == table.TABLE_NAME

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keyrotation import VERSION
 
 from infra.stack import AccessKeyRotation
 from tests.infra.synthesized import Template, app_in, of_type, properties, text
@@ -96,6 +97,7 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "MemoryTableName": "${Memory/Table}",
         "TopicArn": "${Alerts/Topic}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
+        "Version": VERSION,
     }
 
 

@@ -127,6 +127,7 @@ def answered(operation: str, refused: Refused) -> ClientError:
     """What botocore makes of an error that AWS answered."""
     return DECLARED.get(refused.code, ClientError)(
         {
+            **refused.beside,  # type: ignore[typeddict-item]  # the item that did not meet a condition
             "Error": {"Code": refused.code, "Message": f"{operation} said no"},
             "ResponseMetadata": {
                 "HTTPStatusCode": refused.status,

@@ -1,4 +1,4 @@
-"""IAM in memory: users, tags, two access keys each, and last uses as IAM reports them.
+"""IAM in memory: users, tags, attached policies, two access keys each, and last uses as IAM reports them.
 
 The account as it is, without a client: people call it as it stands, programs through `use`, and a run of the
 product through the skins of `clients.py`.
@@ -6,25 +6,27 @@ product through the skins of `clients.py`.
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 
 from keyrotation.model import ACTIVE, INACTIVE, LastUse
 
+ACCOUNT_ID = "123456789012"
 KEYS_PER_USER = 2
 TAGS_PER_USER = 50
 _TAG_VALUE = re.compile(r"[\w\s.:/=+@-]{0,256}")
 _TAG_KEY = re.compile(r"[\w\s.:/=+@-]{1,128}")
 # Real keys need 3 to 15 s until they work everywhere.
 SETTLES_IN = timedelta(seconds=8)
+_PROOF = timedelta(hours=1)
 
 
 class Refused(Exception):
-    """An error as AWS answers it: its code and its HTTP status."""
+    """An error as AWS answers it: its code, its HTTP status, and what stands beside them."""
 
-    def __init__(self, code: str, status: int = 400) -> None:
+    def __init__(self, code: str, status: int = 400, **beside: object) -> None:
         super().__init__(code)
-        self.code, self.status = code, status
+        self.code, self.status, self.beside = code, status, beside
 
 
 @dataclass(slots=True)
@@ -42,18 +44,38 @@ class KeyRecord:
     def active(self) -> bool:
         return self.status == ACTIVE
 
+    @property
+    def created_on(self) -> date:
+        return self.created.date()
 
-@dataclass(slots=True)
+    @property
+    def used_on(self) -> date | None:
+        """The day of the last use, as IAM tells it; a proof of the product's own, right after the creation, is none."""
+        use = self.last_use
+        if use is None or (use.service == "sts" and use.at - self.created <= _PROOF):
+            return None
+        return use.at.date()
+
+    @property
+    def seniority(self) -> tuple[datetime, str]:
+        return self.created, self.id
+
+
+@dataclass(slots=True, eq=False)
 class UserRecord:
-    """One IAM user, by key id and by tag key."""
+    """One IAM user, by key id and by tag key. `id` stays when the name and the path change."""
 
     name: str
+    id: str
+    path: str = "/"
     keys: dict[str, KeyRecord] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    policies: set[str] = field(default_factory=set)
+    gone: bool = False
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:iam::123456789012:user/{self.name}"
+        return f"arn:aws:iam::{ACCOUNT_ID}:user{self.path}{self.name}"
 
 
 @dataclass
@@ -64,10 +86,37 @@ class Iam:
     settles_in: timedelta = SETTLES_IN
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
     _owners: dict[str, UserRecord] = field(default_factory=dict)
+    _by_id: dict[str, UserRecord] = field(default_factory=dict)
 
     def create_user(self, name: str) -> UserRecord:
-        self.users[name] = UserRecord(name=name)
-        return self.users[name]
+        if name in self.users:
+            raise Refused("EntityAlreadyExists", 409)
+        # The same name again is another user: another id.
+        user = self.users[name] = UserRecord(name=name, id=f"AIDA{next(self._numbers):017d}")
+        self._by_id[user.id] = user
+        return user
+
+    def update_user(self, name: str, *, new_name: str | None = None, new_path: str | None = None) -> None:
+        user = self.user(name)
+        if new_name is not None and new_name != name:
+            if new_name in self.users:
+                raise Refused("EntityAlreadyExists", 409)
+            del self.users[name]
+            user.name = new_name
+            self.users[new_name] = user
+        if new_path is not None:
+            user.path = new_path
+
+    def delete_user(self, name: str) -> None:
+        user = self.user(name)
+        if user.keys or user.policies:
+            raise Refused("DeleteConflict", 409)
+        user.gone = True
+        del self.users[name], self._by_id[user.id]
+
+    def with_id(self, user_id: str) -> UserRecord | None:
+        """By the unique id, which stays when the name changes; None: there is no such user any more."""
+        return self._by_id.get(user_id)
 
     def user(self, name: str) -> UserRecord:
         if name not in self.users:

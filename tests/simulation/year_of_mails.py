@@ -10,19 +10,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from keyrotation.act.apply import Done, Outcome
-from keyrotation.act.replacement import Issued
-from keyrotation.decide.actions import Hold, Plan, Replace
+from keyrotation.act.apply import Heard, Outcome
+from keyrotation.decide.actions import GiveNotice, Plan
 from keyrotation.decide.plan import may_concern
+from keyrotation.memory import Memory
 from keyrotation.model import Key, LastUse, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 from keyrotation.run.record import Told
-from keyrotation.run.rotation import Complete, finish, rotate
+from keyrotation.run.rotation import Complete, remember, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.report import Reason, Report, report_of
 
 from tests.unit.effects import applied
+from tests.unit.scenes import acted
 
 USERS, DAYS, FIRST = 20, 365, date(2026, 1, 1)
 POLICY = Policy()
@@ -38,6 +39,7 @@ SETTINGS = RotatorSettings(
     orders_queue_url="https://sqs.invalid/orders.fifo",
     aws_region="eu-west-1",
     orders_queue_arn="arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+    table_name="access-key-rotation",
     topic_arn="arn:aws:sns:eu-west-1:123456789012:topic",
     rotator_role_arn="arn:aws:iam::123456789012:role/access-key-rotation-rotator",
     function_timeout_seconds=900,
@@ -68,7 +70,14 @@ def account(*, together: bool) -> dict[str, Program]:
         age = number % 5 if together else number * POLICY.issue_age // USERS
         created = datetime(FIRST.year, FIRST.month, FIRST.day, 5, tzinfo=UTC) - timedelta(days=age)
         key = Key(id=f"AKIAFIRST{number:011}", status="Active", created=created)
-        user = User(name=f"user-{number:02}", keys=(key,))
+        name, user_id = f"user-{number:02}", f"AIDAUSER{number:012}"
+        user = User(
+            name=name,
+            id=user_id,
+            arn=f"arn:aws:iam::123456789012:user/{name}",
+            keys=(key,),
+            memory=Memory(user_id=user_id, name=name),
+        )
         # Most owners install the new key within days; one in ten needs a reminder on the off date.
         installs_after = 10 if number % 10 == 9 else 1 + number % 5
         programs[user.name] = Program(user=user, installs_after=installs_after)
@@ -88,29 +97,23 @@ def year(*, together: bool) -> list[Report]:
 
 
 def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
-    named = tuple(name for name, each in programs.items() if may_concern(each.user, POLICY, now))
+    named = tuple(
+        name for name, each in programs.items() if may_concern(each.user, POLICY, now, enforce=True)
+    )
 
     def act(plan: Plan) -> Outcome:
         program = programs[plan.user.name]
-        actions = [action for action in plan.actions if not isinstance(action, Hold)]
-        program.user = applied(program.user, actions, now)
-        new = program.user.keys[-1].id if program.user.keys else ""
-        done = tuple(
-            Done(
-                action=each,
-                issued=Issued(key_id=new, secret_name="", secret_arn="")
-                if isinstance(each, Replace)
-                else None,
-            )
-            for each in actions
-        )
-        holds = tuple(action for action in plan.actions if isinstance(action, Hold))
-        return Outcome(plan=plan, done=done, failure=None, once_told=holds)
-
-    def hold(outcome: Outcome) -> Outcome:
-        program = programs[outcome.plan.user.name]
-        program.user = applied(program.user, outcome.once_told, now)
+        outcome = acted(plan, now=now)
+        done = [each for each in plan.actions if not isinstance(each, GiveNotice)]
+        program.user = replace(applied(program.user, done, now, told=False), memory=outcome.memory)
         return outcome
+
+    def write(user: User, memory: Memory, heard: Heard, forget: tuple[str, ...]) -> None:
+        memory = memory.without_keys(forget)
+        for key_id, notice in heard.notices:
+            memory = memory.with_key(key_id, notice=replace(notice, told=now.date()))
+        program = programs[user.name]
+        program.user = replace(program.user, memory=memory)
 
     run = rotate(
         Order(run_id=run_id, total=USERS, with_keys=USERS, root_has_keys=False, user_names=named),
@@ -118,6 +121,7 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
         act=act,
         policy=POLICY,
         occasion=Occasion(now=now, region="eu-west-1", function_timeout=timedelta(minutes=15), listeners=1),
+        changed_today=(),
         seconds_left=lambda: 600,
         lookers=1,
         actors=1,
@@ -125,7 +129,7 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
     )
     report = report_of(run, SETTINGS, redelivered=False)
     if report.worth_sending:
-        finish(Told(run=run, message_id="message"), act=hold, workers=1)
+        remember(Told(run=run, message_id="message", named=report.notices), write=write, workers=1)
     return report
 
 
@@ -133,9 +137,9 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
 _WHY = {
     Reason.FORCED: "a key was switched off while in use",
     Reason.FAILED: "something failed",
-    Reason.HOLDS: "an old key is in use on its off date, and a hold begins",
-    Reason.ATTENTION: "a hold: the day after, weekly, or on its last three days",
+    Reason.ATTENTION: "an old key is in use on its day: then, the day after, weekly, and on the last three days",
     Reason.DONE: "keys were replaced, switched off or deleted",
+    Reason.NOTICES: "a notice is given, or has to be told again so that it can be kept",
     Reason.UPCOMING: "something comes up: in `WarnDays` days, in two, or tomorrow",
 }
 
@@ -169,9 +173,7 @@ def _sent(counts: Counter[str]) -> int:
 
 
 def _problems(counts: Counter[str]) -> int:
-    return sum(
-        counts[_WHY[reason]] for reason in (Reason.FORCED, Reason.FAILED, Reason.HOLDS, Reason.ATTENTION)
-    )
+    return sum(counts[_WHY[reason]] for reason in (Reason.FORCED, Reason.FAILED, Reason.ATTENTION))
 
 
 def main(arguments: Sequence[str]) -> int:

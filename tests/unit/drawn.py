@@ -1,4 +1,4 @@
-"""Policies that are valid by construction, and users whose ages stand on the boundaries of their policy.
+"""Policies that are valid by construction, and users whose ages and memories stand on the boundaries of their policy.
 
 Each is drawn with dice: hypothesis's, which shrink what fails, or plain seeded ones, which are quick.
 """
@@ -10,16 +10,15 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
-from keyrotation.decide import tags as tag
-from keyrotation.model import ACTIVE, INACTIVE, Key, LastUse, Secret, User
+from keyrotation.memory import KeyMemory, Memory, Notice, Pending, Vanished, What, Why
+from keyrotation.model import ACTIVE, INACTIVE, Key, LastUse, Occasion, Secret, User
 from keyrotation.policy import Policy
 
-from tests.unit import people
-from tests.unit.people import NEW, OCCASION, OLD, THIRD, TODAY, at, days_ago
+from tests.unit.people import AUDIT, DEAF, NEW, OCCASION, OLD, SECRET, THIRD, USER_ID, at, days_ago
 
 PREFIX = "access-key-rotation:"
-_REASONS = ("in-use", "by-hand", "reactivated")
-
+ARN = "arn:aws:iam::123456789012:user/carol"
+QUARANTINE = "AWSCompromisedKeyQuarantineV3"
 
 _T = TypeVar("_T")
 
@@ -61,58 +60,55 @@ def drawn(draw: st.DrawFn, roll: Callable[[Dice], _T]) -> _T:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A user on the day, and the policy that their ages stand on the boundaries of."""
+    """A user on the day, the policy that their ages stand on the boundaries of, and who hears of it."""
 
     user: User
     policy: Policy
+    occasion: Occasion = OCCASION
 
 
 def anyone(dice: Dice) -> Case:
     chosen = policy(dice)
-    return Case(user=user(dice, chosen), policy=chosen)
+    occasion = dice.pick((OCCASION, OCCASION, OCCASION, OCCASION, DEAF, AUDIT))
+    return Case(user=user(dice, chosen), policy=chosen, occasion=occasion)
 
 
 def ordinary(dice: Dice) -> Case:
-    """Understood, neither exempt nor interrupted."""
+    """Understood, neither exempt nor interrupted; Enforce, and somebody listens."""
     chosen = policy(dice)
-    if dice.once_in(6):
-        return Case(user=_held(dice, chosen), policy=chosen)
     return Case(user=user(dice, chosen, plain=True), policy=chosen)
 
 
-def _held(dice: Dice, policy: Policy) -> User:
-    """A stored pair around the day on which the elder's extension ends, its last use around the successor's day."""
-    by = (-1, 0, 0, 1)
-    end = policy.overlap_days + policy.in_use_extension_days
-    age = end + dice.pick(by)
-    edges = (0, age, policy.quiet_days, policy.quiet_days_before_first_use)
-    last = max(0, dice.pick(edges) + dice.pick(by))
-    elder = people.key(age + policy.issue_age, used=min(last, age + policy.issue_age))
-    successor = people.key(age, used=dice.pick((None, None, 0, policy.quiet_days)), id=NEW)
-    until = days_ago(age - end - dice.pick(by))
-    return people.user(
-        elder, successor, tags={f"{PREFIX}held-until:{OLD}": f"{until} {dice.pick(_REASONS)}"}, stored=NEW
-    )
+def unheard(dice: Dice) -> Case:
+    return replace(ordinary(dice), occasion=DEAF)
 
 
 def interrupted(dice: Dice) -> Case:
     """A replacement of the newest key broke off, or seems to have."""
     case = ordinary(dice)
-    tags = dict(case.user.tags) | pending_tag(dice)
-    since = tag.parse(tags, today=TODAY).pending
-    assert since is not None
-    made = since.since + timedelta(seconds=dice.pick((-901, -900, 0, 5, 900, 901)))
+    timeout = OCCASION.function_timeout
+    ago = dice.pick([timeout - timedelta(seconds=1), timeout, timedelta(hours=20), timedelta(days=3)])
+    pending = Pending(
+        since=OCCASION.now - ago,
+        region=dice.pick(["eu-west-1"] * 4 + ["us-east-1"]),
+        run_id="run-1",
+        key_ids=dice.pick([(OLD,), (OLD, NEW), ()]),
+    )
+    made = pending.since + timedelta(seconds=dice.pick((-901, -900, 0, 5, 900, 901)))
     keys = tuple(
         replace(key, created=made, last_use=dice.pick((None, None, key.use))) if key.id == NEW else key
         for key in case.user.keys
     )
     stage = dice.pick((None, "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"))
-    stages = dict(case.user.the_secret.stages) if case.user.the_secret else {}
-    stages.pop(f"{NEW}-access-key-rotation", None)
-    if stage is not None:
-        stages[f"{NEW}-access-key-rotation"] = frozenset({stage})
-    secret = replace(case.user.the_secret, stages=stages) if case.user.the_secret else None
-    return replace(case, user=replace(case.user, keys=keys, tags=tags, secret=secret))
+    secret = case.user.the_secret
+    if secret is not None:
+        stages = {k: v for k, v in secret.stages.items() if k != f"{NEW}-access-key-rotation"}
+        if stage is not None:
+            stages[f"{NEW}-access-key-rotation"] = frozenset({stage})
+        secret = replace(secret, stages=stages)
+    memory = replace(case.user.memory, pending=pending)
+    memory = memory.with_key(NEW, issued_on=None, secret_arn=None)
+    return replace(case, user=replace(case.user, keys=keys, secret=secret, memory=memory))
 
 
 def policy(dice: Dice) -> Policy:
@@ -123,12 +119,13 @@ def policy(dice: Dice) -> Policy:
     quiet = dice.pick([2, 3, 7, 10])
     overlap = quiet + 1 + dice.pick(spare)
     before_first_use = quiet + dice.pick(spare)
-    extension = dice.pick([0, 1, 2, 7, 14, 30])
-    unused = max(overlap + extension, before_first_use) + 1 + dice.pick(spare)
+    warn = min(overlap, dice.pick([1, 1, 2, 7, 30]))
+    extension = warn + dice.pick([0, 0, 1, 2, 7, 30])
+    unused = max(before_first_use, warn) + 1 + dice.pick(spare)
     return Policy(
-        max_key_age_days=max(2 * overlap + quiet + 2, overlap + extension + 3) + dice.pick(spare),
+        max_key_age_days=2 * overlap + max(before_first_use, warn) + 2 + dice.pick(spare),
         overlap_days=overlap,
-        warn_days=dice.pick([1, 2, 7, 30]),
+        warn_days=warn,
         quiet_days=quiet,
         quiet_days_before_first_use=before_first_use,
         in_use_extension_days=extension,
@@ -140,14 +137,12 @@ def policy(dice: Dice) -> Policy:
 def boundaries(policy: Policy) -> list[int]:
     """Every number of days at which something begins or ends, and its neighbours."""
     p = policy
-    held_off = max(p.in_use_extension_days, p.quiet_days)
     ends = [
         p.quiet_days,
         p.quiet_days_before_first_use,
         p.overlap_days,
         p.overlap_days + p.in_use_extension_days,
-        p.overlap_days + held_off,
-        p.in_use_extension_days,
+        max(p.in_use_extension_days, p.quiet_days),
         p.warn_days,
         p.delete_after_days,
         p.unused_days,
@@ -180,85 +175,106 @@ def _drawn_key(dice: Dice, key_id: str, age: int, status: str, days: list[int]) 
 def user(dice: Dice, policy: Policy, *, plain: bool = False) -> User:
     """`plain`: understood, neither exempt nor interrupted."""
     days = boundaries(policy)
-    pattern = dice.pick(["AA", "AA", "AA", "AA", "IA", "IA", "IA", "AI", "II", "A", "A", "I", ""])
+    pattern = dice.pick(["AA", "AA", "AA", "AA", "IA", "IA", "IA", "AI", "II", "A", "A", "A", "I", ""])
     new_age = _one_of(dice, days)
     if dice.once_in(3):
-        # Where the elder of a stored pair is held, and its extension ends.
+        # Where the elder of a stored pair is switched off, and its extension ends.
         ends = (policy.overlap_days, policy.overlap_days + policy.in_use_extension_days)
         new_age = dice.pick([end + by for end in ends for by in (-1, 0, 1)])
     # Made on one day, even at one moment, as well as far apart.
-    old_age = new_age + dice.pick([0, 1, policy.overlap_days, policy.issue_age, *days])
+    old_age = new_age + dice.pick([0, 1, policy.overlap_days, policy.issue_age, policy.issue_age, *days])
     status = {"A": ACTIVE, "I": INACTIVE}
     keys = []
     if len(pattern) == 2:
-        keys.append(
-            _drawn_key(dice, OLD, old_age, status[pattern[0]], [*days, new_age - 1, new_age, new_age + 1])
-        )
+        around = [*days, new_age - 1, new_age, new_age + 1]
+        keys.append(_drawn_key(dice, OLD, old_age, status[pattern[0]], around))
     if pattern:
         keys.append(_drawn_key(dice, NEW, new_age, status[pattern[-1]], days))
-    tags = _memory(dice, keys, old_age, new_age, policy)
-    if dice.once_in(3):
-        tags |= _of_people(dice, policy, plain=plain)
+    tags = _of_people(dice, policy, plain=plain) if dice.once_in(3) else {}
     secret = _secret(dice, keys)
+    memory = _memory(dice, policy, keys, secret)
+    quarantine = QUARANTINE if dice.once_in(12) else None
+    drawn_user = User(
+        name="carol", id=USER_ID, arn=ARN, keys=tuple(keys), tags=tags, secret=secret,
+        quarantine=quarantine, memory=memory,
+    )  # fmt: skip
     if plain:
-        return User(name="carol", keys=tuple(keys), tags=tags, secret=secret)
+        return drawn_user
     if dice.once_in(8):
-        tags |= pending_tag(dice)
-    unread = ("GetAccessKeyLastUsed: Throttling",) if dice.once_in(20) else ()
+        pending = Pending(
+            since=OCCASION.now - timedelta(hours=20), region="eu-west-1", run_id="run-1", key_ids=(OLD,)
+        )
+        drawn_user = replace(drawn_user, memory=replace(memory, pending=pending))
+    if dice.once_in(20):
+        drawn_user = replace(drawn_user, unread=("GetAccessKeyLastUsed: Throttling",))
     if dice.once_in(20):
         keys.append(_drawn_key(dice, THIRD, 3, dice.pick([ACTIVE, "Expired"]), days))
-    return User(name="carol", keys=tuple(keys), tags=tags, secret=secret, unread=unread)
+        drawn_user = replace(drawn_user, keys=tuple(keys))
+    return drawn_user
 
 
-def _memory(dice: Dice, keys: list[Key], old_age: int, new_age: int, policy: Policy) -> dict[str, str]:
-    """Marks and holds, on keys that are there and on one that is gone."""
-    p, tags = policy, {}
-    by_hand = max(p.overlap_days - new_age, p.last_safe_age - old_age)
-    ends = {
-        off + late
-        for off in (p.overlap_days - new_age, by_hand)
-        for late in (-1, 0, 1, p.in_use_extension_days - 1, p.in_use_extension_days)
-    }
-    ends |= {
-        -1,
-        0,
-        1,
-        p.warn_days,
-        p.warn_days + 1,
-        p.in_use_extension_days,
-        p.in_use_extension_days + 1,
-        400,
-    }
-    ends |= {max(p.in_use_extension_days, p.quiet_days)}
-    for key in keys:
-        marked = not dice.once_in(5) if key.status == INACTIVE else dice.once_in(10)
-        if marked:
-            # On the day of the successor's last use, and on its neighbours, too.
-            last = [] if keys[-1].use is None else [(TODAY - keys[-1].use.at.date()).days]
-            day = _one_of(dice, [*boundaries(p), *[n + by for n in last for by in (-1, 0, 1) if n + by >= 0]])
-            tags[f"{PREFIX}inactive-since:{key.id}"] = str(days_ago(day))
-        if dice.once_in(2):
-            ahead = dice.pick(sorted(ends))
-            reason = dice.pick(_REASONS)
-            tags[f"{PREFIX}held-until:{key.id}"] = f"{days_ago(-ahead)} {reason}"
+def _memory(dice: Dice, policy: Policy, keys: list[Key], secret: Secret | None) -> Memory:
+    """As it would be, on some boundary; and sometimes as it could only be if somebody wrote into the table."""
     if dice.once_in(10):
-        tags[f"{PREFIX}inactive-since:{THIRD}"] = str(days_ago(3))
-        tags[f"{PREFIX}held-until:{THIRD}"] = f"{days_ago(-3)} in-use"
-    return tags
+        return Memory(user_id=USER_ID)
+    memory = Memory(
+        user_id=USER_ID,
+        name="carol",
+        secret_arn=SECRET if secret is not None or dice.once_in(2) else None,
+        policy_arn=ARN if not dice.once_in(10) else f"{ARN}-of-before",
+        vanished=Vanished(key_id=THIRD, on=days_ago(3)) if dice.once_in(12) else None,
+    )
+    days = boundaries(policy)
+    remembered: dict[str, KeyMemory] = {}
+    newest = keys[-1] if keys else None
+    for key in keys:
+        of_key = KeyMemory()
+        if dice.once_in(5) if key is not newest else not dice.once_in(3):
+            arn = SECRET if not dice.once_in(10) else f"{SECRET}-of-before"
+            of_key = replace(of_key, issued_on=key.created_on, secret_arn=arn)
+        if not dice.once_in(5) if key.status == INACTIVE else dice.once_in(12):
+            # On the day of the newest key's last use, and on its neighbours, too.
+            last = [] if keys[-1].use is None else [(days_ago(0) - keys[-1].use.at.date()).days]
+            near = [n + by for n in last for by in (-1, 0, 1) if n + by >= 0]
+            of_key = replace(of_key, off_since=days_ago(_one_of(dice, [*days, *near])))
+        if dice.once_in(10):
+            of_key = replace(of_key, back_on=days_ago(_one_of(dice, days)))
+        if not dice.once_in(3):
+            of_key = replace(of_key, notice=_notice(dice, policy, key))
+        remembered[key.id] = of_key
+    if dice.once_in(10):
+        remembered[THIRD] = KeyMemory(
+            issued_on=dice.pick([None, days_ago(0), days_ago(500)]),
+            off_since=dice.pick([None, days_ago(3)]),
+            notice=dice.pick([None, Notice(what=What.DELETE, why=Why.INACTIVE, day=days_ago(0), told=days_ago(1))]),
+        )  # fmt: skip
+    return replace(memory, keys={k: v for k, v in remembered.items() if v != KeyMemory()})
+
+
+def _notice(dice: Dice, policy: Policy, key: Key) -> Notice:
+    p = policy
+    ahead = dice.pick([0, 0, 0, -1, 1, 3, 4, p.warn_days - 1, p.warn_days, p.warn_days + 1, 14, 40])
+    told = dice.pick([0, 1, 1, 1, 2, 7, 8, p.warn_days, p.warn_days + 1, p.warn_days + 1, p.warn_days + 2])
+    why = Why.INACTIVE if key.status == INACTIVE else dice.pick([Why.OVERLAP, *list(Why)])
+    if dice.once_in(15):
+        why = dice.pick(list(Why))
+    what = What.DELETE if why is Why.INACTIVE else What.SWITCH_OFF
+    return Notice(what=what, why=why, day=days_ago(-ahead), told=days_ago(told))
+
+
+def smallest_max_age(policy: Policy) -> int:
+    return 2 * policy.overlap_days + max(policy.quiet_days_before_first_use, policy.warn_days) + 2
 
 
 def _of_people(dice: Dice, policy: Policy, *, plain: bool) -> dict[str, str]:
-    smallest = max(
-        2 * policy.overlap_days + policy.quiet_days + 2,
-        policy.overlap_days + policy.in_use_extension_days + 3,
-    )
+    smallest = smallest_max_age(policy)
     harmless = [
         {f"{PREFIX}replace": "leaked"},
         {f"{PREFIX}owner": "payments"},
-        {f"{PREFIX}max-age-days": str(dice.pick(range(smallest, policy.max_key_age_days + 2)))},
+        {f"{PREFIX}max-age-days": str(dice.pick(range(smallest - 2, policy.max_key_age_days + 2)))},
         {f"{PREFIX}exempt": f"{days_ago(1)} it was"},
-        {"Exempt": "2030-01-01 believed"},
         {OLD: "the description that the console keeps"},
+        {f"{PREFIX}pending": "of version 0.1"},
     ]
     if plain:
         return dice.pick(harmless)
@@ -267,28 +283,17 @@ def _of_people(dice: Dice, policy: Policy, *, plain: bool) -> dict[str, str]:
         {f"{PREFIX}exempt": f"{days_ago(-until)} audit"},
         {f"{PREFIX}exempt": "forever"},
         {f"{PREFIX}max-age-days": "ninety"},
-        {f"{PREFIX}max-age-days": str(smallest - 1)},
-        {f"{PREFIX}inactive-since:{OLD}": str(days_ago(-1))},
-        {f"{PREFIX}held-until:{OLD}": "soon in-use"},
+        {"Exempt": "2030-01-01 believed"},
     ]
     return dice.pick(harmless + barring)
 
 
 def _secret(dice: Dice, keys: list[Key]) -> Secret | None:
-    held = dice.pick(["newest"] * 6 + ["oldest", "none", "none", "other"])
+    held = dice.pick(["newest"] * 7 + ["oldest", "none", "other"])
     if held == "none" or not keys:
         return None
     holder = {"newest": keys[-1].id, "oldest": keys[0].id, "other": THIRD}[held]
     stages = {f"{holder}-access-key-rotation": frozenset({"AWSCURRENT"})}
     if dice.once_in(8):
-        stages.setdefault(f"{keys[-1].id}-access-key-rotation", frozenset({"AWSPENDING"}))
+        stages.setdefault(f"{keys[-1].id}-access-key-rotation", frozenset({"AWSPREVIOUS"}))
     return Secret(stages=stages, deleted=dice.once_in(12))
-
-
-def pending_tag(dice: Dice) -> dict[str, str]:
-    """Begun around one function timeout ago, or when a key was made, here or elsewhere."""
-    timeout = OCCASION.function_timeout
-    ago = dice.pick([timeout - timedelta(seconds=1), timeout, timedelta(hours=20), timedelta(days=3)])
-    region = dice.pick(["eu-west-1"] * 4 + ["us-east-1"])
-    listed = dice.pick([OLD, f"{OLD} {NEW}", ""])
-    return {f"{PREFIX}pending": f"{OCCASION.now - ago:%Y-%m-%dT%H:%M:%SZ} {region} run-1 {listed}".strip()}

@@ -1,12 +1,23 @@
-"""Actions carried out on an observation: the user as the next look would find them."""
+"""Actions carried out on an observation: the user, memory included, as the next look would find them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import assert_never
 
-from keyrotation.decide import actions
+from keyrotation.decide import remembering
 from keyrotation.decide import tags as tag
+from keyrotation.decide.actions import (
+    Action,
+    Deactivate,
+    Delete,
+    DeleteOrphan,
+    MendPolicy,
+    Promote,
+    Recall,
+    Replace,
+    SettlePending,
+)
+from keyrotation.memory import Memory
 from keyrotation.model import (
     ACTIVE,
     CURRENT_STAGE,
@@ -19,58 +30,62 @@ from keyrotation.model import (
     version_id,
 )
 
+from tests.unit.people import SECRET
 
-def applied(user: User, planned: Iterable[actions.Action], now: datetime) -> User:
-    """IAM's own refusals are asserted: a third key, an action on a key that is gone."""
-    for action in planned:
-        user = _after(user, action, now)
+
+def applied(user: User, actions: Iterable[Action], now: datetime, *, told: bool = True) -> User:
+    """All of them done; `told`: and the message that tells of them was heard, so that its notices are remembered.
+
+    IAM's own refusals are asserted: a third key, an action on a key that is gone.
+    """
+    for action in actions:
+        user = done(user, action, now)
+        if told:
+            user = replace(user, memory=remembering.after(user.memory, action))
     return user
 
 
-def _after(user: User, action: actions.Action, now: datetime) -> User:
+def done(user: User, action: Action, now: datetime) -> User:
+    """Memory before the effect, the effect, and what the effect itself makes known."""
+    user = replace(user, memory=remembering.before(user.memory, action))
     match action:
-        case actions.ForgetMarks(tag_keys=tag_keys):
-            return _untagged(user, tag_keys)
-        case actions.MarkInactive(key_id=key_id, on=on):
-            return _tagged(user, tag.INACTIVE_SINCE + key_id, str(on))
-        case actions.Hold(key_id=key_id, until=until, reason=reason, instead_of=marks):
-            return _untagged(_tagged(user, tag.HELD_UNTIL + key_id, f"{until} {reason}"), marks)
-        case actions.Deactivate(key_id=key_id, on=on):
+        case Deactivate(key_id=key_id):
             _known(user, key_id)
             keys = tuple(replace(key, status=INACTIVE) if key.id == key_id else key for key in user.keys)
-            return _tagged(replace(user, keys=keys), tag.INACTIVE_SINCE + key_id, str(on))
-        case actions.Delete(key_id=key_id, tag_keys=tag_keys):
-            return _untagged(_without(user, key_id), tag_keys)
-        case actions.DeleteOrphan(key_id=key_id):
-            return _without(user, key_id)
-        case actions.Promote(key_id=key_id):
-            return _promoted(user, key_id)
-        case actions.Replace(tag_keys_done=tag_keys_done):
+            return replace(user, keys=keys)
+        case Delete(key_id=key_id) | DeleteOrphan(key_id=key_id):
+            _known(user, key_id)
+            return replace(user, keys=tuple(key for key in user.keys if key.id != key_id))
+        case Promote(key_id=key_id) | Recall(key_id=key_id):
+            return replace(_promoted(user, key_id), memory=issued(user, key_id, now))
+        case Replace(asked=asked):
             assert len(user.keys) < 2, "IAM refuses a third key"
             # As IAM will tell it: our own proof of the new key is a use.
             proof = LastUse(at=now + timedelta(seconds=5), service="sts", region="us-east-1")
             made = Key(id=f"AKIAMADE{now:%Y%m%d%H%M}", status=ACTIVE, created=now, last_use=proof)
-            user = replace(user, keys=(*user.keys, made))
-            return _untagged(_promoted(user, made.id), tag_keys_done)
+            user = _promoted(replace(user, keys=(*user.keys, made)), made.id)
+            user = replace(user, memory=replace(issued(user, made.id, now), pending=None))
+            return _unasked(user) if asked else user
+        case SettlePending(asked=asked):
+            user = replace(user, memory=remembering.after(user.memory, action))
+            return _unasked(user) if asked else user
+        case MendPolicy():
+            return replace(user, memory=remembering.after(user.memory, action))
         case _:
-            assert_never(action)
+            return user
+
+
+def issued(user: User, key_id: str, now: datetime) -> Memory:
+    arn = user.memory.secret_arn or SECRET
+    return remembering.issued(user.memory, key_id, on=now.date(), secret_arn=arn, user_arn=user.arn)
 
 
 def _known(user: User, key_id: str) -> None:
     assert key_id in {key.id for key in user.keys}, "NoSuchEntity"
 
 
-def _without(user: User, key_id: str) -> User:
-    _known(user, key_id)
-    return replace(user, keys=tuple(key for key in user.keys if key.id != key_id))
-
-
-def _tagged(user: User, key: str, value: str) -> User:
-    return replace(user, tags={**user.tags, key: value})
-
-
-def _untagged(user: User, tag_keys: tuple[str, ...]) -> User:
-    return replace(user, tags={key: value for key, value in user.tags.items() if key not in tag_keys})
+def _unasked(user: User) -> User:
+    return replace(user, tags={key: value for key, value in user.tags.items() if key != tag.REPLACE})
 
 
 def _promoted(user: User, key_id: str) -> User:

@@ -1,24 +1,25 @@
-"""docs/design.md sections 3 and 4 a second time, written from the words alone: nothing here comes from the planner.
+"""The rules of version 2 a second time, written from the words alone: nothing here comes from the planner.
 
-Only the types of the model and the reading of tags are shared. Where the planner and this module disagree, the
-words of the design decide which of them is wrong.
+The words: NOTICE_RULES.md (it wins) and DESIGN.md sections 1 to 5, of which docs/design.md is made. Only the types of
+the model and the reading of tags are shared. Where the words leave a choice, this module says what *may* be.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
 from keyrotation.decide import tags as tag
-from keyrotation.decide.tags import Held, HoldReason, Tags
-from keyrotation.model import Key, User
+from keyrotation.decide.tags import Tags
+from keyrotation.memory import KeyMemory, Notice, What, Why
+from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy, PolicyError
 
 DAY = timedelta(days=1)
+NEVER = date.max
 
 
 def used_on(key: Key) -> date | None:
-    """Section 3: a last use through sts within an hour of creation is our own proof."""
+    """Section 2: a last use through sts within an hour of creation is our own proof."""
     if key.use is None:
         return None
     if key.use.service == "sts" and key.use.at <= key.created + timedelta(hours=1):
@@ -26,39 +27,37 @@ def used_on(key: Key) -> date | None:
     return key.use.at.date()
 
 
-def tags_of(user: User, today: date) -> Tags:
-    return _read(tuple(user.tags.items()), today)
+def tags_of(user: User) -> Tags:
+    return _read(tuple(user.tags.items()))
 
 
 @lru_cache(maxsize=4096)
-def _read(tags: tuple[tuple[str, str], ...], today: date) -> Tags:
-    return tag.parse(dict(tags), today=today)
+def _read(tags: tuple[tuple[str, str], ...]) -> Tags:
+    return tag.parse(dict(tags))
 
 
-def own_policy(policy: Policy, tags: Tags) -> Policy | None:
-    """The tag tightens only; None: against the inequalities."""
+def own_policy(policy: Policy, tags: Tags) -> Policy:
+    """The tag tightens only; one that is against the inequalities is ignored (and told)."""
     if tags.max_age_days is None or tags.max_age_days >= policy.max_key_age_days:
         return policy
     try:
         return replace(policy, max_key_age_days=tags.max_age_days)
     except PolicyError:
-        return None
+        return policy
 
 
-def understood(user: User, policy: Policy, today: date) -> bool:
+def understood(user: User) -> bool:
     """Rule 1, the other way round."""
-    tags = tags_of(user, today)
     return (
         not user.unread
-        and not tags.malformed
-        and own_policy(policy, tags) is not None
+        and not tags_of(user).malformed
         and all(key.status in ("Active", "Inactive") for key in user.keys)
         and len(user.keys) <= 2
     )
 
 
 def exempt(user: User, today: date) -> bool:
-    exemption = tags_of(user, today).exempt
+    exemption = tags_of(user).exempt
     return exemption is not None and today <= exemption.until
 
 
@@ -70,23 +69,44 @@ class Facts:
     policy: Policy
     today: date
     keys: list[Key] = field(init=False)
-    marks: dict[str, date] = field(init=False)
-    held: dict[str, Held] = field(init=False)
+    remembered: dict[str, KeyMemory] = field(init=False)
     asked: bool = field(init=False)
+    vanished: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        tags = tags_of(self.user, self.today)
-        own = own_policy(self.policy, tags)
-        assert own is not None
-        self.policy = own
+        tags = tags_of(self.user)
+        self.policy = own_policy(self.policy, tags)
         self.keys = sorted(self.user.keys, key=lambda key: (key.created, key.id))
-        self.marks = dict(tags.inactive_since)
-        self.held = dict(tags.held_until)
+        self.remembered = {key.id: self.user.memory.keys.get(key.id, KeyMemory()) for key in self.keys}
         self.asked = tags.replace_asked
+        self.vanished = self.user.memory.vanished is not None or self._vanishes()
 
-    def off(self, key: Key) -> None:
-        self.keys[self.keys.index(key)] = replace(key, status="Inactive")
-        self.marks[key.id] = self.today
+    def _vanishes(self) -> bool:
+        """Rule 14: the newest key of the user was issued, is gone, and was not known as off."""
+        here = {key.id for key in self.keys}
+        remembered = self.user.memory.keys
+        gone = {k: each for k, each in remembered.items() if k not in here and each.issued_on is not None}
+        if not gone:
+            return False
+        newest = max(gone.values(), key=lambda each: each.issued_on or date.min)
+        assert newest.issued_on is not None
+        days = [key.created.date() for key in self.keys]
+        days += [each.issued_on for each in remembered.values() if each.issued_on is not None]
+        return newest.off_since is None and max(days) <= newest.issued_on
+
+    def of(self, key: Key) -> KeyMemory:
+        return self.remembered[key.id]
+
+    def set(self, key: Key, **facts: object) -> None:
+        self.remembered[key.id] = replace(self.of(key), **facts)  # type: ignore[arg-type]
+
+    def ahead(self, days: int) -> date:
+        return self.today + days * DAY
+
+    def days_since(self, day: date) -> int:
+        return (self.today - day).days
+
+    # Words.
 
     @property
     def active(self) -> list[Key]:
@@ -100,208 +120,416 @@ class Facts:
     def successor(self) -> Key | None:
         return self.active[1] if len(self.active) == 2 else None
 
-    def in_secret(self, key: Key) -> bool:
+    @property
+    def newest_active(self) -> Key | None:
+        return self.active[-1] if self.active else None
+
+    @property
+    def exposed(self) -> bool:
+        return self.user.exposed is not None
+
+    def current(self, key: Key) -> bool:
+        """AWSCURRENT of the secret that memory knows is this key, and the secret is not scheduled for deletion."""
         secret = self.user.the_secret
-        if secret is None or secret.deleted:
+        if self.user.memory.secret_arn is None or secret is None or secret.deleted:
             return False
         return "AWSCURRENT" in secret.stages.get(f"{key.id}-access-key-rotation", frozenset())
 
+    def is_stored(self, key: Key) -> bool:
+        of_key = self.of(key)
+        if of_key.issued_on is None or of_key.secret_arn is None:
+            return False
+        return of_key.secret_arn == self.user.memory.secret_arn and self.current(key)
+
     @property
     def stored(self) -> bool:
-        return self.successor is not None and self.in_secret(self.successor)
+        return self.successor is not None and self.is_stored(self.successor)
 
     @property
-    def off_date(self) -> date:
-        """The replacement's date + OverlapDays; after a replacement by hand not before day MaxKeyAgeDays - 2."""
+    def looked_after(self) -> bool:
+        """Of an issued successor the secret is looked at every third day, and daily from three days before the elder's day on.
+
+        Not in the words of the rules, which know no cost: in between, what the secret holds changes nothing.
+        """
         assert self.elder is not None
         assert self.successor is not None
-        day = self.successor.created.date() + self.policy.overlap_days * DAY
-        by_hand = self.elder.created.date() + (self.policy.max_key_age_days - 2) * DAY
-        return day if self.stored else max(day, by_hand)
+        issued, notice = self.of(self.successor).issued_on, self.of(self.elder).notice
+        if issued is None:
+            return True
+        end = issued + self.policy.overlap_days * DAY if notice is None else notice.day
+        age = self.age(self.successor)
+        return (age > 0 and age % 3 == 0) or self.today >= end - 3 * DAY
 
-    def days_since(self, day: date) -> int:
-        return (self.today - day).days
-
-    def used_within(self, key: Key, days: int) -> bool:
-        day = used_on(key)
-        return day is not None and self.days_since(day) <= days
+    def window(self, key: Key) -> int:
+        """Within so many days used is in use."""
+        if key == self.elder and self.stored:
+            assert self.successor is not None
+            if used_on(self.successor) is not None:
+                return self.policy.quiet_days
+        return self.policy.quiet_days_before_first_use
 
     def in_use(self, key: Key) -> bool:
-        follower = self.successor if key == self.elder else None
-        if follower is not None and self.stored and used_on(follower) is not None:
-            return self.used_within(key, self.policy.quiet_days)
-        return self.used_within(key, self.policy.quiet_days_before_first_use)
+        last = used_on(key)
+        return last is not None and self.days_since(last) <= self.window(key)
+
+    def quiet_on(self, key: Key) -> date:
+        last = used_on(key)
+        return self.today if last is None else last + (self.window(key) + 1) * DAY
 
     def left_alone(self, key: Key) -> bool:
-        """Rule 6: while a `reactivated` hold is ahead."""
-        held = self.held.get(key.id)
-        return held is not None and held.reason is HoldReason.REACTIVATED and held.until > self.today
+        back = self.of(key).back_on
+        longest = max(self.policy.in_use_extension_days, self.policy.quiet_days)
+        return back is not None and self.today < back + longest * DAY
 
-    def longest(self, reason: HoldReason) -> int:
-        return {
-            HoldReason.IN_USE: self.policy.in_use_extension_days,
-            HoldReason.BY_HAND: self.policy.warn_days,
-            HoldReason.REACTIVATED: max(self.policy.in_use_extension_days, self.policy.quiet_days),
-        }[reason]
-
-    def reported(self, key: Key, reason: HoldReason) -> date | None:
-        """The end of a hold first reported for this off date: for a key in use, not before that date.
-
-        By hand: not before WarnDays ahead of it, nor while the key was in use ("there is no deadline").
-        """
-        held = self.held.get(key.id)
-        if held is None or held.reason is not reason:
-            return None
-        first = self.off_date
-        if reason is HoldReason.BY_HAND:
-            first -= self.policy.warn_days * DAY
-            if (last := used_on(key)) is not None:
-                first = max(first, last + (self.policy.quiet_days_before_first_use + 1) * DAY)
-        return held.until if held.until >= first + self.longest(reason) * DAY else None
+    def age(self, key: Key) -> int:
+        return self.days_since(key.created.date())
 
     @property
-    def due(self) -> bool:
-        if not self.active:
+    def wants_now(self) -> bool:
+        """Rule 12, but for the slot."""
+        if self.exposed:
             return False
-        issued = self.policy.max_key_age_days - self.policy.overlap_days - 2
-        return self.days_since(self.active[-1].created.date()) >= issued
-
-    @property
-    def wanted(self) -> bool:
-        """Rule 11, but for the slot."""
         if self.asked:
             return True
-        return self.due and (self.policy.unused_days == 0 or used_on(self.active[-1]) is not None)
-
-    def past_off_date(self, key: Key) -> bool:
-        return key == self.elder and self.today >= self.off_date
-
-    def idle(self, key: Key) -> int:
-        return self.days_since(used_on(key) or key.created.date())
-
-    def unused(self, key: Key) -> bool:
-        """Rule 10, but for its last clause (a successor whose elder is around)."""
-        # An active key with an inactive mark is one that rule 6 is about to leave alone.
-        switched_back = key.id in self.marks or self.left_alone(key)
-        if self.policy.unused_days == 0 or self.asked or key.status != "Active" or switched_back:
+        newest = self.newest_active
+        if newest is None or self.vanished:
             return False
-        if key == self.elder and not self.past_off_date(key):
+        issued = self.policy.max_key_age_days - self.policy.overlap_days - 2
+        if self.age(newest) < issued:
             return False
-        never = used_on(key) is None and key == self.active[-1] and self.due
-        age = self.days_since(key.created.date())
-        return self.idle(key) >= self.policy.unused_days or (
-            never and age >= self.policy.max_key_age_days - 2
+        last = used_on(newest)
+        if self.policy.unused_days == 0:
+            return True
+        return last is not None and self.days_since(last) <= self.policy.unused_days
+
+    @property
+    def may_want_on(self) -> date:
+        """The earliest day on which rule 12 may come to want a slot."""
+        if self.exposed:
+            return NEVER
+        if self.asked:
+            return self.today
+        newest = self.newest_active
+        if newest is None or self.vanished:
+            return NEVER
+        issued = self.policy.max_key_age_days - self.policy.overlap_days - 2
+        return max(self.today, newest.created.date() + issued * DAY)
+
+    # Rule 7.
+
+    def off_since(self, key: Key) -> date:
+        return self.of(key).off_since or self.today
+
+    def protected_until(self, key: Key) -> date:
+        """The first day on which nothing protects it: needed back, or newer than one that may be."""
+        if len(self.keys) < 2:
+            return self.today
+        before, newest = self.keys[0], self.keys[-1]
+        if before.status == "Active":
+            return self.today
+        went = self.off_since(before)
+        last = used_on(newest)
+        if last is not None and last > went:
+            return self.today
+        end = went + self.policy.quiet_days_before_first_use * DAY
+        return max(self.today, end) if key in (before, newest) else self.today
+
+    def old_on(self, key: Key) -> date:
+        days = self.policy.delete_after_days
+        return self.off_since(key) + days * DAY if days > 0 else NEVER
+
+    def in_the_way(self, key: Key) -> bool:
+        """The older inactive key of a user without a free slot."""
+        inactive = [each for each in self.keys if each.status != "Active"]
+        return len(self.keys) == 2 and bool(inactive) and key == inactive[0]
+
+    def deletable_today(self, key: Key) -> bool:
+        if self.today < self.protected_until(key):
+            return False
+        if self.today >= self.old_on(key):
+            return True
+        slot = self.off_since(key) + self.policy.quiet_days * DAY
+        return self.in_the_way(key) and self.wants_now and self.today >= slot
+
+    def deletable_at_the_earliest(self, key: Key) -> date:
+        """What protects it counts for a notice that is moved, not for the first."""
+        slot = NEVER
+        if self.in_the_way(key) and self.may_want_on != NEVER:
+            slot = max(self.may_want_on, self.off_since(key) + self.policy.quiet_days * DAY)
+        first = self.of(key).notice is None
+        return max(
+            self.today, min(self.old_on(key), slot), self.today if first else self.protected_until(key)
         )
 
-    def follows_lately(self, key: Key) -> bool:
-        """Its elder is active, or was marked inactive less than QuietDaysBeforeFirstUse days ago."""
-        if key == self.keys[0]:
-            return False
-        before = self.keys[self.keys.index(key) - 1]
-        marked = self.marks.get(before.id, self.today)
-        return before.status == "Active" or self.days_since(marked) < self.policy.quiet_days_before_first_use
+    # Rule 9b.
 
-    def may_return(self, key: Key) -> bool:
-        """Rule 5's last clause; and, beyond its words, a key that protects an older one by it stays too."""
-        before = self.keys[: self.keys.index(key)]
-        if any(each.status != "Active" and self.may_return(each) for each in before):
-            return True
-        marked = self.marks.get(key.id, self.today)
-        if key == self.keys[-1] or self.days_since(marked) >= self.policy.quiet_days_before_first_use:
-            return False
-        follower = used_on(self.keys[-1])
-        return follower is None or follower <= marked
+    @property
+    def moved_on_by_hand(self) -> bool:
+        """The elder of a pair by hand is quiet, and the successor was used on a later day."""
+        assert self.elder is not None
+        assert self.successor is not None
+        last, new = used_on(self.elder), used_on(self.successor)
+        return not self.in_use(self.elder) and new is not None and (last is None or new > last)
+
+    @property
+    def by_hand_on(self) -> date:
+        assert self.elder is not None
+        assert self.successor is not None
+        threshold = self.elder.created.date() + (self.policy.max_key_age_days - 2) * DAY
+        return max(threshold, self.successor.created.date() + self.policy.overlap_days * DAY)
+
+    # Rule 11.
+
+    def unused_on(self, key: Key) -> date | None:
+        """The day on which rule 11 retires it; None: not at all, as things are."""
+        if self.policy.unused_days == 0 or self.asked or key.status != "Active":
+            return None
+        if key == self.elder and self.stored:
+            return None
+        if key == self.successor:
+            return None
+        last = used_on(key)
+        day = (last or key.created.date()) + self.policy.unused_days * DAY
+        last_safe = key.created.date() + (self.policy.max_key_age_days - 2) * DAY
+        if last is None and key == self.newest_active:
+            day = min(day, last_safe)
+        if key == self.elder:
+            day = max(day, last_safe)
+        if len(self.keys) == 2 and key == self.keys[1] and self.keys[0].status != "Active":
+            came_after = self.off_since(self.keys[0])
+            day = max(day, came_after + self.policy.quiet_days_before_first_use * DAY)
+        return day
+
+
+Given = tuple[What, Why, date]
 
 
 @dataclass
 class Table:
-    """What the table of section 4 decides for one user, neither unknown, interrupted nor exempt."""
+    """What the table decides for one user who is understood, not exempt, and has no pending replacement."""
 
-    marked: set[str] = field(default_factory=set)
-    deleted: set[str] = field(default_factory=set)
-    returned: set[str] = field(default_factory=set)
-    held: dict[str, Held] = field(default_factory=dict)
+    remembered_off: set[str] = field(default_factory=set)
+    remembered_on: set[str] = field(default_factory=set)
     off: dict[str, str] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
     replaced: bool = False
     blocked: bool = False
+    attention: set[str] = field(default_factory=set)
+    # By key: notices that must be given, and those that may be, though nothing forces it.
+    given: dict[str, Given] = field(default_factory=dict)
+    may_give: dict[str, set[Given]] = field(default_factory=dict)
+    # Of these the day is bounded, not known: it hangs on what a key will be used for.
+    deletion_at_the_earliest: dict[str, date] = field(default_factory=dict)
+    deletion_must_be_given: set[str] = field(default_factory=set)
+    fallen: set[str] = field(default_factory=set)
+    may_fall: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
 
 
-def table(user: User, policy: Policy, today: date) -> Table:
-    """Rules 4 to 12 in their order. `kept`: keys that a person must be told of because they are kept on."""
-    facts, found = Facts(user, policy, today), Table()
+def table(user: User, policy: Policy, occasion: Occasion) -> Table:
+    """Rules 4 to 12 in their order, in Enforce."""
+    reading = _Reading(facts=Facts(user, policy, occasion.today), heard=occasion.heard)
+    reading.renamed()
+    reading.switched_by_others()
+    reading.inactive()
+    reading.back_on()
+    reading.falling()
+    reading.elders()
+    reading.unused()
+    reading.replaced()
+    reading.found.kept -= reading.found.may_fall
+    return reading.found
 
-    def hold(key: Key, days: int, reason: HoldReason) -> None:
-        facts.held[key.id] = found.held[key.id] = Held(until=today + days * DAY, reason=reason)
 
-    for key in facts.keys:
-        held = facts.held.get(key.id)
-        if held is not None and facts.days_since(held.until) < -facts.longest(held.reason):
-            hold(key, facts.longest(held.reason), held.reason)
-    for key in facts.keys:  # 4
-        if key.status == "Inactive" and key.id not in facts.marks:
-            facts.marks[key.id] = today
-            found.marked.add(key.id)
-    for key in list(facts.keys):  # 5
-        if key.status == "Active" or facts.may_return(key):
-            continue
-        off = facts.days_since(facts.marks[key.id])
-        old = 0 < facts.policy.delete_after_days <= off
-        in_the_way = off >= facts.policy.quiet_days and len(facts.keys) == 2 and facts.wanted
-        if old or (in_the_way and not (facts.active and facts.unused(facts.active[-1]))):
-            facts.keys.remove(key)
-            found.deleted.add(key.id)
-    for key in facts.active:  # 6
-        if key.id in facts.marks:
-            del facts.marks[key.id]
-            hold(key, facts.longest(HoldReason.REACTIVATED), HoldReason.REACTIVATED)
-            found.returned.add(key.id)
-        if facts.left_alone(key):
-            found.kept.add(key.id)
-    _elders(facts, found, hold)
-    for key in facts.active:  # 10
-        if not facts.unused(key):
-            continue
-        if facts.follows_lately(key):
-            found.kept.add(key.id)
+@dataclass
+class _Reading:
+    facts: Facts
+    heard: bool
+    found: Table = field(default_factory=Table)
+
+    @property
+    def today(self) -> date:
+        return self.facts.today
+
+    @property
+    def warn(self) -> int:
+        return self.facts.policy.warn_days
+
+    def floor(self, day: date) -> date:
+        return max(day, self.facts.ahead(self.warn))
+
+    def falls(self, key: Key) -> None:
+        self.facts.set(key, notice=None)
+        self.found.fallen.add(key.id)
+
+    def give(self, key: Key, why: Why, day: date) -> None:
+        if self.heard:
+            notice = Notice(what=What.SWITCH_OFF, why=why, day=self.floor(day), told=self.today)
+            self.found.given[key.id] = (notice.what, why, notice.day)
+            self.facts.set(key, notice=notice)
+
+    def told(self, notice: Notice) -> bool:
+        return (self.today - notice.told).days <= self.warn + 1
+
+    def switch_off(self, key: Key, reason: str) -> None:
+        self.found.off[key.id] = reason
+        self.facts.keys[self.facts.keys.index(key)] = replace(key, status="Inactive")
+        self.facts.set(key, off_since=self.today, back_on=None, notice=None)
+
+    def keep(self, key: Key, notice: Notice, day: date, reason: str) -> None:
+        """The four steps of a notice that is there, and whose rule acts from `day` on."""
+        if self.today < notice.day:
+            self.found.kept.add(key.id)
+            if self.heard and self.floor(day) < notice.day:
+                sooner = (What.SWITCH_OFF, notice.why, self.floor(day))
+                self.found.may_give.setdefault(key.id, set()).add(sooner)
+        elif day > self.today:
+            self.give(key, notice.why, day)
+        elif not self.told(notice):
+            self.give(key, notice.why, self.facts.ahead(self.warn))
+        elif self.heard:
+            self.switch_off(key, reason)
+
+    def renamed(self) -> None:
+        """5: put the policy anew, on a secret that can take one."""
+        user = self.facts.user
+        names, secret = user.memory.policy_arn, user.the_secret
+        there = user.memory.secret_arn is not None and secret is not None and not secret.deleted
+        if names is None or names == user.arn or not there:
+            return
+        for key in self.facts.keys:
+            was = self.facts.of(key).notice
+            if was is not None and was.what is What.SWITCH_OFF:
+                self.falls(key)
+
+    def switched_by_others(self) -> None:
+        for key in self.facts.keys:
+            was = self.facts.of(key).notice
+            if key.status != "Active" and self.facts.of(key).off_since is None:  # 6
+                self.found.remembered_off.add(key.id)
+                self.facts.set(key, off_since=self.today, back_on=None)
+            if was is not None and (was.what is What.DELETE) == (key.status == "Active"):
+                self.falls(key)  # a person switched it, or memory is odd
+
+    def inactive(self) -> None:
+        """7."""
+        facts, found = self.facts, self.found
+        for key in [each for each in facts.keys if each.status != "Active"]:
+            was = facts.of(key).notice
+            earliest = facts.deletable_at_the_earliest(key)
+            ripe = was is not None and was.day <= self.today and self.told(was) and self.heard
+            if ripe and facts.deletable_today(key):
+                found.deleted.add(key.id)
+                facts.keys.remove(key)
+            elif self.heard:
+                found.deletion_at_the_earliest[key.id] = earliest
+                definite = facts.old_on(key) == earliest or facts.deletable_today(key)
+                reached = was is None or was.day <= self.today
+                if earliest != NEVER and definite and reached:
+                    found.deletion_must_be_given.add(key.id)
+
+    def back_on(self) -> None:
+        """8."""
+        for key in self.facts.active:
+            if self.facts.of(key).off_since is not None:
+                self.found.remembered_on.add(key.id)
+                self.facts.set(key, off_since=None, back_on=self.today)
+            if self.facts.left_alone(key):
+                self.found.attention.add(key.id)
+                if self.facts.of(key).notice is not None:
+                    self.falls(key)
+
+    def falling(self) -> None:
+        """What ends a notice of a key that is on."""
+        for key in self.facts.active:
+            was = self.facts.of(key).notice
+            if was is None:
+                continue
+            is_elder = key == self.facts.elder
+            of_stored_pair = is_elder and self.facts.stored
+            if was.why in (Why.OVERLAP, Why.IN_USE):
+                if is_elder and not of_stored_pair and not self.facts.looked_after:
+                    self.found.may_fall.add(key.id)
+                elif not of_stored_pair:
+                    self.falls(key)
+            elif was.why is Why.BY_HAND:
+                if not is_elder or of_stored_pair or not self.facts.moved_on_by_hand:
+                    self.falls(key)
+            else:
+                self.no_longer_unused(key, was, of_stored_pair=of_stored_pair)
+
+    def no_longer_unused(self, key: Key, was: Notice, *, of_stored_pair: bool) -> None:
+        """It was used, or is replaced, or the rule is about it no more."""
+        day = self.facts.unused_on(key)
+        if of_stored_pair or day is None or day > self.floor(was.day):
+            self.falls(key)
+        elif day > self.facts.ahead(self.warn):
+            self.found.may_fall.add(key.id)
+
+    def elders(self) -> None:
+        facts, elder = self.facts, self.facts.elder
+        if elder is None or facts.left_alone(elder):
+            return
+        was = facts.of(elder).notice
+        if facts.stored:
+            self.overlap(elder, was)
+        elif not facts.looked_after:
+            pass
+        elif facts.moved_on_by_hand:  # 9b
+            day = facts.by_hand_on
+            if was is not None and was.why is Why.BY_HAND:
+                self.keep(elder, was, day, "quiet")
+            elif self.today >= day - self.warn * DAY:
+                self.give(elder, Why.BY_HAND, day)  # also in the place of a notice by 11, which comes later
+        elif self.today >= facts.by_hand_on - self.warn * DAY:
+            self.found.attention.add(elder.id)
+
+    def overlap(self, elder: Key, was: Notice | None) -> None:
+        """9 and 10."""
+        facts = self.facts
+        assert facts.successor is not None
+        issued = facts.of(facts.successor).issued_on
+        assert issued is not None
+        day = issued + facts.policy.overlap_days * DAY
+        in_use, last = facts.in_use(elder), used_on(elder)
+        chance = last is not None and last > facts.successor.created.date()
+        if was is None:
+            self.give(elder, Why.OVERLAP, day)
+        elif was.why is Why.IN_USE:
+            self.keep(elder, was, self.today, "forced" if in_use else "quiet")
+        elif self.today >= was.day and day <= self.today and in_use:
+            self.found.attention.add(elder.id)
+            if chance:
+                self.give(elder, Why.IN_USE, facts.ahead(facts.policy.in_use_extension_days))
+            else:
+                self.give(elder, Why.OVERLAP, facts.quiet_on(elder))
         else:
-            facts.off(key)
-            found.off[key.id] = "unused"
-    found.replaced = facts.wanted and len(facts.keys) < 2  # 11
-    found.blocked = facts.wanted and not found.replaced  # 12
-    return found
+            protected = max(day, facts.quiet_on(elder)) if in_use else day
+            self.keep(elder, was, protected if self.today < was.day else day, "quiet")
 
+    def unused(self) -> None:
+        """11."""
+        for key in list(self.facts.active):
+            if self.facts.left_alone(key):
+                continue
+            was, day = self.facts.of(key).notice, self.facts.unused_on(key)
+            if day is None:
+                continue
+            if was is not None and was.why is Why.UNUSED:
+                self.keep(key, was, day, "unused")
+            elif was is None and self.today >= day - self.warn * DAY:
+                self.give(key, Why.UNUSED, day)
 
-def _elders(facts: Facts, found: Table, hold: Callable[[Key, int, HoldReason], None]) -> None:
-    """Rules 7, 8 and 9: one of them at most applies to the elder."""
-    elder, successor = facts.elder, facts.successor
-    if elder is None or successor is None or facts.left_alone(elder):
-        return
-    past, in_use = facts.past_off_date(elder), facts.in_use(elder)
-    announced = facts.reported(elder, HoldReason.BY_HAND)
-    extended = facts.reported(elder, HoldReason.IN_USE)
-    someone_holds_it = facts.used_within(successor, facts.policy.quiet_days)
-    by_hand_over = someone_holds_it and announced is not None and announced <= facts.today
-    last = used_on(elder)
-    had_a_chance = last is not None and last > successor.created.date()
-    extension_over = facts.policy.in_use_extension_days == 0 or (
-        extended is not None and extended <= facts.today
-    )
-
-    if past and not in_use and (facts.stored or by_hand_over):  # 7
-        facts.off(elder)
-        found.off[elder.id] = "quiet"
-    elif past and facts.stored and in_use and had_a_chance and extension_over:  # 9
-        facts.off(elder)
-        found.off[elder.id] = "forced"
-    elif past and facts.unused(elder):  # left to 10
-        return
-    elif facts.stored and past:  # 8, in use
-        found.kept.add(elder.id)
-        if extended is None and facts.policy.in_use_extension_days > 0:
-            hold(elder, facts.policy.in_use_extension_days, HoldReason.IN_USE)
-    elif not facts.stored and facts.today >= facts.off_date - facts.policy.warn_days * DAY:  # 8, by hand
-        found.kept.add(elder.id)
-        # No deadline while it is in use, nor before somebody is proven to hold the successor.
-        if announced is None and not in_use and someone_holds_it:
-            hold(elder, facts.policy.warn_days, HoldReason.BY_HAND)
+    def replaced(self) -> None:
+        """12 and 13. A replacement takes the place of a notice given by 11 in the same run."""
+        facts, found = self.facts, self.found
+        wants = facts.wants_now
+        found.replaced = wants and len(facts.keys) < 2
+        found.blocked = wants and not found.replaced
+        key = facts.newest_active
+        if not found.replaced or key is None:
+            return
+        found.kept.discard(key.id)
+        found.given.pop(key.id, None)
+        if self.heard and not facts.left_alone(key):
+            found.given[key.id] = (What.SWITCH_OFF, Why.OVERLAP, facts.ahead(facts.policy.overlap_days))

@@ -13,6 +13,7 @@ _SKINS = {
     "iam": clients.Iam,
     "secretsmanager": clients.SecretsManager,
     "sns": clients.Sns,
+    "dynamodb": clients.DynamoDb,
     "sts": clients.Sts,
 }
 # What is no call of AWS: of boto3's own making.

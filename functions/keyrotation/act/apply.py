@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from keyrotation.act.ledger import Ledger
-from keyrotation.act.replacement import Issued, Issuer, ReplacementFailed, UserGone
+from keyrotation.act.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.act.secret_store import ForeignSecret
 from keyrotation.causes import CALL_ERRORS, cause_of, is_code, refused_before_effect
 from keyrotation.decide import actions, remembering
@@ -60,7 +60,7 @@ class Heard:
 
 
 class _Gone(Exception):
-    """The key or the user is not there any more: somebody was faster, and nothing is left to do."""
+    """The key is not there any more: somebody was faster, and nothing is left to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,8 @@ class Applier:
             if failure is not None and not only_remembered:
                 continue
             cause, gone = self._try(partial(self._carry_out, user, action, ledger, note), action)
+            if cause is not None and self._is_gone(user):
+                cause, gone = None, True
             failure = failure or cause
             # What comes after these was decided in the belief that they succeed.
             hangs_on = isinstance(action, actions.MendPolicy | actions.Settling)
@@ -134,11 +136,11 @@ class Applier:
         return Ledger(table=self.table, run_id=self.run_id, memory=memory, user_name=user.name)
 
     def _try(self, do: Callable[[], None], action: actions.Action | None) -> tuple[str | None, bool]:
-        """What stopped it, fit to print, and whether the user or the key is simply gone."""
+        """What stopped it, fit to print, and whether its key is simply gone."""
         what = "remembering it" if action is None else type(action).__name__.lower()
         try:
             do()
-        except (_Gone, UserGone):
+        except _Gone:
             return None, True
         except (ReplacementFailed, ForeignSecret) as error:
             return str(error), False
@@ -163,8 +165,14 @@ class Applier:
             case actions.Delete(key_id=key_id):
                 # Its notice is forgotten first: after a crash the key is there and is told of anew. The key itself is
                 # forgotten when its deletion was told, so that an attempt that dies leaves something to tell.
-                ledger.write(replace(remembering.before(ledger.memory, action), changed=today))
-                self._delete(user, key_id)
+                known = ledger.memory
+                ledger.write(replace(remembering.before(known, action), changed=today))
+                try:
+                    self._delete(user, key_id)
+                except CALL_ERRORS as error:
+                    if refused_before_effect(error):
+                        self._put_back(known, ledger)
+                    raise
                 note(Done(action=action))
             case actions.Replace(asked=asked):
                 pending = Pending(
@@ -204,14 +212,20 @@ class Applier:
                     note(Done(action=action))
 
     def _hand_over(self, user: User, issued: Issued, ledger: Ledger, *, asked: bool) -> None:
-        """Steps 7 and 8 of a replacement. Its key is AWSCURRENT: what fails here leaves no harm."""
+        """Steps 7 and 8 of a replacement. Its key is AWSCURRENT: what fails here leaves no harm.
+
+        With the tag still there `pending` stays too, so that the next run removes it and nobody hears it as another request.
+        """
         left = ""
         if asked:
             try:
                 self.issuer.clear_request(user)
             except CALL_ERRORS as error:
-                left = f"the tag that asked for it could not be removed ({cause_of(error)}): remove it, or it is heard again"
-        self.issuer.remember(user, issued, ledger, on=self.occasion.today, changed=self.occasion.today)
+                left = f"the tag that asked for it could not be removed ({cause_of(error)}): the next run tries again"
+        today = self.occasion.today
+        self.issuer.remember(
+            user=user, issued=issued, ledger=ledger, on=today, changed=today, finished=not left
+        )
         if left:
             raise ReplacementFailed(f"the key was replaced, but {left}")
 
@@ -226,8 +240,8 @@ class Applier:
     def _deactivate(self, user: User, action: actions.Deactivate, ledger: Ledger) -> None:
         # Memory before it is off: a person who switches it on again is recognised by it, from the first moment on. A run
         # that dies in between leaves a key that is on and known as off, which rule 8 leaves alone for a while.
-        known = ledger.memory.keys
-        ledger.write(replace(remembering.before(ledger.memory, action), changed=self.occasion.today))
+        known = ledger.memory
+        ledger.write(replace(remembering.before(known, action), changed=self.occasion.today))
         try:
             self.iam.update_access_key(UserName=user.name, AccessKeyId=action.key_id, Status=INACTIVE)
         except CALL_ERRORS as error:
@@ -235,8 +249,12 @@ class Applier:
                 raise _Gone from None
             # An earlier try of the SDK's may have done it, and lost the answer: then what memory says is right.
             if refused_before_effect(error) and self._is_on(user, action.key_id):
-                ledger.write(replace(ledger.memory, keys=known))
+                self._put_back(known, ledger)
             raise
+
+    def _put_back(self, known: Memory, ledger: Ledger) -> None:
+        """Nothing was changed: the notice holds, and the user takes no place under the cap."""
+        ledger.write(replace(ledger.memory, keys=known.keys, changed=known.changed))
 
     def _delete(self, user: User, key_id: str) -> None:
         try:
@@ -244,6 +262,13 @@ class Applier:
         except CALL_ERRORS as error:
             if not is_code(error, "NoSuchEntity"):
                 raise
+
+    def _is_gone(self, user: User) -> bool:
+        """Deleted meanwhile, which is no news, and whatever failed failed of that: a policy that names nobody is malformed."""
+        try:
+            return self.iam.get_user(UserName=user.name)["User"]["UserId"] != user.id
+        except Exception as error:  # noqa: BLE001  # what failed before is told, and not this
+            return is_code(error, "NoSuchEntity")
 
     def _is_on(self, user: User, key_id: str) -> bool:
         return any(key.active for key in list_keys(self.iam, user.name) if key.id == key_id)

@@ -26,6 +26,10 @@ class Ledger:
             self.memory = self._written = self.table.save(named, run_id=self.run_id)
 
     def write(self, memory: Memory) -> None:
-        """This, with all that was collected before, and now."""
-        self.memory = memory
-        self.flush()
+        """This, with all that was collected before, and now. What could not be written is not tried again: it was not done."""
+        collected, self.memory = self.memory, memory
+        try:
+            self.flush()
+        except BaseException:
+            self.memory = collected
+            raise

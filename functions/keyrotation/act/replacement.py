@@ -1,4 +1,4 @@
-"""Replacing a key so that nothing is lost (docs/design.md section 5).
+"""Replacing a key so that nothing is lost (docs/design.md section 6).
 
 The order of effects is the safety argument: create, store, prove, promote, and only then let go. After a crash
 at any step the old key works, and what is left says what happened:
@@ -41,10 +41,6 @@ PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
 CREATE_DELAYS = (1, 2, 4, 8)
 # The same for a tag that IAM does not take away while something else changes the user: botocore calls that final.
 UNTAG_DELAYS = (1, 2, 4)
-# IAM's word for a key or a user that is not there.
-_GONE = "NoSuchEntity"
-
-
 _STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
 # How the message of a failure begins that left nothing behind.
 NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
@@ -52,10 +48,6 @@ NOT_MADE, ROLLED_BACK = "no key was made", "rolled back"
 
 class ReplacementFailed(Exception):
     """No new key came of it, and the old one was not touched; the message says what is left, fit to print."""
-
-
-class UserGone(ReplacementFailed):
-    """Somebody deleted the user meanwhile: no news, and nothing is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +117,15 @@ class Issuer:
             self.sleep(delay)
 
     @staticmethod
-    def remember(user: User, issued: Issued, ledger: Ledger, *, on: date, changed: date) -> None:
+    def remember(
+        *, user: User, issued: Issued, ledger: Ledger, on: date, changed: date, finished: bool
+    ) -> None:
         """Step 8. Raises what `Table.save` raises: the next run then finds the key AWSCURRENT."""
         known = remembering.issued(
             ledger.memory, issued.key_id, on=on, secret_arn=issued.secret_arn, user_arn=user.arn
         )
-        ledger.write(replace(known, pending=None, changed=changed))
+        pending = None if finished else known.pending
+        ledger.write(replace(known, pending=pending, changed=changed))
 
     def _create(self, user: User, ledger: Ledger) -> NewKey:
         """Without retries: one after a lost answer would hit the two-key limit and hide the first key.
@@ -149,7 +144,7 @@ class Issuer:
                     raise ReplacementFailed(
                         f"nobody knows whether a key was made ({cause_of(error)}); {_STAYS}"
                     ) from None
-                self._undo_pending(ledger, f"{NOT_MADE} ({cause_of(error)})", gone=is_code(error, _GONE))
+                self._undo_pending(ledger, f"{NOT_MADE} ({cause_of(error)})")
         return NewKey(id=made["AccessKeyId"], secret=made["SecretAccessKey"], created=made["CreateDate"])
 
     def _prove(self, user: User, key: NewKey) -> None:
@@ -187,18 +182,19 @@ class Issuer:
             self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
         except CALL_ERRORS as error:
             # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
-            if not is_code(error, _GONE):
+            if not is_code(error, "NoSuchEntity"):
                 raise ReplacementFailed(
                     f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); {_STAYS}"
                 ) from None
-        self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})", gone=False)
+        self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
-    def _undo_pending(self, ledger: Ledger, what: str, *, gone: bool) -> NoReturn:
+    def _undo_pending(self, ledger: Ledger, what: str) -> NoReturn:
         try:
             ledger.write(replace(ledger.memory, pending=None))
         except (*CALL_ERRORS, MemoryRefused) as error:
             what = f"{what}; that a replacement had begun could not be forgotten ({_told(error)}), and the next run settles it"
-        raise UserGone(what) if gone else ReplacementFailed(what)
+        # Of what was caught on the way here nothing may be printed: it may quote the key.
+        raise ReplacementFailed(what) from None
 
 
 class _NotProven(Exception):

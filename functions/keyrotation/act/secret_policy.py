@@ -50,7 +50,7 @@ def secret_policy(*, user_arn: str, user_id: str, reader_arns: Sequence[str], ro
 
 
 def same_policy(one: str, other: str) -> bool:
-    """AWS may return a list of one as a scalar, and a list in another order: that is the same policy."""
+    """AWS may return a list of one as a scalar, and a list or its keys in another order: that is the same policy."""
     return _normal(json.loads(one)) == _normal(json.loads(other))
 
 
@@ -61,7 +61,9 @@ def _normal(value: object) -> object:
         case [only]:
             return _normal(only)
         case list():
-            return sorted((_normal(each) for each in value), key=repr)
+            return sorted(
+                (_normal(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)
+            )
         case _:
             return value
 

@@ -1,7 +1,7 @@
 """The secret that hands a new key to its owner. Values are written here and never read."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -63,13 +63,14 @@ class SecretStore:
     """Secrets Manager as this system uses it. Every method raises what botocore raises.
 
     `reader_arns`: who reads the secrets besides their owners. `kms_key_arn`: the key that encrypts them; None: the
-    one that AWS manages.
+    one that AWS manages. `owners`: whose each secret is, the user's id by the secret's ARN, as far as memory knows.
     """
 
     client: "SecretsManagerClient" = field(repr=False)
     rotator_role_arn: str
     reader_arns: tuple[str, ...] = ()
     kms_key_arn: str | None = None
+    owners: Mapping[str, str] = field(default_factory=dict, repr=False)
     sleep: Callable[[float], None]
 
     def make_ready(self, user: User) -> ReadySecret:
@@ -80,8 +81,8 @@ class SecretStore:
         is not as this system makes them.
         """
         name, known = secret_name(user.name), user.memory.secret_arn
-        arn = None if known is None else self._found(known)
-        arn = arn or self._found_by_name(name) or self._created(name, user)
+        arn = None if known is None else self._found(known, user)
+        arn = arn or self._found_by_name(name, user) or self._created(name, user)
         self.put_policy(arn, user)
         # Only now, when the policy keeps everybody else from copying it or having it rotated.
         found = self.client.describe_secret(SecretId=arn)
@@ -115,23 +116,29 @@ class SecretStore:
         if not self._has_policy(arn, ours):
             raise ForeignPolicy(f"the resource policy of {arn} is not the one that was put")
 
-    def _found(self, secret_id: str) -> str | None:
+    def _found(self, secret_id: str, user: User) -> str | None:
         """The ARN of one that is there and is as this system makes them; None: there is none."""
         found = described(self.client, secret_id)
         if found is None:
             return None
+        # Who takes the name of a renamed user would be let in to that user's key, which works.
+        if (owner := self.owners.get(found["ARN"], user.id)) != user.id:
+            raise ForeignSecret(
+                f"the secret {found['Name']} is another user's, whose id is {owner} and who had this name before: give one of "
+                "the two another name"
+            )
         self._refuse_surprises(found)
         if "DeletedDate" in found:
             self.client.restore_secret(SecretId=found["ARN"])
         return found["ARN"]
 
-    def _found_by_name(self, name: str) -> str | None:
+    def _found_by_name(self, name: str, user: User) -> str | None:
         """As _found. Whether AWS calls a name that nobody has taken denied or unknown is not documented.
 
         CreateSecret then says which: it refuses a name that is taken.
         """
         try:
-            return self._found(name)
+            return self._found(name, user)
         except ClientError as error:
             if is_code(error, "AccessDeniedException"):
                 return None
@@ -174,7 +181,7 @@ class SecretStore:
                 **key,
             )
         except ClientError as error:
-            if not is_code(error, "ResourceExistsException") or (arn := self._found(name)) is None:
+            if not is_code(error, "ResourceExistsException") or (arn := self._found(name, user)) is None:
                 raise
             return arn
         return made["ARN"]

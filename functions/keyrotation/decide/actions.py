@@ -97,7 +97,7 @@ class Delete:
 
 @dataclass(frozen=True, kw_only=True)
 class Replace:
-    """Issue a new key beside the keys that there are (docs/design.md section 5).
+    """Issue a new key beside the keys that there are (docs/design.md section 6).
 
     `asked`: by tag. `notice`: of the old key's switch-off, given by the mail that tells of the new one.
     `since`: the first day on which this was to be done; None: nobody can know.

@@ -90,7 +90,8 @@ def slot_needed_on(state: State, key: Key) -> date | None:
             return None
         if not newest.asked and day > state.ahead(state.policy.warn_days + _EARLY):
             return None
-        if not state.worth_replacing(newest, on=max(wanted_on, state.today)):
+        # Whoever has use for it today is taken to go on: what was not told in time would make the replacement late.
+        if not state.worth_replacing(newest, on=state.today):
             return None
     return None if state.user.exposed is not None else day
 

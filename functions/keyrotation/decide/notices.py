@@ -87,6 +87,7 @@ def _unheard(key: Key) -> Item:
     return Item(
         level=Level.ATTENTION,
         kind=Kind.UNHEARD,
-        text="it stays as it is: as long as no subscription is confirmed, no key is switched off or deleted",
+        text="it stays as it is: as long as no subscription is confirmed, as far as this run could see, no key is switched off "
+        "or deleted",
         key_id=key.id,
     )

@@ -315,6 +315,8 @@ def inactive(state: State, key: Key) -> Iterator[Action | Item]:
     if key.active:
         return
     notice = state.notice(key)
+    if notice is not None and notice.what is not What.DELETE:
+        notice = None
     if notice is not None and state.today < notice.day:
         if (sooner := _needed_sooner(state, key, notice)) is not None:
             yield from _told_first(state, key, Why.INACTIVE, sooner)
@@ -376,13 +378,17 @@ def fallen(state: State, key: Key) -> Iterator[DropNotice]:
     end an in-use notice: who uses both keys in turn would never be finished.
     """
     notice = state.notice(key)
-    if notice is None or notice.what is not What.SWITCH_OFF:
+    if notice is None or (notice.what is What.DELETE and not key.active):
         return
     if (why := _no_longer(state, key, notice)) is not None:
         yield DropNotice(key_id=key.id, notice=notice, why=why)
 
 
 def _no_longer(state: State, key: Key, notice: Notice) -> str | None:
+    if key.active == (notice.what is What.DELETE):
+        return "somebody switched it on or off"
+    if state.left_alone_until(key):
+        return "somebody switched it back on"
     match notice.why:
         case Why.OVERLAP | Why.IN_USE:
             if not state.is_elder(key) or not state.issued:
@@ -426,26 +432,32 @@ def overlap_over(state: State, key: Key) -> Iterator[Action | Item]:
         return
     if notice is None or notice.why is not Why.OVERLAP:
         yield from _told_first(state, key, Why.OVERLAP, ends)
-    elif not state.in_use(key):
-        yield from _kept(
-            state, key, Why.OVERLAP, OffReason.QUIET, f"its overlap is over and it is quiet ({_since(key)})"
-        )
+    elif ends > state.today or not state.in_use(key):
+        why = f"its overlap is over and it is quiet ({_since(key)})"
+        yield from _kept(state, key, Why.OVERLAP, OffReason.QUIET, why, day=ends)
     elif used_since_successor(state, key):
         extension = max(state.policy.in_use_extension_days, state.policy.warn_days)
-        yield from _told_first(state, key, Why.IN_USE, state.ahead(extension))
-        yield _in_use(state, key, by=state.ahead(extension))
+        for step in _told_first(state, key, Why.IN_USE, state.ahead(extension)):
+            yield step
+            if isinstance(step, GiveNotice):
+                yield _in_use(state, key, by=step.notice.day)
     else:
-        quiet_on = state.quiet_on(key)
-        yield from _told_first(state, key, Why.OVERLAP, quiet_on)
-        yield attention(
-            f"its overlap is over, and it was last used before the new key was made ({_last_use(key)}); it is kept until it "
-            "is quiet",
-            key=key,
-            by=quiet_on,
-            kind=Kind.UNTIL_QUIET,
-            then="switched off if it is not used until then",
-            since=state.today,
-        )
+        for step in _told_first(state, key, Why.OVERLAP, state.quiet_on(key)):
+            yield step
+            if isinstance(step, GiveNotice):
+                yield _no_chance_yet(state, key, by=step.notice.day)
+
+
+def _no_chance_yet(state: State, key: Key, *, by: date) -> Item:
+    return attention(
+        f"its overlap is over, and it was last used before the new key was made ({_last_use(key)}), so its owner may not "
+        "have had the chance to switch. It stays on until it is quiet",
+        key=key,
+        by=by,
+        kind=Kind.UNTIL_QUIET,
+        then="switched off if it is not used until then",
+        since=state.today,
+    )
 
 
 def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]:
@@ -455,18 +467,23 @@ def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]
         used = state.in_use(key)
         reason = OffReason.FORCED if used else OffReason.QUIET
         why = (
-            f"its extension is over, though it is in use ({_last_use(key)})"
+            f"its extension is over, and it is still in use ({_last_use(key)})"
             if used
             else "its extension is over"
         )
-        yield from _kept(state, key, Why.IN_USE, reason, why)
+        for step in _kept(state, key, Why.IN_USE, reason, why):
+            yield step
+            # After days on which nobody was told: its owner has to act by the new day as by the first.
+            if used and isinstance(step, GiveNotice):
+                yield _in_use(state, key, by=step.notice.day)
 
 
 def _in_use(state: State, key: Key, *, by: date, notice: Notice | None = None) -> Item:
-    since = state.today if notice is None else notice.day - timedelta(days=state.policy.in_use_extension_days)
+    given = state.policy.in_use_extension_days
+    since = state.today if notice is None else min(state.today, notice.day - timedelta(days=given))
     used = f" ({_last_use(key)})" if key.asked or since == state.today else ""
     return attention(
-        f"its overlap is over, and it was still in use{used}",
+        f"its overlap is over, and it was still in use{used}. Its owner has to switch to the new key",
         key=key,
         by=by,
         kind=Kind.IN_USE,
@@ -488,7 +505,7 @@ def made_by_hand(state: State, key: Key) -> Iterator[Action | Item]:
         return
     if notice is not None and notice.why is Why.BY_HAND:
         if state.today < notice.day:
-            yield _quiet_by_hand(key, notice, since=day - warn, today=state.today)
+            yield _quiet_by_hand(key, notice, since=min(state.today, day - warn), today=state.today)
         else:
             why = f"a newer key made by hand is in use, this one is not ({_since(key)})"
             yield from _kept(state, key, Why.BY_HAND, OffReason.QUIET, why, day=day)
@@ -503,7 +520,7 @@ def made_by_hand(state: State, key: Key) -> Iterator[Action | Item]:
 
 def _quiet_by_hand(key: Key, notice: Notice, *, since: date, today: date) -> Item:
     return attention(
-        "both keys are active and the newer one is not in the secret; the older is quiet",
+        "both keys are active, and the newer one is not in the user's secret. The newer one is used, and this one is not",
         key=key,
         by=notice.day,
         kind=Kind.BY_HAND_QUIET,
@@ -514,20 +531,20 @@ def _quiet_by_hand(key: Key, notice: Notice, *, since: date, today: date) -> Ite
 
 
 def _kept_by_hand(state: State, key: Key, *, since: date) -> Item:
-    pair = "both keys are active and the newer one is not in the secret"
+    pair = "both keys are active, and the newer one is not in the user's secret"
     if state.issued and state.pair is not None:
         name = _secret_name(state)
         return attention(
-            f"the newer key {state.pair[1].id} was made by this system and is not in the secret {name} any more; both keys are "
-            "kept. Restore the secret, or delete the newer key and ask for another by tag",
+            f"the newer key {state.pair[1].id} was made by this system and is not in the secret {name} any more, so its "
+            "owner cannot fetch it. Both keys stay on. If nobody uses the newer key, delete it and ask for another by tag",
             key=key,
             kind=Kind.NOT_STORED,
             since=since,
         )
     if state.in_use(key):
-        used = f"the older is in use ({_last_use(key)}) and is kept: these may be two applications"
+        used = f"the older is in use ({_last_use(key)}), so both stay on: these may be two applications"
     else:
-        used = "nobody has used the newer one since the older was last used, so both are kept"
+        used = "nobody has used the newer one since the older was last used, so both stay on"
     return attention(f"{pair}; {used}", key=key, kind=Kind.BY_HAND, since=since)
 
 
@@ -627,6 +644,9 @@ def upcoming(state: State) -> Iterator[Item]:
         # What needs a person says it itself, every day.
         if notice is None or notice.why in (Why.IN_USE, Why.BY_HAND):
             continue
+        # Only while nobody listens, and that is said.
+        if notice.day < state.today:
+            continue
         if to_be_told(notice, state.policy, state.today):
             yield _told_again(state, key, notice)
     newest = state.newest
@@ -671,7 +691,7 @@ _BECAUSE = {
     Why.IN_USE: "a newer key replaces it, and it is still in use",
     Why.BY_HAND: "a newer key made by hand is in use, and this one is not",
     Why.UNUSED: "nobody uses it",
-    Why.INACTIVE: "it is off",
+    Why.INACTIVE: "it is inactive",
 }
 
 

@@ -62,6 +62,10 @@ class Observer:
         """With one fact more: the last use of the key of this id, or STORE, or ATTACHED."""
         return self._caught(user.name, lambda: _with(user, what, self.sources))
 
+    def everything(self, user_name: str) -> User:
+        """All that there is to know, at once and as it is now."""
+        return self._caught(user_name, lambda: read(user_name, self.sources))
+
     def _caught(self, user_name: str, reading: Callable[[], User]) -> User:
         """Of who cannot be read, memory says all the same what was told: in Audit it is to be forgotten."""
         user = caught(user_name, reading)
@@ -94,8 +98,7 @@ def read_listed(profile: Profile, readings: Readings, sources: Sources) -> User:
 
 
 def _with_everything(user: User, sources: Sources) -> User:
-    if user.unread:
-        return user
+    # Also of a user whose memory cannot be read: nothing is done, and a preview shows the keys all the same.
     unasked = [key.id for key in user.keys] + [STORE] + [ATTACHED] * (user.quarantine is UNASKED)
     for what in unasked:
         user = _with(user, what, sources)

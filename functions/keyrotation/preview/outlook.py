@@ -130,8 +130,8 @@ def _what(change: Change) -> str:
     match change.action:
         case Replace(notice=notice):
             return f"replace, old key off {notice.day}" if notice else "replace"
-        case Deactivate():
-            return "switch off"
+        case Deactivate(notice=notice):
+            return f"switch off, deleted {notice.day}" if notice else "switch off"
         case Delete():
             return "delete"
         case Promote():

@@ -1,6 +1,6 @@
 """The table in DynamoDB that keeps one item a user. Reads are consistent; a write holds only over what was read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +51,14 @@ class Readings:
         """Of a user of whom only the name is known, as last seen."""
         of_that_name = (memory for memory in self.memories.values() if memory.name == user_name)
         return next(of_that_name, Memory(user_id=""))
+
+    def owners(self, *, gone: Collection[str]) -> Mapping[str, str]:
+        """Whose each secret is: the user's id by the secret's ARN. Without those who are gone: their keys are, too."""
+        return {
+            memory.secret_arn: user_id
+            for user_id, memory in self.memories.items()
+            if memory.secret_arn is not None and user_id not in gone
+        }
 
     def changed_on(self, day: date) -> frozenset[str]:
         """The ids of users of whom a key was changed on that day."""

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from keyrotation.act.apply import Heard, Outcome
 from keyrotation.decide.actions import Deactivate, Delete, Plan
+from keyrotation.decide.notices import runs_out
 from keyrotation.memory import Memory, Notice
 from keyrotation.model import Use, User
+from keyrotation.policy import Policy
 from keyrotation.run.order import Order
 
 
@@ -30,8 +33,8 @@ class Run:
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     left_behind: tuple[Memory, ...] = ()
 
-    @property
-    def outcome_of(self) -> dict[str, Outcome]:
+    @cached_property
+    def outcome_of(self) -> Mapping[str, Outcome]:
         """By user; of one whose interrupted replacement was settled first, the last."""
         return {outcome.plan.user.name: outcome for outcome in self.outcomes}
 
@@ -47,21 +50,20 @@ class Announcement:
     new: bool
 
 
-def announcements(run: Run) -> tuple[Announcement, ...]:
-    """Every notice that is to be told today, the soonest first: those that would run out of time."""
-    found = [each for plan in run.plans for each in _of_user(plan, run.outcome_of.get(plan.user.name))]
-    return tuple(
-        sorted(
-            found,
-            key=lambda each: (
-                each.notice.day,
-                each.notice.what,
-                each.notice.why,
-                each.user.name,
-                each.key_id,
-            ),
-        )
-    )
+def announcements(run: Run, policy: Policy) -> tuple[Announcement, ...]:
+    """Every notice that is to be told today, in the order in which a message has room for them.
+
+    First those that run out of time, then new ones, then reminders that can wait for tomorrow; the soonest first. (By the
+    day alone, an account with many reminders would never get to give a new notice.)
+    """
+    outcomes = run.outcome_of
+    found = [each for plan in run.plans for each in _of_user(plan, outcomes.get(plan.user.name))]
+
+    def urgency(each: Announcement) -> tuple[int, date, str, str]:
+        late = not each.new and runs_out(each.notice, policy, run.today)
+        return 0 if late else 1 if each.new else 2, each.notice.day, each.user.name, each.key_id
+
+    return tuple(sorted(found, key=urgency))
 
 
 def _of_user(plan: Plan, outcome: Outcome | None) -> Iterator[Announcement]:

@@ -149,12 +149,15 @@ def remember(
             for plan, cause in zip(told.run.plans, pool.map(written, told.run.plans), strict=True)
             if cause is not None
         }
-    failed = [
-        replace(outcome, failure=outcome.failure or causes.pop(outcome.plan.user.name)[1])
-        if outcome is outcomes[outcome.plan.user.name] and outcome.plan.user.name in causes
-        else outcome
-        for outcome in told.run.outcomes
-    ]
+
+    def with_cause(outcome: Outcome) -> Outcome:
+        name = outcome.plan.user.name
+        if outcome is not outcomes[name] or name not in causes:
+            return outcome
+        _, cause = causes.pop(name)
+        return replace(outcome, failure=outcome.failure or cause)
+
+    failed = [with_cause(outcome) for outcome in told.run.outcomes]
     failed += [
         Outcome(plan=plan, done=(), failure=cause, memory=plan.user.memory) for plan, cause in causes.values()
     ]

@@ -12,23 +12,26 @@ def account_items(
     """What is to be told about the account itself; nothing here is ever acted upon."""
     items = []
     if not listeners:
-        unheard = "no subscription to this topic is confirmed and without a filter policy"
+        unheard = "no subscription to the topic is confirmed and without a filter policy"
         if listeners is None:
-            unheard = "whether a subscription to this topic is confirmed could not be read"
+            unheard = "this run could not read whether a subscription to the topic is confirmed"
         items.append(
             attention(
-                f"{unheard}: until somebody hears of it, no key is switched off or deleted",
+                f"{unheard}. No key is switched off or deleted while nobody is known to get this mail",
                 kind=Kind.NOBODY_LISTENS,
             )
         )
     if order.total == 0:
-        text = f"there is no IAM user below UserPathPrefix={path_prefix}: nobody's keys are rotated"
+        text = (
+            f"there is no IAM user below UserPathPrefix={path_prefix}: no key is rotated. If that is not what you want, "
+            "deploy with the path that your users have"
+        )
         items.append(attention(text, kind=Kind.SETTING))
     if order.root_has_keys:
-        text = "the root user has access keys: delete them; no policy limits what they can do"
+        text = "the root user has access keys. No policy limits what they can do: delete them"
         items.append(Item(level=Level.CRITICAL, kind=Kind.ROOT_KEYS, text=text))
     if order.root_has_keys is None:
-        items.append(attention("whether the root user has access keys could not be read"))
+        items.append(attention("this run could not read whether the root user has access keys"))
     if order.with_keys > policy.sustained_users:
         enough = -(-order.with_keys * 3 // policy.issue_age)
         items.append(

@@ -12,15 +12,17 @@ from keyrotation.tell.commands import Command
 from keyrotation.tell.entries import Entry, Telling
 
 STRANDED = "stranded"
+# What comes up and asks nothing of anybody: it stands in a mail, and is no reason for one.
+NEEDS_NOBODY = (Kind.DELETION, Kind.OFF_DATE_QUIET)
 
 
 def items(telling: Telling, level: Level) -> Iterator[Entry]:
     for plan in telling.run.plans:
         for item in plan.items:
-            if item.level is level:
+            if item.level is level and not _said_elsewhere(plan, item):
                 yield telling.about(
                     plan,
-                    item.text,
+                    _TEXTS.get(item.kind, item.text),
                     *BESIDE_A_USERS_ITEM[item.kind](telling, plan, item),
                     kind=item.kind,
                     key_id=item.key_id,
@@ -28,6 +30,22 @@ def items(telling: Telling, level: Level) -> Iterator[Entry]:
                     then=item.then,
                     since=item.since,
                 )
+
+
+# Of items that are only a day and what happens then.
+_TEXTS = {
+    Kind.OFF_DATE: "its new key is ready, and it is still in use: its owner has to switch to the new key by then. Whoever "
+    "goes on using it gets a last extension, with a notice of its own",
+}
+
+
+def _said_elsewhere(plan: Plan, item: Item) -> bool:
+    """A reminder that asks nothing, or that another item explains, is a line under NOTICES; a lost secret is told once."""
+    if item.notice is not None and item.level is Level.UPCOMING:
+        needs_someone = {each.key_id for each in plan.items if each.level is Level.ATTENTION}
+        return item.kind in NEEDS_NOBODY or item.key_id in needs_someone
+    kinds = {each.kind for each in plan.items}
+    return item.kind is Kind.NOT_STORED and not kinds.isdisjoint({Kind.LOST, Kind.TO_RESTORE})
 
 
 def account(telling: Telling) -> Iterator[Entry]:
@@ -110,17 +128,19 @@ def _secure(telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:
             yield commands.administrator(f"if {key.id} is the exposed key, now", off)
     for key in user.keys:
         look = commands.look_in_cloudtrail(key.id, region=telling.settings.aws_region)
-        yield commands.administrator(f"then, to see what {key.id} did", look)
+        yield commands.administrator(f"then, in each Region that you use, to see what {key.id} did", look)
     if isinstance(user.quarantine, str):
         detach = commands.detach_policy(user.name, user.quarantine, partition=telling.settings.partition)
-        yield commands.administrator("once the exposed key is off", detach)
+        yield commands.administrator("once the exposed key is off, to detach the policy", detach)
     yield commands.have_replaced(user.name, "last, to have a new key made")
 
 
-def _start_over(_telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
-    if item.key_id is not None:
-        lost = commands.delete_key(plan.user.name, item.key_id)
-        yield commands.administrator("if nobody has it, to delete the key that cannot be fetched", lost)
+def _start_over(_telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:
+    """The key that cannot be fetched is the newer one, whichever of the two the item is about."""
+    lost = max((key for key in plan.user.keys if key.active), key=lambda key: key.seniority, default=None)
+    if lost is not None:
+        line = commands.delete_key(plan.user.name, lost.id)
+        yield commands.administrator(f"if nobody uses {lost.id}, to delete it", line)
         yield commands.have_replaced(plan.user.name, "then, to have a new key made")
 
 
@@ -134,7 +154,7 @@ def _fetch(telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:
 
 
 def _fetch_or_keep_on(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
-    yield telling.fetch(plan)
+    yield from telling.install(plan)
     yield _left_alone(telling, plan, item, "to have it kept on")
 
 
@@ -170,9 +190,9 @@ def _replace_sooner_or_leave_alone(telling: Telling, plan: Plan, item: Item) -> 
     yield _left_alone(telling, plan, item, "to have it left alone")
 
 
-def _switch_on(_telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
+def _switch_on(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
     if item.key_id is not None:
-        yield commands.switch_on(plan.user.name, item.key_id, "if somebody needs it")
+        yield telling.before_deletion(plan, item.key_id, item.by)
 
 
 def _end_exemption(_telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:

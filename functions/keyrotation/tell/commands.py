@@ -18,6 +18,7 @@ class Runner(StrEnum):
 
     OWNER = "The owner, with the old key"
     OWNER_WITHOUT_KEY = "The owner, signed in to the console, or a role of SecretReaderArns"
+    CONSUMER = "Where the program runs, in the home folder of its user"
     ADMINISTRATOR = "An administrator"
 
 
@@ -38,6 +39,15 @@ def fetch(secret: str, *, region: str, old_key_works: bool) -> Command:
     """`secret`: its name."""
     runner = Runner.OWNER if old_key_works else Runner.OWNER_WITHOUT_KEY
     return Command(runner=runner, purpose="to fetch the new key", line=fetch_new_key(secret, region=region))
+
+
+def follow(user_name: str, secret: str, *, region: str) -> Command:
+    """From then on that program needs nobody any more (docs/consumers.md)."""
+    line = (
+        f"access-key-follow adopt .aws/follow/{shlex.quote(user_name)}.json --profile PROFILE --region {region} "
+        f"--secret {shlex.quote(secret)} --take-over"
+    )
+    return Command(runner=Runner.CONSUMER, purpose="to have it follow by itself from now on", line=line)
 
 
 def switch_on(user_name: str, key_id: str, purpose: str) -> Command:

@@ -12,8 +12,8 @@ from keyrotation.tell.report import Report, Severity, report_of
 from keyrotation.tell.report_json import data_of
 
 # SNS takes 256 KiB for all renderings of a message together, as they stand in the JSON that carries them. `sqs` and
-# `lambda` need a copy each of the JSON, so 80 + 2 x 80 KiB is the most; the lists are cut until it fits.
-_LARGEST_BODY, _LARGEST_DATA = 80 * 1024, 80 * 1024
+# `lambda` need a copy each of the JSON, so 60 + 2 x 69 KiB is the most; the lists are cut until it fits.
+_LARGEST_BODY, _LARGEST_DATA = 60 * 1024, 69 * 1024
 _STEPS = (MOST_PER_SECTION, 15, 10, 7, 5, 3, 2, 1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from keyrotation.act.replacement import Issued
 from keyrotation.decide import actions
 from keyrotation.memory import OffReason, What, Why
 from keyrotation.model import Key, name_of_secret
@@ -21,8 +22,7 @@ def done(telling: Telling) -> Iterator[tuple[Entry, actions.Action]]:
     for outcome in telling.run.outcomes:
         for each in outcome.done:
             if _told_as_done(outcome.plan, each.action):
-                new_key = each.issued.key_id if each.issued else None
-                yield _entry(telling, outcome.plan, each.action, new_key=new_key), each.action
+                yield _entry(telling, outcome.plan, each.action, issued=each.issued), each.action
 
 
 def would_do(telling: Telling) -> Iterator[Entry]:
@@ -61,7 +61,9 @@ def done_before(telling: Telling, *, told: Sequence[Entry]) -> Iterator[tuple[En
         for action in plan.decided:
             if isinstance(action, actions.ForgetKeys) and not plan.settles:
                 for key_id in action.key_ids:
-                    if memory.key(key_id).off_because is not None:
+                    # Before it deletes a key, this system forgets the notice; a person who deletes one does not.
+                    known, changed = memory.key(key_id), memory.changed
+                    if known.off_since and known.notice is None and changed and changed >= first:
                         yield _deleted_before(telling, plan, key_id), False
         for key in plan.user.keys:
             known = memory.key(key.id)
@@ -105,23 +107,23 @@ def _noticed(plan: actions.Plan, key_id: str) -> bool:
 
 
 def _entry(
-    telling: Telling, plan: actions.Plan, action: actions.Action, *, new_key: str | None = None
+    telling: Telling, plan: actions.Plan, action: actions.Action, *, issued: Issued | None = None
 ) -> Entry:
     """What was done; in Audit what would be, and then nothing can be fetched or undone yet."""
-    entry = _of_action(telling, plan, action, new_key)
+    entry = _of_action(telling, plan, action, issued)
     if not telling.audit:
         return entry
     alone = commands.leave_alone(plan.user.name, telling.run.today, "to have this user left alone")
     return replace(entry, commands=(alone,))
 
 
-def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, new_key: str | None) -> Entry:
+def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, issued: Issued | None) -> Entry:
     """The table of all actions; a match, so that the type checker finds one that is missing."""
     match action:
         case actions.Replace():
-            return _replaced(telling, plan, action, new_key)
+            return _replaced(telling, plan, action, issued)
         case actions.Promote():
-            return _finished(telling, plan, action)
+            return _finished(telling, plan, action, issued)
         case actions.DeleteOrphan():
             return _undone(telling, plan, action)
         case actions.Deactivate():
@@ -149,28 +151,31 @@ def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, new
             assert_never(action)
 
 
-def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, new_key: str | None) -> Entry:
+def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, issued: Issued | None) -> Entry:
     text = f"it {_was(telling)} replaced ({action.why})"
-    if new_key is not None:
-        text += f": the new key {new_key} is in the secret {telling.secret_of(plan)}. Install it"
+    if issued is not None:
+        text += f": the new key {issued.key_id} is in the secret {telling.secret_of(plan)}. Install it"
     return telling.about(
         plan,
         text,
-        telling.fetch(plan),
+        *telling.install(plan),
+        issued=issued,
         kind="replaced",
         key_id=action.old_key_id,
         by=action.notice.day if action.notice else None,
-        then="switched off once nobody uses it" if action.notice else "",
+        then=_THEN[Why.OVERLAP] if action.notice else "",
         since=action.since,
     )
 
 
-def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote) -> Entry:
+def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote, issued: Issued | None) -> Entry:
     text = (
         f"an interrupted replacement {_was(telling)} finished: "
-        f"this new key is in the secret {telling.secret_of(plan)}"
+        f"this new key is in the secret {telling.secret_of(plan)}. Install it"
     )
-    return telling.about(plan, text, telling.fetch(plan), kind="finished", key_id=action.key_id)
+    return telling.about(
+        plan, text, *telling.install(plan), issued=issued, kind="finished", key_id=action.key_id
+    )
 
 
 def _undone(telling: Telling, plan: actions.Plan, action: actions.DeleteOrphan) -> Entry:
@@ -206,12 +211,20 @@ def _deleted(telling: Telling, plan: actions.Plan, action: actions.Delete) -> En
 
 def _mended(telling: Telling, plan: actions.Plan, action: actions.MendPolicy) -> Entry:
     text = (
-        f"the user was renamed or moved: the policy of the secret {name_of_secret(action.secret_arn)} {_was(telling)} put anew, "
-        "so that the owner can read it under the new name"
+        f"the user was renamed or moved to another path. The policy of its secret, {name_of_secret(action.secret_arn)}, "
+        f"{_was(telling)} updated, so that the owner can read it; the secret keeps its name"
     )
     return telling.about(plan, text, kind="policy-mended")
 
 
+# What a notice says will happen on its day.
+_THEN = {
+    Why.OVERLAP: "switched off if nobody uses it by then",
+    Why.IN_USE: "switched off, in use or not",
+    Why.BY_HAND: "switched off",
+    Why.UNUSED: "switched off if nobody uses it by then",
+    Why.INACTIVE: "deleted",
+}
 _KINDS = {
     Why.OVERLAP: actions.Kind.OFF_DATE_QUIET,
     Why.IN_USE: actions.Kind.IN_USE,
@@ -219,57 +232,60 @@ _KINDS = {
     Why.UNUSED: actions.Kind.RETIREMENT,
     Why.INACTIVE: actions.Kind.DELETION,
 }
+# The kinds of entries that give a notice.
+NOTICED = frozenset(_KINDS.values())
 
 
 def _notice_given(telling: Telling, plan: actions.Plan, action: actions.GiveNotice) -> Entry:
     name, notice = plan.user.name, action.notice
-    then = "deleted" if notice.what is What.DELETE else "switched off"
-    instead = f" (instead of {action.instead_of.day})" if action.instead_of else ""
+    what = "deletion" if notice.what is What.DELETE else "switch-off"
+    instead = f". The earlier day, {action.instead_of.day}, no longer holds" if action.instead_of else ""
+    gives = "in Enforce, this mail would give" if telling.audit else "this mail gives"
     way = (
-        commands.switch_on(name, action.key_id, "if somebody needs it")
+        telling.before_deletion(plan, action.key_id, notice.day)
         if notice.what is What.DELETE
         else commands.leave_alone(name, notice.day, "to have it left alone")
     )
     return telling.about(
         plan,
-        f"notice: {action.because}{instead}",
+        f"{gives} notice of its {what}: {action.because}{instead}",
         way,
         kind=_KINDS[notice.why],
         key_id=action.key_id,
         by=notice.day,
-        then=then,
+        then=_THEN[notice.why],
     )
 
 
 def _notice_fell(telling: Telling, plan: actions.Plan, action: actions.DropNotice) -> Entry:
     what = "deleted" if action.notice.what is What.DELETE else "switched off"
-    text = f"it is not {what} on {action.notice.day}, as was announced: {action.why}"
+    text = f"it will not be {what} on {action.notice.day}, as was announced, because {action.why}"
     return telling.about(plan, text, kind="notice-fell", key_id=action.key_id)
 
 
 def _seen_inactive(telling: Telling, plan: actions.Plan, action: actions.RememberOff) -> Entry:
     return telling.about(
         plan,
-        "it was seen inactive for the first time",
-        commands.switch_on(plan.user.name, action.key_id, "if somebody needs it"),
+        "it is inactive, and this is the first run that saw it so",
+        telling.before_deletion(plan, action.key_id, None),
         kind="seen-inactive",
         key_id=action.key_id,
     )
 
 
 def _deleted_before(telling: Telling, plan: actions.Plan, key_id: str) -> Entry:
-    return telling.about(plan, f"the key {key_id} was deleted, as was announced", kind="deleted-before")
+    return telling.about(plan, f"the key {key_id} was deleted, as announced", kind="deleted-before")
 
 
 def _off_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
-    text = "it was switched off, as was announced"
+    text = "it was switched off, as announced"
     undo = commands.switch_on(plan.user.name, key.id, "to switch it on")
     return telling.about(plan, text, undo, kind="off-before", key_id=key.id)
 
 
 def _replaced_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
-    text = f"this new key is in the secret {telling.secret_of(plan)}: install it"
-    return telling.about(plan, text, telling.fetch(plan), kind="replaced-before", key_id=key.id)
+    text = f"this new key is in the secret {telling.secret_of(plan)}. Install it"
+    return telling.about(plan, text, *telling.install(plan), kind="replaced-before", key_id=key.id)
 
 
 def _was(telling: Telling) -> str:

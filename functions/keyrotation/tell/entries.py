@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from keyrotation.act.replacement import Issued
 from keyrotation.decide.actions import Plan
 from keyrotation.model import Key, Use, User, name_of_secret, secret_name
 from keyrotation.run.record import Run
@@ -34,7 +35,8 @@ class KeyFacts:
 class Entry:
     """One block of a section. `user` None: it is about the account.
 
-    `by`, `then` and `since` are those of `actions.Item`; `console` links to where a person sees the user.
+    `by`, `then` and `since` are those of `actions.Item`; `console` links to where a person sees the user. `new_key`: the id
+    of the key that was issued, and `secret_arn` the secret where it can be fetched.
     """
 
     kind: str
@@ -48,6 +50,8 @@ class Entry:
     commands: tuple[Command, ...] = ()
     console: str | None = None
     uses: tuple[Use, ...] = ()
+    new_key: str | None = None
+    secret_arn: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,21 @@ class Telling:
         works = any(key.active for key in plan.user.keys)
         return commands.fetch(self.secret_of(plan), region=self.settings.aws_region, old_key_works=works)
 
+    def install(self, plan: Plan) -> tuple[Command, ...]:
+        """What brings a new key to the program that uses the old one: by itself first, and by hand."""
+        fetch = self.fetch(plan)
+        if fetch.runner is not commands.Runner.OWNER:
+            return (fetch,)
+        region = self.settings.aws_region
+        return commands.follow(plan.user.name, self.secret_of(plan), region=region), fetch
+
+    def before_deletion(self, plan: Plan, key_id: str, day: date | None) -> Command:
+        """What averts the deletion of an inactive key. Nobody is offered to switch on what a person switched off: it may have leaked."""
+        name = plan.user.name
+        if plan.user.memory.key(key_id).off_because is None:
+            return commands.leave_alone(name, day or self.run.today, "to have it kept, still off")
+        return commands.switch_on(name, key_id, "if somebody needs it")
+
     def about(
         self,
         plan: Plan,
@@ -89,6 +108,7 @@ class Telling:
         by: date | None = None,
         then: str = "",
         since: date | None = None,
+        issued: Issued | None = None,
     ) -> Entry:
         """An entry about the plan's user, and one of its keys where there is one. `ways`: the commands beside it."""
         user = plan.user
@@ -97,7 +117,7 @@ class Telling:
             kind=kind,
             text=_cut(text, _LONGEST_TEXT),
             user=user.name,
-            owner=_cut(plan.owner, _LONGEST_WORD),
+            owner=short(plan.owner),
             key=_facts(key, user) if key is not None else None,
             by=by,
             then=then,
@@ -105,6 +125,8 @@ class Telling:
             commands=ways,
             console=links.user(user.name, partition=self.settings.partition),
             uses=tuple(map(_printable_use, self.run.uses.get(key_id, ()))) if key_id is not None else (),
+            new_key=issued.key_id if issued else None,
+            secret_arn=issued.secret_arn if issued else None,
         )
 
 
@@ -113,7 +135,7 @@ def _facts(key: Key, user: User) -> KeyFacts:
     use = key.use if used_on else None
     return KeyFacts(
         id=key.id,
-        description=_cut(user.tags.get(key.id, ""), _LONGEST_WORD),
+        description=short(user.tags.get(key.id, "")),
         created=key.created_on,
         use_known=key.asked,
         used=used_on,
@@ -125,10 +147,15 @@ def _facts(key: Key, user: User) -> KeyFacts:
 def _printable_use(use: Use) -> Use:
     """Callers choose what they call themselves."""
     return Use(
-        source=_cut(use.source, _LONGEST_WORD),
-        user_agent=_cut(use.user_agent, _LONGEST_WORD),
-        events=tuple(_cut(event, _LONGEST_WORD) for event in use.events[:5]),
+        source=short(use.source),
+        user_agent=short(use.user_agent),
+        events=tuple(short(event) for event in use.events[:5]),
     )
+
+
+def short(words: str) -> str:
+    """A word that a person wrote, short enough for a mail."""
+    return _cut(words, _LONGEST_WORD)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 
-from keyrotation.memory import What
+from keyrotation import VERSION
+from keyrotation.memory import What, Why
 from keyrotation.run.settings import Mode
 from keyrotation.tell.entries import Entry, KeyFacts
 from keyrotation.tell.headline import count, headline_of
@@ -58,20 +59,30 @@ def _section(report: Report, part: Part, title: str, *, most: int) -> list[str]:
     return lines
 
 
-_WHAT = {What.SWITCH_OFF: "Switched off", What.DELETE: "Deleted"}
+_WHAT = {What.SWITCH_OFF: "switched off", What.DELETE: "deleted"}
+_WHY = {
+    Why.OVERLAP: "overlap: if nobody uses it by then",
+    Why.IN_USE: "in-use: whether it is in use or not",
+    Why.BY_HAND: "by-hand: a newer key is in use",
+    Why.UNUSED: "unused: nobody uses it",
+    Why.INACTIVE: "inactive",
+}
 
 
 def _notices(report: Report) -> Iterator[str]:
     """All that the message gives or tells again, by day: what is not named here is not done on that day."""
     by_day = groupby(report.notices, key=lambda each: (each.notice.day, each.notice.what, each.notice.why))
     for (day, what, why), of_day in by_day:
-        yield from wrapped(f"{_WHAT[what]} on {day} ({why}):")
+        left = (day - report.today).days
+        when = f"On {day}, in {count(left, 'day')}," if left > 0 else f"Due on {day}, and not yet"
+        yield from wrapped(f"{when} {_WHAT[what]} ({_WHY[why]}):")
         for each in of_day:
-            new = "" if each.new else ", announced before"
-            yield from wrapped(f"{each.key_id} {each.user.name}{new}", indent=6, hanging=6)
+            new = " (new)" if each.new else ""
+            yield from wrapped(f"{each.key_id} {each.user.name}{new}", indent=6, hanging=8)
     if report.notices_left:
         yield from wrapped(
-            f"{count(report.notices_left, 'more notice')} did not fit, and will be given tomorrow"
+            f"{count(report.notices_left, 'notice')} did not fit into this mail and will be in the next ones. No key is "
+            "switched off or deleted before a mail has named it."
         )
 
 
@@ -95,13 +106,16 @@ def _block(entry: Entry, report: Report, *, linked: bool) -> Iterator[str]:
 
 def _then(entry: Entry, report: Report) -> str:
     """What happens on which day, and in how many: `On 2026-12-06, in 14 days, it is switched off.`"""
-    if entry.by is None or entry.by <= report.today:
+    if entry.by is None:
         return ""
-    left = count((entry.by - report.today).days, "day")
+    left = (entry.by - report.today).days
+    if left <= 0:
+        return f"Due on {entry.by}, and not yet {entry.then}." if entry.then else ""
     if not entry.then:
-        return f"{entry.by}: in {left}."
-    would = "would be" if report.mode is Mode.AUDIT else "is"
-    return f"On {entry.by}, in {left}, it {would} {entry.then}."
+        return f"{entry.by}: in {count(left, 'day')}."
+    # While nobody listens, nothing of it happens.
+    would = "would be" if report.mode is Mode.AUDIT or not report.listeners else "is"
+    return f"On {entry.by}, in {count(left, 'day')}, it {would} {entry.then}."
 
 
 def _facts(key: KeyFacts, today: date) -> str:
@@ -158,3 +172,4 @@ def _this_run(report: Report, *, most: int) -> Iterator[str]:
         yield from link("What to do, by subject", report.runbook_url)
     else:
         yield from wrapped(f"What to do, by subject: {report.runbook_url}")
+    yield from wrapped(f"access-key-rotation {VERSION}")

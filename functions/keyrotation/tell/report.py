@@ -1,10 +1,11 @@
 """What a run has to say: one structure, from which the mail and the JSON are rendered.
 
-It also decides whether anybody is to hear of the run at all (docs/design.md section 7).
+It also decides whether anybody is to hear of the run at all (docs/design.md section 8).
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
 from itertools import accumulate
@@ -18,13 +19,11 @@ from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell import asked, done, links
 from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
-from keyrotation.tell.entries import Entry, Telling
+from keyrotation.tell.entries import Entry, Telling, short
 
 _MONDAY = 0
-# Bytes of JSON for the notices of a message, and what one takes beside the names of its user and owner.
-_ROOM_FOR_NOTICES, _NOTICE_SIZE = 45 * 1024, 130
-# What comes up and asks nothing of anybody: it stands in a mail, and is no reason for one.
-_NEEDS_NOBODY = (Kind.DELETION, Kind.OFF_DATE_QUIET)
+# Bytes of JSON for the notices of a message, and what one takes beside its key and the names of its user and owner.
+_ROOM_FOR_NOTICES, _NOTICE_SIZE = 42 * 1024, 135
 
 
 class Severity(StrEnum):
@@ -93,7 +92,8 @@ class Coverage:
 class Report:
     """`parts` has every section, complete, the worst entry first; `reasons` say why a mail is due.
 
-    `notices`: those that the message names, in every rendering; others have to wait for tomorrow's.
+    `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
+    confirmed subscriptions; None: they could not be read.
     """
 
     run_id: str
@@ -102,6 +102,7 @@ class Report:
     alias: str
     region: str
     mode: Mode
+    listeners: int | None
     parts: Mapping[Part, tuple[Entry, ...]]
     notices: tuple[Announcement, ...]
     notices_left: int
@@ -148,8 +149,8 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
     }
     for part in (Part.ASKED, Part.UPCOMING, Part.EXEMPT):
         parts[part].sort(key=lambda entry: (entry.by or date.max, entry.user or ""))
-    to_tell = announcements(run)
-    named = to_tell[: _room_for(to_tell)]
+    to_tell = [replace(each, owner=short(each.owner)) for each in announcements(run, settings.policy)]
+    named = sorted(to_tell[: _room_for(to_tell)], key=_by_day)
     reasons = frozenset(_reasons(run, parts, to_tell, settings))
     asks = {
         Notify.ALWAYS: True,
@@ -163,8 +164,9 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         alias=run.order.account_alias,
         region=settings.aws_region,
         mode=settings.mode,
+        listeners=run.listeners,
         parts={part: tuple(found) for part, found in parts.items()},
-        notices=named,
+        notices=tuple(named),
         notices_left=len(to_tell) - len(named),
         reasons=reasons,
         # Whatever Notify says: what is not told is not done.
@@ -180,8 +182,20 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
 
 def _room_for(to_tell: Sequence[Announcement]) -> int:
     """How many of these notices a message can name, so that every rendering of it has room for all of them."""
-    sizes = accumulate(len(each.user.name) + len(each.owner) + _NOTICE_SIZE for each in to_tell)
+    sizes = accumulate(
+        _NOTICE_SIZE + len(each.user.name) + len(each.key_id) + _bytes_of(each.owner) for each in to_tell
+    )
     return sum(size <= _ROOM_FOR_NOTICES for size in sizes)
+
+
+def _bytes_of(text: str) -> int:
+    """In JSON that stands in JSON: a quotation mark takes four bytes there, and a letter of another alphabet up to four."""
+    return len(json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False).encode())
+
+
+def _by_day(each: Announcement) -> tuple[date, str, str, str, str]:
+    notice = each.notice
+    return notice.day, notice.what, notice.why, each.user.name, each.key_id
 
 
 def asks(item: Item, today: date, policy: Policy) -> bool:
@@ -197,7 +211,7 @@ def asks(item: Item, today: date, policy: Policy) -> bool:
         case Level.EXEMPT:
             return False
         case Level.UPCOMING:
-            if item.kind in _NEEDS_NOBODY:
+            if item.kind in asked.NEEDS_NOBODY:
                 return False
             # On two days, so that one missed run loses no notice; both keys will work after a replacement: that is enough.
             entered = left in (policy.warn_days, policy.warn_days - 1)

@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from keyrotation import VERSION
 from keyrotation.run.record import Announcement
 from keyrotation.tell.entries import Entry, KeyFacts
 from keyrotation.tell.headline import subject_of
 from keyrotation.tell.report import Report
 
-VERSION = 1
+SCHEMA_VERSION = 1
 
 
 def data_of(report: Report, *, most: int) -> dict[str, Any]:
     """Fit for json.dumps; at most `most` entries of each section, and then `complete` is false."""
     return {
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
+        "product_version": VERSION,
         "run_id": report.run_id,
         "date": str(report.today),
         "account": report.account,
@@ -52,6 +54,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
             {"runner": command.runner.name.lower(), "purpose": command.purpose, "command": command.line}
             for command in entry.commands
         ],
+        "new_key": entry.new_key,
+        "secret_arn": entry.secret_arn,
         "console": entry.console,
         "uses": [
             {"source": use.source, "user_agent": use.user_agent, "events": list(use.events)}

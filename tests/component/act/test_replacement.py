@@ -1,4 +1,4 @@
-"""A replacement (docs/design.md section 5): the order of its effects, and what each failure leaves behind."""
+"""A replacement (docs/design.md section 6): the order of its effects, and what each failure leaves behind."""
 
 import json
 import traceback
@@ -9,17 +9,43 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ParamValidationError
 from keyrotation.act.apply import Outcome
+from keyrotation.act.ledger import Ledger
 from keyrotation.act.replacement import Issuer, ReplacementFailed
 from keyrotation.decide import tags as tag
 from keyrotation.look.observe import observe
-from keyrotation.model import version_id
+from keyrotation.memory import KeyMemory, Memory, Pending, Vanished
+from keyrotation.model import User, version_id
 
-from tests.component.account import NOW, REGION, RUN_ID, Account
-from tests.component.calls import Call, Calls, error_answer
+from tests.component.account import NOW, REGION, RUN_ID, TODAY, Account
+from tests.component.calls import Call, Calls, error_answer, unanswered
 from tests.component.conftest import ONCE, Clients
-from tests.component.replacing import HAPPY_PATH, PATIENCE, PENDING, Replacement
+from tests.component.replacing import HAPPY_PATH, NOTICE, PATIENCE, Replacement
 
 SECRET = "access-keys/carol/credentials"
+# By their places in HAPPY_PATH: `UpdateItem` says `pending` first, and `issued` last.
+PENDING, CREATED = HAPPY_PATH.index("UpdateItem"), HAPPY_PATH.index("CreateAccessKey")
+
+
+def pending_with(*key_ids: str) -> Pending:
+    return Pending(since=NOW, region=REGION, run_id=RUN_ID, key_ids=key_ids)
+
+
+def ledger_for(user: User, clients: Clients) -> Ledger:
+    return Ledger(table=clients.table, run_id=RUN_ID, user_name=user.name, memory=user.memory)
+
+
+def at_write(number: int, calls: Calls, fault: Any) -> Any:
+    """This fault at the so manieth write to the table alone: 1 is `pending`, 2 the end of it."""
+
+    def strike(call: Call) -> Any:
+        meant = call.operation == "UpdateItem" and len(calls.of("UpdateItem")) == number
+        return fault(call) if meant else None
+
+    return strike
+
+
+def refused(call: Call) -> Any:
+    return error_answer(call, "AccessDeniedException", 400, "said no")
 
 
 def test_the_effects_come_in_the_order_that_survives_a_crash(replacement: Replacement, calls: Calls) -> None:
@@ -39,7 +65,9 @@ def test_the_new_key_works_and_its_owner_finds_it_in_the_secret(
 
     new = replacement.new
     value = account.current("carol")
-    assert set(value) == {"UserName", "AccessKeyId", "SecretAccessKey", "CreateDate"}
+    assert set(value) == {"Version", "UserName", "AccessKeyId", "SecretAccessKey", "CreateDate"}
+    # So it is a valid answer of a `credential_process` as it stands.
+    assert value["Version"] == 1
     assert (value["UserName"], value["AccessKeyId"], value["CreateDate"]) == ("carol", new, NOW.isoformat())
     assert account.current_works("carol")
     assert outcome.done[0].issued is not None
@@ -57,36 +85,57 @@ def test_the_old_key_stays_on_and_nothing_is_left_over(account: Account, replace
     assert "AWSCURRENT" in account.stages("carol")[version_id(replacement.new)]
 
 
+def memories_at(replacement: Replacement, account: Account, calls: Calls) -> list[tuple[str, Memory]]:
+    """What is remembered when each call of a replacement is made."""
+    memories: list[tuple[str, Memory]] = []
+
+    def look(call: Call) -> None:
+        memories.append((call.operation, account.memory("carol")))
+
+    user = replacement.seen()
+    calls.meet(look)
+    assert replacement.run(user).failure is None
+    return memories
+
+
 def test_pending_says_when_where_which_run_and_which_keys_there_were_before_a_key_is_made(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
-    at_creation: list[tuple[dict[str, str], list[str]]] = []
+    at = dict(memories_at(replacement, account, calls))
 
-    def look(call: Call) -> None:
-        if call.operation == "CreateAccessKey":
-            at_creation.append((account.tags("carol"), list(account.keys("carol"))))
-
-    calls.meet(look)
-    replacement.run()
-
-    ((tags, keys),) = at_creation
-    assert tags == {PENDING: f"2026-11-22T06:00:00Z {REGION} {RUN_ID} {replacement.old}"}
-    assert keys == [replacement.old]
+    assert at["CreateAccessKey"].pending == pending_with(replacement.old)
+    assert at["CreateAccessKey"].secret_arn == account.secrets.describe_secret(SecretId=SECRET)["ARN"]
+    assert at["CreateAccessKey"].policy_arn == replacement.arn
 
 
-def test_pending_stays_until_the_key_is_current(
+def test_pending_stays_until_the_key_is_current_and_ends_in_the_write_that_says_issued(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
-    pending_at: dict[str, bool] = {}
+    account.remember("carol", vanished=Vanished(key_id="AKIAGONEGONEGONEGONE", on=TODAY))
+    memories = memories_at(replacement, account, calls)
 
-    def look(call: Call) -> None:
-        pending_at[call.operation] = PENDING in account.tags("carol")
+    until = [memory.pending is not None for _, memory in memories]
+    assert until == [False] * (PENDING + 1) + [True] * (len(HAPPY_PATH) - PENDING - 1)
+    assert [len(memory.keys) for _, memory in memories] == [0] * len(HAPPY_PATH)
+    memory = account.memory("carol")
+    issued = KeyMemory(issued_on=TODAY, secret_arn=memory.secret_arn)
+    assert (memory.pending, memory.keys, memory.changed) == (None, {replacement.new: issued}, TODAY)
+    assert (memory.name, memory.vanished) == ("carol", None)
 
-    calls.meet(look)
+
+def test_the_notice_of_the_old_key_waits_until_it_is_told(account: Account, replacement: Replacement) -> None:
+    outcome = replacement.run()
+
+    assert outcome.to_give == ((replacement.old, NOTICE),)
+    assert account.memory("carol").key(replacement.old).notice is None
+
+
+def test_no_tag_is_ever_written_to_the_user(account: Account, replacement: Replacement, calls: Calls) -> None:
+    account.tag("carol", replace="laptop lost")
+
     replacement.run()
 
-    assert all(pending_at[operation] for operation in HAPPY_PATH[6:])
-    assert pending_at["UntagUser"]
+    assert [each for each in calls.operations if each.startswith(("Tag", "Untag"))] == ["UntagUser"]
 
 
 def test_the_key_is_promoted_only_after_it_has_proved_itself(
@@ -110,7 +159,7 @@ def test_the_key_is_promoted_only_after_it_has_proved_itself(
     assert account.current("carol")["AccessKeyId"] == replacement.new
 
 
-def test_the_tag_that_asked_for_it_goes_with_pending(
+def test_the_tag_that_asked_for_it_goes_once_the_key_can_be_fetched_and_before_pending(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
     account.iam.tag_user(
@@ -119,7 +168,26 @@ def test_the_tag_that_asked_for_it_goes_with_pending(
     replacement.run()
 
     assert account.tags("carol") == {"cost": "7"}
-    assert len(calls.of("UntagUser")) == 1
+    (untag,) = calls.of("UntagUser")
+    assert untag.params == {"UserName": "carol", "TagKeys": [tag.REPLACE]}
+    assert calls.operations == [*HAPPY_PATH[:-1], "UntagUser", "UpdateItem"]
+
+
+def test_a_tag_that_cannot_be_removed_is_told_beside_the_new_key_and_stays_pending_so_that_it_is_not_heard_twice(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    account.tag("carol", replace="laptop lost")
+    calls.refuse("UntagUser", "AccessDenied")
+
+    outcome = replacement.run()
+
+    assert outcome.done[0].issued is not None
+    assert "the key was replaced, but the tag that asked for it could not be removed (UntagUser: A" in str(
+        outcome.failure
+    )
+    assert replacement.pending is not None
+    assert account.memory("carol").key(replacement.new).issued_on == TODAY
+    assert account.current("carol")["AccessKeyId"] == replacement.new
 
 
 def test_an_existing_secret_is_used_again(account: Account, replacement: Replacement, calls: Calls) -> None:
@@ -145,30 +213,51 @@ def test_a_secret_scheduled_for_deletion_is_restored(
     assert account.current("carol")["AccessKeyId"] == replacement.new
 
 
-def test_a_user_without_any_key_gets_one(account: Account, clients: Clients, calls: Calls) -> None:
+def test_a_user_without_any_key_gets_one(account: Account, clients: Clients) -> None:
     account.add_user("bob")
-    user = observe("bob", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-    pending = tag.Pending(since=NOW, region=REGION, run_id=RUN_ID, key_ids=())
+    user = observe("bob", clients.sources())
+    ledger = ledger_for(user, clients)
 
-    issued = clients.issuer().issue(user, pending)
+    issued = clients.issuer().issue(user, pending_with(), ledger)
 
     assert list(account.keys("bob")) == [issued.key_id]
-    (tagged,) = calls.of("TagUser")
-    assert tagged.params["Tags"][0]["Value"] == f"2026-11-22T06:00:00Z {REGION} {RUN_ID}"
+    assert account.memory("bob").pending == pending_with()
+    assert ledger.memory == account.memory("bob")
 
 
 def test_an_odd_name_gets_its_key(account: Account, clients: Clients) -> None:
     name = "data+etl,nightly@corp"
     account.add_user(name, path="/team/etl/")
-    pending = tag.Pending(since=NOW, region=REGION, run_id=RUN_ID, key_ids=())
+    user = observe(name, clients.sources())
 
-    issued = clients.issuer().issue(
-        observe(name, iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/"), pending
-    )
+    issued = clients.issuer().issue(user, pending_with(), ledger_for(user, clients))
 
     assert issued.secret_name == "access-keys/data+etl/comma/nightly@corp/credentials"
     assert account.current(name)["AccessKeyId"] == issued.key_id
     assert account.current(name)["UserName"] == name
+
+
+def test_a_renamed_user_gets_the_key_in_the_secret_that_memory_knows(
+    account: Account, replacement: Replacement, clients: Clients, calls: Calls
+) -> None:
+    account.store("carol", replacement.old)
+    account.iam.update_user(UserName="carol", NewUserName="dana")
+    user = observe("dana", clients.sources())
+    calls.clear()
+
+    issued = clients.issuer().issue(user, pending_with(replacement.old), ledger_for(user, clients))
+
+    assert account.secret_names() == [SECRET]
+    assert issued.secret_name == SECRET
+    assert account.current("carol") == {
+        **account.current("carol"),
+        "UserName": "dana",
+        "AccessKeyId": issued.key_id,
+    }
+    (put,) = calls.of("PutResourcePolicy")
+    assert user.arn in put.params["ResourcePolicy"]
+    assert replacement.arn not in put.params["ResourcePolicy"]
+    assert account.memory("dana").policy_arn == user.arn
 
 
 # What goes wrong before there is a key: nothing was made, and nothing is left to settle.
@@ -233,8 +322,9 @@ def test_no_key_is_made_when_the_policy_on_read_back_is_somebody_elses(
     outcome = replacement.run()
 
     assert_no_key_was_made(account, replacement, outcome, calls)
-    assert "TagUser" not in calls.operations
-    assert f"the resource policy of {SECRET}" in str(outcome.failure)
+    assert "UpdateItem" not in calls.operations
+    arn = account.secrets.describe_secret(SecretId=SECRET)["ARN"]
+    assert f"the resource policy of {arn} is not the one that was put" in str(outcome.failure)
 
 
 def test_no_key_is_made_when_a_listed_reader_does_not_exist(
@@ -263,7 +353,7 @@ def test_no_key_is_made_when_somebody_has_the_secret_copied(
     assert f"the secret {SECRET} is not as this system makes them: it is copied to eu-north-1" in str(
         outcome.failure
     )
-    assert f"delete-secret --force-delete-without-recovery --secret-id {SECRET}" in str(outcome.failure)
+    assert "Find out who did that, and undo it" in str(outcome.failure)
 
 
 def test_a_secret_that_somebody_made_anew_under_the_same_name_gets_nothing(
@@ -295,12 +385,68 @@ def test_a_secret_that_somebody_made_anew_under_the_same_name_gets_nothing(
 def test_what_a_failure_leaves_is_used_by_the_next_attempt(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
-    calls.refuse("TagUser", "AccessDenied")
+    calls.refuse("UpdateItem", "AccessDeniedException", status=400)
     assert replacement.run().failure is not None
     calls.clear()
 
     assert replacement.run().failure is None
     assert account.current("carol")["AccessKeyId"] == replacement.new
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never remembered before", "remembered before"])
+def test_no_key_is_made_when_memory_was_changed_after_it_was_read(
+    *, account: Account, replacement: Replacement, calls: Calls, known: bool
+) -> None:
+    """Two rotators on one user: whose write comes second has read what is true no more."""
+    if known:
+        account.remember("carol", told={"old-tags": TODAY})
+    user = replacement.seen()
+    calls.meet(at_write(1, calls, lambda _: account.remember("carol", pending=pending_with("THEIRS"))))
+
+    outcome = replacement.run(user)
+
+    assert "no key was made (its memory was changed by somebody else" in str(outcome.failure)
+    assert outcome.done == ()
+    assert "CreateAccessKey" not in calls.sent
+    assert account.keys("carol") == {replacement.old: "Active"}
+    assert replacement.pending == pending_with("THEIRS")
+    assert len(calls.of("UpdateItem")) == 1
+
+
+def test_of_two_rotators_who_saw_the_same_one_makes_a_key(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    user = replacement.seen()
+
+    first, second = replacement.run(user), replacement.run(user)
+
+    assert first.failure is None
+    assert "no key was made (its memory was changed by somebody else" in str(second.failure)
+    assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
+    assert account.current("carol")["AccessKeyId"] == replacement.new
+    assert "CreateAccessKey" not in calls.operations
+
+
+def test_a_lost_answer_to_pending_makes_no_key_and_leaves_what_the_next_run_settles(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    calls.lose_answer("UpdateItem")
+
+    outcome = replacement.run()
+
+    assert outcome.failure == "no key was made (ReadTimeoutError)"
+    assert account.keys("carol") == {replacement.old: "Active"}
+    assert replacement.pending == pending_with(replacement.old)
+    assert "CreateAccessKey" not in calls.sent
+
+
+def test_a_pending_that_could_not_be_written_is_not_written_a_moment_later(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    calls.meet(at_write(1, calls, refused))
+
+    assert_no_key_was_made(account, replacement, replacement.run(), calls)
+    assert len(calls.of("UpdateItem")) == 1
 
 
 # What goes wrong when the key is made.
@@ -340,12 +486,12 @@ def test_a_refused_creation_tells_of_a_pending_that_could_not_be_removed(
     replacement: Replacement, calls: Calls
 ) -> None:
     calls.refuse("CreateAccessKey", "AccessDenied")
-    calls.refuse("UntagUser", "Throttling", status=400)
+    calls.meet(at_write(2, calls, refused))
 
     told = str(replacement.run().failure)
 
     assert "CreateAccessKey: AccessDenied" in told
-    assert f"{PENDING} could not be removed (UntagUser: Throttling" in told
+    assert "that a replacement had begun could not be forgotten (UpdateItem: AccessDeniedException" in told
     assert replacement.pending is not None
 
 
@@ -360,7 +506,7 @@ def test_a_creation_that_aws_stumbled_over_is_left_for_the_next_run(
     assert outcome.done == ()
     assert "nobody knows whether a key was made (CreateAccessKey: ServiceFailure" in str(outcome.failure)
     assert account.keys("carol")[replacement.old] == "Active"
-    assert str(replacement.pending).endswith(f" {replacement.old}")
+    assert replacement.pending == pending_with(replacement.old)
 
 
 def test_a_creation_whose_answer_is_lost_is_sent_exactly_once_and_left_for_the_next_run(
@@ -373,9 +519,8 @@ def test_a_creation_whose_answer_is_lost_is_sent_exactly_once_and_left_for_the_n
     assert calls.sent.count("CreateAccessKey") == 1
     assert "nobody knows whether a key was made (ReadTimeoutError)" in str(outcome.failure)
     assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
-    assert str(replacement.pending).endswith(f" {replacement.old}")
-    assert replacement.new not in str(replacement.pending)
-    assert calls.operations[-1] == "CreateAccessKey"
+    assert replacement.pending == pending_with(replacement.old)
+    assert calls.operations[-2:] == ["CreateAccessKey", "GetUser"]
 
 
 def test_creation_goes_through_the_client_that_never_retries(
@@ -398,17 +543,9 @@ def test_creation_goes_through_the_client_that_never_retries(
     )
     user = replacement.seen()
     calls.lose_answer("CreateAccessKey")
-    # The other calls may be tried again: they say the same twice.
-    calls.lose_answer("TagUser")
-    pending = tag.Pending(since=NOW, region=REGION, run_id=RUN_ID, key_ids=(replacement.old,))
 
-    with pytest.raises(ReplacementFailed):
-        issuer.issue(user, pending)
-    assert calls.sent.count("TagUser") == 3
-    calls.clear()
-    calls.lose_answer("CreateAccessKey")
     with pytest.raises(ReplacementFailed, match="nobody knows"):
-        issuer.issue(replacement.seen(), pending)
+        issuer.issue(user, pending_with(replacement.old), ledger_for(user, clients))
 
     assert calls.sent.count("CreateAccessKey") == 1
     assert len(account.keys("carol")) == 2
@@ -481,7 +618,13 @@ def test_the_secret_is_looked_at_before_the_key_is_deleted_and_pending_goes_last
 
     replacement.run()
 
-    assert calls.operations[7:] == ["PutSecretValue", "DescribeSecret", "DeleteAccessKey", "UntagUser"]
+    assert calls.operations[CREATED + 1 :] == [
+        "PutSecretValue",
+        "DescribeSecret",
+        "DeleteAccessKey",
+        "UpdateItem",
+        "GetUser",
+    ]
 
 
 def test_a_key_that_never_authenticates_is_rolled_back_after_bounded_patience(
@@ -537,20 +680,6 @@ def test_a_lost_answer_to_the_promotion_is_a_success(
     assert "DeleteAccessKey" not in calls.operations
 
 
-@pytest.mark.parametrize("status", [403, 500])
-def test_a_left_over_pending_stage_is_no_reason_to_undo_anything(
-    account: Account, replacement: Replacement, calls: Calls, status: int
-) -> None:
-    calls.refuse("UpdateSecretVersionStage", "AccessDenied", status=status, VersionStage="AWSPENDING")
-
-    outcome = replacement.run()
-
-    assert outcome.failure is None
-    assert account.current("carol")["AccessKeyId"] == replacement.new
-    assert replacement.pending is None
-    assert "DeleteAccessKey" not in calls.operations
-
-
 @pytest.mark.parametrize("operation", ["PutSecretValue", "GetCallerIdentity", "UpdateSecretVersionStage"])
 def test_a_key_of_which_nobody_can_say_whether_it_is_current_is_left_with_pending(
     account: Account, replacement: Replacement, calls: Calls, operation: str
@@ -573,16 +702,15 @@ def test_a_key_of_which_nobody_can_say_whether_it_is_current_is_left_with_pendin
     assert f"the new key {replacement.new} may be stored or not" in str(outcome.failure)
     assert "DescribeSecret: InternalServiceError" in str(outcome.failure)
     assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
-    assert str(replacement.pending).endswith(f" {replacement.old}")
+    assert replacement.pending == pending_with(replacement.old)
     assert "DeleteAccessKey" not in calls.operations
 
 
-@pytest.mark.parametrize("stage", ["AWSCURRENT", "AWSPENDING"])
 def test_a_secret_that_a_person_deletes_underneath_never_names_a_dead_key_as_current(
-    account: Account, replacement: Replacement, calls: Calls, stage: str
+    account: Account, replacement: Replacement, calls: Calls
 ) -> None:
     def delete_it(call: Call) -> Any:
-        if call.operation != "UpdateSecretVersionStage" or call.params["VersionStage"] != stage:
+        if call.operation != "UpdateSecretVersionStage":
             return None
         account.delete_secret("carol")
         return error_answer(call, "InvalidRequestException", 400, "the secret was marked for deletion")
@@ -591,14 +719,29 @@ def test_a_secret_that_a_person_deletes_underneath_never_names_a_dead_key_as_cur
 
     outcome = replacement.run()
 
-    assert account.keys("carol")[replacement.old] == "Active"
-    if stage == "AWSCURRENT":
-        assert "rolled back" in str(outcome.failure)
-        assert account.keys("carol") == {replacement.old: "Active"}
-        assert replacement.pending is None
-    else:
-        (current,) = [each for each, stages in account.stages("carol").items() if "AWSCURRENT" in stages]
-        assert current in {version_id(key_id) for key_id in account.keys("carol")}
+    assert "rolled back" in str(outcome.failure)
+    assert account.keys("carol") == {replacement.old: "Active"}
+    assert replacement.pending is None
+    assert version_id(replacement.old) not in account.stages("carol")
+
+
+def test_a_secret_that_is_scheduled_for_deletion_with_the_new_key_current_does_not_cost_that_key(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    """It can be restored; a deleted key cannot."""
+
+    def delete_it(call: Call) -> None:
+        if call.operation == "DescribeSecret" and calls.made_keys:
+            account.delete_secret("carol")
+
+    calls.lose_answer("UpdateSecretVersionStage")
+    user = replacement.seen()
+    calls.meet(delete_it)
+
+    outcome = replacement.run(user)
+
+    assert outcome.failure is None
+    assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -613,7 +756,7 @@ def test_a_new_key_that_can_neither_be_handed_over_nor_deleted_is_told_with_its_
     assert f"the new key {replacement.new} could not be handed over (PutSecretValue: AccessDenied" in told
     assert "nor deleted (DeleteAccessKey: AccessDenied" in told
     assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
-    assert str(replacement.pending).endswith(f" {replacement.old}")
+    assert replacement.pending == pending_with(replacement.old)
 
 
 def test_a_new_key_that_somebody_deleted_before_it_is_rolled_back_is_gone_and_nothing_is_left(
@@ -634,7 +777,7 @@ def test_a_new_key_that_somebody_deleted_before_it_is_rolled_back_is_gone_and_no
     assert account.keys("carol") == {replacement.old: "Active"}
 
 
-def test_a_user_who_is_deleted_in_the_middle_is_told_as_gone(
+def test_a_user_who_is_deleted_in_the_middle_is_no_failure(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
     def delete_them(call: Call) -> None:
@@ -645,50 +788,77 @@ def test_a_user_who_is_deleted_in_the_middle_is_told_as_gone(
     calls.refuse("PutSecretValue", "AccessDeniedException")
     calls.meet(delete_them)
 
-    assert str(replacement.run(user).failure).endswith("; the user is gone")
+    outcome = replacement.run(user)
+
+    assert (outcome.done, outcome.failure, outcome.to_give) == ((), None, ())
 
 
 def test_a_secret_deleted_for_good_once_the_key_was_current_does_not_cost_that_key(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
-    def delete_it(call: Call) -> None:
-        if call.operation == "UpdateSecretVersionStage" and call.params["VersionStage"] == "AWSPENDING":
-            account.secrets.delete_secret(
-                SecretId="access-keys/carol/credentials", ForceDeleteWithoutRecovery=True
-            )
+    def delete_it(_call: Call) -> None:
+        account.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
 
-    calls.meet(delete_it)
+    calls.meet(at_write(2, calls, delete_it))
 
     outcome = replacement.run()
 
+    assert account.secret_names() == []
     assert outcome.failure is None
     assert account.keys("carol") == {replacement.old: "Active", replacement.new: "Active"}
 
 
-def test_a_roll_back_tells_of_a_pending_that_could_not_be_removed(
-    account: Account, replacement: Replacement, calls: Calls
+@pytest.mark.parametrize("how", ["refused", "stale"])
+def test_a_roll_back_tells_of_a_pending_that_could_not_be_forgotten(
+    account: Account, replacement: Replacement, calls: Calls, how: str
 ) -> None:
     calls.refuse("PutSecretValue", "AccessDeniedException")
-    calls.refuse("UntagUser", "AccessDenied")
+
+    def overtaken(_call: Call) -> None:
+        account.remember("carol", told={"another-run": TODAY})
+
+    calls.meet(at_write(2, calls, refused if how == "refused" else overtaken))
 
     told = str(replacement.run().failure)
 
     assert "rolled back" in told
-    assert f"{PENDING} could not be removed (UntagUser: AccessDenied" in told
+    assert "that a replacement had begun could not be forgotten (" in told
+    assert ("UpdateItem: AccessDenied" if how == "refused" else "changed by somebody else") in told
     assert account.keys("carol") == {replacement.old: "Active"}
+    assert replacement.pending == pending_with(replacement.old)
 
 
-def test_a_success_whose_pending_could_not_be_removed_is_told_as_both(
+def test_a_success_that_could_not_be_remembered_is_told_as_both_and_gives_no_notice(
     account: Account, replacement: Replacement, calls: Calls
 ) -> None:
-    calls.refuse("UntagUser", "AccessDenied")
+    calls.meet(at_write(2, calls, refused))
 
     outcome = replacement.run()
 
     assert outcome.done[0].issued is not None
-    assert "UntagUser: AccessDenied" in str(outcome.failure)
+    assert "replace failed (UpdateItem: AccessDeniedException" in str(outcome.failure)
+    assert outcome.to_give == ()
     assert account.current("carol")["AccessKeyId"] == replacement.new
     assert "DeleteAccessKey" not in calls.operations
+    # As a run that died here leaves it: the next one finds the key AWSCURRENT.
+    assert replacement.pending == pending_with(replacement.old)
+
+
+def test_a_lost_answer_to_the_last_write_leaves_the_key_issued_and_nothing_pending(
+    account: Account, replacement: Replacement, calls: Calls
+) -> None:
+    def lost(call: Call) -> None:
+        if call.operation == "UpdateItem" and calls.made_keys:
+            unanswered(call)
+
+    calls.meet(lost, lost=True)
+
+    outcome = replacement.run()
+
+    assert outcome.failure == "replace failed (ReadTimeoutError)"
+    assert outcome.to_give == ()
+    memory = account.memory("carol")
+    assert (memory.pending, memory.key(replacement.new).issued_on) == (None, TODAY)
 
 
 # A secret half appears in Secrets Manager and nowhere else.
@@ -696,9 +866,9 @@ def test_a_success_whose_pending_could_not_be_removed_is_told_as_both(
 
 def fail_and_tell(replacement: Replacement, clients: Clients) -> str:
     """All that a replacement that failed can be printed as."""
-    pending = tag.Pending(since=NOW, region=REGION, run_id=RUN_ID, key_ids=(replacement.old,))
+    user = replacement.seen()
     with pytest.raises(ReplacementFailed) as failed:
-        clients.issuer().issue(replacement.seen(), pending)
+        clients.issuer().issue(user, pending_with(replacement.old), ledger_for(user, clients))
     error = failed.value
     return "\n".join([repr(error), str(error), *traceback.format_exception(error)])
 

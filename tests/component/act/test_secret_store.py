@@ -26,7 +26,26 @@ FIRST, SECOND = "AKIAFIRSTFIRSTFIRST1", "AKIASECONDSECONDSEC1"
 def carol(account: Account, clients: Clients) -> User:
     """As she is before she has a secret."""
     account.add_user("carol")
-    return observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
+    return observe("carol", clients.sources())
+
+
+@pytest.fixture
+def stored(account: Account, carol: User) -> str:
+    """The id of a key of hers, which an earlier replacement put into her secret. Memory knows both."""
+    key_id = account.add_key(carol.name, age=80, used=1)
+    account.store(carol.name, key_id)
+    return key_id
+
+
+def seen(clients: Clients, calls: Calls) -> User:
+    """Carol, as the rotator sees her now."""
+    user = observe("carol", clients.sources())
+    calls.clear()
+    return user
+
+
+def arn_of(account: Account, name: str = NAME) -> str:
+    return account.secrets.describe_secret(SecretId=name)["ARN"]
 
 
 def new_key(key_id: str) -> NewKey:
@@ -69,7 +88,7 @@ def test_the_policy_that_is_put_is_the_one_that_stands(
 
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
     assert json.loads(stands) == json.loads(
-        secret_policy(user_arn=carol.arn, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN)
+        secret_policy(user_arn=carol.arn, user_id=carol.id, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN)
     )
 
 
@@ -83,7 +102,7 @@ def test_the_owner_alone_reads_and_the_rotator_alone_writes(
     denials = {
         action: each["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
         for each in stands
-        if each["Effect"] == "Deny"
+        if each["Effect"] == "Deny" and "aws:PrincipalArn" in each["Condition"].get("StringNotEquals", {})
         for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
     }
     assert [each["Principal"] for each in allows] == [{"AWS": [carol.arn]}]
@@ -103,28 +122,108 @@ def test_a_policy_open_to_the_public_is_refused_by_aws_itself(
     assert put.params["BlockPublicPolicy"] is True
 
 
-@pytest.mark.usefixtures("carol")
+@pytest.mark.usefixtures("stored")
 def test_an_existing_secret_is_used_again_and_its_value_left_alone(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
-    account.store("carol", FIRST)
     before = account.stages("carol")
-    calls.clear()
 
-    clients.secrets.make_ready(
-        observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-    )
+    clients.secrets.make_ready(seen(clients, calls))
 
     assert calls.writes == ["PutResourcePolicy"]
     assert account.stages("carol") == before
 
 
-def test_a_secret_made_by_somebody_else_in_between_is_used_and_gets_our_policy(
+@pytest.mark.usefixtures("stored")
+def test_a_secret_that_memory_knows_is_found_by_its_arn_and_nothing_is_looked_for_by_name(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    clients.secrets.make_ready(seen(clients, calls))
+
+    assert {call.params["SecretId"] for call in calls.made} == {arn_of(account)}
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_secret_of_a_user_who_was_renamed_keeps_its_name(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.iam.update_user(UserName="carol", NewUserName="dana")
+    dana = observe("dana", clients.sources())
+    calls.clear()
+
+    ready = clients.secrets.make_ready(dana)
+
+    assert ready.arn == arn_of(account)
+    assert account.secret_names() == [NAME]
+
+
+@pytest.mark.usefixtures("stored")
+def test_who_takes_the_name_of_a_renamed_user_does_not_get_that_users_secret(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    """It would be let in to a key that works. Of a user who is gone it gets the secret, whose keys are gone as well."""
+    account.iam.update_user(UserName="carol", NewUserName="dana")
+    account.add_user("carol")
+    owner, newcomer = account.user_id("dana"), observe("carol", clients.sources())
+    owners = account.table.read_all().owners(gone=())
+    assert owners == {arn_of(account): owner}
+    calls.clear()
+
+    with pytest.raises(ForeignSecret, match=f"is another user's, whose id is {owner}"):
+        replace(clients.secrets, owners=owners).make_ready(newcomer)
+    assert calls.operations == ["DescribeSecret"]
+
+    if_gone = account.table.read_all().owners(gone=(owner,))
+    replace(clients.secrets, owners=if_gone).make_ready(newcomer)
+    assert calls.writes == ["PutResourcePolicy"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_secret_is_found_by_its_name_when_memory_is_lost(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.lose_memory()
+
+    ready = clients.secrets.make_ready(seen(clients, calls))
+
+    assert [call.params["SecretId"] for call in calls.of("DescribeSecret")] == [NAME, arn_of(account)]
+    assert ready.arn == arn_of(account)
+    assert calls.writes == ["PutResourcePolicy"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_in_the_place_of_a_secret_that_is_gone_for_good_a_new_one_is_made(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    gone = arn_of(account)
+    account.secrets.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+
+    ready = clients.secrets.make_ready(seen(clients, calls))
+
+    assert [call.params["SecretId"] for call in calls.of("DescribeSecret")] == [gone, NAME, ready.arn]
+    assert ready.arn == arn_of(account) != gone
+    assert "AccessKeyId" not in account.current("carol")
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_secret_that_somebody_else_made_anew_under_the_name_is_refused(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.secrets.delete_secret(SecretId=NAME, ForceDeleteWithoutRecovery=True)
+    account.secrets.create_secret(Name=NAME, Description="mine", SecretString="mine")
+
+    with pytest.raises(ForeignSecret, match="its description does not say that this system made it"):
+        clients.secrets.make_ready(seen(clients, calls))
+
+    assert calls.writes == []
+
+
+def test_a_secret_made_by_another_rotator_in_between_is_used_and_gets_our_policy(
     account: Account, calls: Calls, clients: Clients, carol: User
 ) -> None:
     def make_it(call: Call) -> None:
         if call.operation == "CreateSecret" and not account.secret_names():
-            account.store("carol", FIRST)
+            account.add_placeholder("carol")
             account.secrets.put_resource_policy(SecretId=NAME, ResourcePolicy=foreign("*"))
 
     calls.clear()
@@ -141,22 +240,34 @@ def test_a_secret_made_by_somebody_else_in_between_is_used_and_gets_our_policy(
         "DescribeSecret",
     ]
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
-    assert [each["Sid"] for each in json.loads(stands)["Statement"]] == [
-        "OwnerReads",
-        "NobodyElseReads",
-        "OnlyTheRotatorWrites",
-    ]
+    assert json.loads(stands) == json.loads(
+        secret_policy(user_arn=carol.arn, user_id=carol.id, reader_arns=(), rotator_role_arn=ROTATOR_ROLE_ARN)
+    )
 
 
-def test_a_secret_scheduled_for_deletion_is_restored(
+def test_a_secret_made_by_somebody_else_in_between_is_refused_and_not_touched(
     account: Account, calls: Calls, clients: Clients, carol: User
 ) -> None:
-    account.store("carol", FIRST)
-    account.delete_secret("carol")
-    seen = observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-    calls.clear()
+    def make_it(call: Call) -> None:
+        if call.operation == "CreateSecret" and not account.secret_names():
+            account.secrets.create_secret(Name=NAME, SecretString="mine")
 
-    clients.secrets.make_ready(seen)
+    calls.clear()
+    calls.meet(make_it)
+
+    with pytest.raises(ForeignSecret, match="its description"):
+        clients.secrets.make_ready(carol)
+
+    assert calls.operations == ["DescribeSecret", "CreateSecret", "DescribeSecret"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_secret_scheduled_for_deletion_is_restored(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.delete_secret("carol")
+
+    clients.secrets.make_ready(seen(clients, calls))
 
     assert calls.operations == [
         "DescribeSecret",
@@ -168,7 +279,19 @@ def test_a_secret_scheduled_for_deletion_is_restored(
     restored = describe(clients.secretsmanager, NAME)
     assert restored is not None
     assert not restored.deleted
-    assert carol.secret is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_foreign_secret_that_is_scheduled_for_deletion_stays_so(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.secrets.update_secret(SecretId=NAME, Description="mine")
+    account.delete_secret("carol")
+
+    with pytest.raises(ForeignSecret):
+        clients.secrets.make_ready(seen(clients, calls))
+
+    assert calls.writes == []
 
 
 @pytest.mark.parametrize("read_back", [foreign("arn:aws:iam::123456789012:user/mallory"), None])
@@ -227,6 +350,18 @@ def typed(answer: dict[str, Any]) -> None:
     answer["Type"] = "PartnerApiKey"
 
 
+def described_otherwise(answer: dict[str, Any]) -> None:
+    answer["Description"] = "written by access-key-rotation, and by me"
+
+
+def without_a_description(answer: dict[str, Any]) -> None:
+    answer.pop("Description", None)
+
+
+def with_a_stage_of_others(answer: dict[str, Any]) -> None:
+    answer["VersionIdsToStages"] = {"v1": ["AWSCURRENT", "mine"], "v2": ["AWSPREVIOUS", "AWSPENDING"]}
+
+
 def encrypted_by_somebody(answer: dict[str, Any]) -> None:
     answer["KmsKeyId"] = KMS_KEY.replace("123456789012", "210987654321")
 
@@ -237,28 +372,36 @@ SURPRISES = [
     (rotated, "it is rotated by arn:aws:lambda:::function:mine"),
     (owned, "it belongs to rds"),
     (typed, "it is of the type PartnerApiKey"),
+    (described_otherwise, "its description does not say that this system made it"),
+    (without_a_description, "its description does not say that this system made it"),
+    (with_a_stage_of_others, "a version of it bears mine, which this system never sets"),
     (encrypted_by_somebody, "is encrypted with arn:aws:kms:eu-central-1:210987654321:key/mine"),
 ]
 
 
 @pytest.mark.parametrize(("surprise", "told"), SURPRISES)
-@pytest.mark.usefixtures("carol")
-def test_a_secret_squatted_beforehand_is_refused_by_what_is_wrong_with_it_and_not_touched(
-    account: Account,
-    calls: Calls,
-    clients: Clients,
-    surprise: Callable[[dict[str, Any]], None],
-    told: str,
+@pytest.mark.usefixtures("stored")
+def test_a_secret_that_is_not_as_ours_are_is_refused_by_what_is_wrong_with_it_and_not_touched(
+    calls: Calls, clients: Clients, surprise: Callable[[dict[str, Any]], None], told: str
 ) -> None:
-    account.store("carol", FIRST)
-    seen = observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-    calls.clear()
+    user = seen(clients, calls)
     calls.change_answer("DescribeSecret", lambda _call, answer: surprise(answer))
 
-    with pytest.raises(ForeignSecret, match=f"{NAME}.*{told}.*(delete|update)-secret"):
-        clients.secrets.make_ready(seen)
+    with pytest.raises(ForeignSecret, match=f"{NAME}.*{told}.*(undo it|update-secret)"):
+        clients.secrets.make_ready(user)
 
     assert calls.writes == []
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_secret_with_the_stages_of_a_replacement_is_ours(calls: Calls, clients: Clients) -> None:
+    def staged(_call: Call, answer: dict[str, Any]) -> None:
+        answer["VersionIdsToStages"] = {"v1": ["AWSCURRENT", "AWSPENDING"], "v2": ["AWSPREVIOUS"]}
+
+    user = seen(clients, calls)
+    calls.change_answer("DescribeSecret", staged)
+
+    assert clients.secrets.make_ready(user).current == "v1"
 
 
 @pytest.mark.parametrize(("surprise", "told"), SURPRISES)
@@ -301,16 +444,13 @@ def test_a_new_secret_is_encrypted_with_the_key_that_was_asked_for(
     assert "UpdateSecret" not in calls.operations
 
 
-@pytest.mark.usefixtures("carol")
+@pytest.mark.usefixtures("stored")
 def test_an_existing_secret_is_moved_to_that_key_by_its_key_alone_and_once(
     account: Account, calls: Calls, clients: Clients, under_our_key: SecretStore
 ) -> None:
-    account.store("carol", FIRST)
     before = account.current("carol")
     for _ in range(2):
-        under_our_key.make_ready(
-            observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-        )
+        under_our_key.make_ready(observe("carol", clients.sources()))
 
     (update,) = calls.of("UpdateSecret")
     arn = account.secrets.describe_secret(SecretId=NAME)["ARN"]
@@ -333,17 +473,15 @@ def test_a_key_that_aws_tells_by_its_id_alone_is_the_same_key(
     assert "UpdateSecret" not in calls.operations
 
 
-@pytest.mark.usefixtures("carol")
+@pytest.mark.usefixtures("stored")
 def test_a_secret_that_cannot_be_moved_to_that_key_is_not_ready(
-    account: Account, calls: Calls, clients: Clients, under_our_key: SecretStore
+    calls: Calls, clients: Clients, under_our_key: SecretStore
 ) -> None:
-    account.store("carol", FIRST)
+    user = seen(clients, calls)
     calls.refuse("UpdateSecret", "AccessDeniedException")
 
     with pytest.raises(ClientError, match="UpdateSecret"):
-        under_our_key.make_ready(
-            observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-        )
+        under_our_key.make_ready(user)
 
 
 def test_the_listed_readers_are_in_the_policy_that_is_put(
@@ -354,7 +492,9 @@ def test_the_listed_readers_are_in_the_policy_that_is_put(
 
     stands = account.secrets.get_resource_policy(SecretId=NAME)["ResourcePolicy"]
     assert json.loads(stands) == json.loads(
-        secret_policy(user_arn=carol.arn, reader_arns=(reader,), rotator_role_arn=ROTATOR_ROLE_ARN)
+        secret_policy(
+            user_arn=carol.arn, user_id=carol.id, reader_arns=(reader,), rotator_role_arn=ROTATOR_ROLE_ARN
+        )
     )
 
 
@@ -443,10 +583,8 @@ def test_a_secret_without_a_value_gets_a_placeholder_and_the_key_is_not_current_
     account: Account, clients: Clients
 ) -> None:
     # Somebody made it empty, and the first version of a secret becomes AWSCURRENT by itself.
-    account.secrets.create_secret(Name=NAME)
-    ready = clients.secrets.make_ready(
-        observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
-    )
+    account.secrets.create_secret(Name=NAME, Description="x, written by access-key-rotation")
+    ready = clients.secrets.make_ready(observe("carol", clients.sources()))
     clients.secrets.stage(ready.arn, "carol", new_key(FIRST))
     assert account.stages("carol")[version_id(FIRST)] == {"AWSPENDING"}
 

@@ -8,13 +8,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import boto3.session
 import pytest
 from botocore.awsrequest import AWSResponse
+from keyrotation.run.settings import Mode
 from moto import mock_aws
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -137,10 +138,19 @@ class Stage:
         `around` is called when the world is there, and may set the clocks and what meets the calls.
         """
         self._empty()
+        self._set_mode(Mode.AUDIT if world.audit else Mode.ENFORCE)
+        self.deployment.subscribers(int(world.listening))
         people = world.settle(self.account)
         self._lived = lived = Lived()
         users = sorted(people.goals)
-        self.oracle = Oracle(held=dict(people.held), may_go=people.may_go, users=users)
+        self.oracle = Oracle(
+            held=dict(people.held),
+            may_go=people.may_go,
+            users=users,
+            today=self.clock.today,
+            listening=world.listening,
+            audit=world.audit,
+        )
         self.calls.clear()
         self.calls.made = lived.calls
         self.calls._secret_halves.clear()
@@ -177,9 +187,14 @@ class Stage:
         self._retries.reset()
         iam_backends[ACCOUNT]["aws"].reset()
         secretsmanager_backends[ACCOUNT][REGION].reset()
+        self.account.lose_memory()
         self.out.seek(0)
         self.out.truncate()
         self._said: list[str] = []
+
+    def _set_mode(self, mode: Mode) -> None:
+        for module in (self.scanner, self.rotator):
+            self._patch.setattr(module, "settings", replace(module.settings, mode=mode))
 
     def _run(self) -> None:
         """What AWS does with a day's schedule, and with the orders that come of it."""
@@ -324,7 +339,8 @@ def _untold(lived: Lived) -> Iterator[str]:
         if str(failed.user) not in told or failed.error not in told:
             yield f"{failed.call.operation} failed ({failed.error}): no mail tells it of {failed.user}"
     for failed in lived.failed:
-        surfaced = failed.invocation in lived.raised or "could not be read" in told
+        said = "could not be read" in told or "could not read" in told
+        surfaced = failed.invocation in lived.raised or said
         # The rotator then reads each user for itself.
         made_good = (failed.function, failed.call.operation) == ("_rotate", "GetAccountAuthorizationDetails")
         may_fail = made_good or failed.call.operation in _MAY_FAIL

@@ -1,7 +1,7 @@
 """The time of a case: nobody waits, and a function whose time is up dies."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import moto.iam.models
@@ -56,6 +56,9 @@ class Clock:
     def die(self) -> None:
         self.dead = True
         raise Died
+
+    def today(self) -> date:
+        return self.now.date()
 
     def timestamp(self) -> float:
         return self.now.timestamp()

@@ -4,17 +4,33 @@ from typing import Any
 
 import pytest
 from keyrotation.look.observe import Observer, listed_profiles, observe
-from keyrotation.model import STORE, Key, LastUse, NotLookedUp, Secret, User, version_id
+from keyrotation.memory import Why
+from keyrotation.model import ATTACHED, STORE, Key, LastUse, NotLookedUp, Secret, User, version_id
+from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import REGION, Account, days_ago
+from tests.component.account import REGION, TODAY, Account, days_ago
 from tests.component.calls import Call, Calls
 from tests.component.conftest import Clients
 
-READS = ("GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "DescribeSecret")
+# The memory right after the user: nobody may be acted on by a memory that is older than the keys.
+READS = (
+    "GetUser",
+    "GetItem",
+    "ListAccessKeys",
+    "GetAccessKeyLastUsed",
+    "DescribeSecret",
+    "ListAttachedUserPolicies",
+)
 
 
 def look(clients: Clients, user_name: str = "carol") -> User:
-    return observe(user_name, iam=clients.iam, secrets=clients.secretsmanager, path_prefix="/")
+    return observe(user_name, clients.sources())
+
+
+def known(account: Account, user_name: str = "carol", **facts: Any) -> User:
+    """Of whom there is nothing more to know than this."""
+    memory = account.memory(user_name)
+    return User(name=user_name, id=memory.user_id, memory=memory, **facts)
 
 
 def test_all_facts_of_a_user_are_read(account: Account, clients: Clients) -> None:
@@ -25,8 +41,8 @@ def test_all_facts_of_a_user_are_read(account: Account, clients: Clients) -> Non
     new = account.add_key("carol", age=4)
     account.store("carol", new)
 
-    assert look(clients) == User(
-        name="carol",
+    assert look(clients) == known(
+        account,
         arn=arn,
         keys=(
             Key(
@@ -45,7 +61,7 @@ def test_all_facts_of_a_user_are_read(account: Account, clients: Clients) -> Non
 def test_a_user_without_keys_tags_and_secret_is_read_as_that(account: Account, clients: Clients) -> None:
     arn = account.add_user("carol")
 
-    assert look(clients) == User(name="carol", arn=arn)
+    assert look(clients) == known(account, arn=arn)
 
 
 def test_looking_makes_only_reads(account: Account, calls: Calls, clients: Clients) -> None:
@@ -89,7 +105,8 @@ def test_our_own_proof_of_a_new_key_is_no_use(account: Account, clients: Clients
 def test_a_refused_read_is_said_and_nothing_is_taken_from_the_rest(
     *, account: Account, calls: Calls, clients: Clients, operation: str, code: str, status: int
 ) -> None:
-    account.add_carol()
+    _, key_id = account.add_carol()
+    account.store("carol", key_id)
     calls.refuse(operation, code, status=status)
 
     seen = look(clients)
@@ -103,7 +120,8 @@ def test_a_refused_read_is_said_and_nothing_is_taken_from_the_rest(
 def test_a_read_without_an_answer_is_said(
     account: Account, calls: Calls, clients: Clients, operation: str
 ) -> None:
-    account.add_carol()
+    _, key_id = account.add_carol()
+    account.store("carol", key_id)
     calls.break_connection(operation)
 
     assert look(clients) == User(name="carol", unread=("it could not be read (EndpointConnectionError)",))
@@ -123,24 +141,118 @@ def test_a_key_whose_last_use_cannot_be_read_is_never_a_key_that_was_never_used(
     assert "GetAccessKeyLastUsed: AccessDenied" in seen.unread[0]
 
 
-def test_a_user_deleted_in_between_is_said_to_be_gone(clients: Clients) -> None:
-    (told,) = look(clients, "ghost").unread
-
-    assert "GetUser: NoSuchEntity" in told
+def test_a_user_who_is_gone_is_said_to_be_gone_and_not_to_be_unread(clients: Clients) -> None:
+    assert look(clients, "ghost") == User(name="ghost", gone=True)
 
 
-def test_a_key_deleted_while_it_is_looked_at_is_said(
+@pytest.mark.parametrize("operation", ["ListAccessKeys", "GetAccessKeyLastUsed", "ListAttachedUserPolicies"])
+def test_a_user_or_key_deleted_while_it_is_looked_at_is_gone(
+    account: Account, calls: Calls, clients: Clients, operation: str
+) -> None:
+    account.add_carol()
+    calls.refuse(operation, "NoSuchEntity", status=404)
+
+    assert look(clients) == User(name="carol", gone=True)
+
+
+# Memory.
+
+
+def test_what_is_remembered_is_read_consistently_by_the_unique_id(
     account: Account, calls: Calls, clients: Clients
 ) -> None:
     _, key_id = account.add_carol()
+    notice = account.notice("carol", key_id, Why.OVERLAP, days=3)
 
-    def delete(call: Call, _answer: dict[str, Any]) -> None:
-        account.iam.delete_access_key(UserName=call.params["UserName"], AccessKeyId=key_id)
+    seen = look(clients)
 
-    calls.change_answer("ListAccessKeys", delete)
+    assert seen.memory.key(key_id).notice == notice
+    (read,) = calls.of("GetItem")
+    assert read.params["Key"] == {"user_id": {"S": account.user_id("carol")}}
+    assert read.params["ConsistentRead"] is True
 
-    (told,) = look(clients).unread
-    assert "GetAccessKeyLastUsed: NoSuchEntity" in told
+
+def test_a_user_made_anew_under_an_old_name_is_remembered_by_nobody(
+    account: Account, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.notice("carol", key_id, Why.OVERLAP, days=3)
+    account.delete_user("carol")
+    account.add_user("carol")
+
+    seen = look(clients)
+
+    assert (seen.memory.revision, seen.memory.keys) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "told"),
+    [
+        ("changed", {"S": "some day"}, "its memory cannot be read: changed"),
+        ("schema", {"N": "2"}, "its memory was written by a newer version (schema 2"),
+    ],
+)
+def test_a_memory_that_cannot_be_understood_is_said_and_nothing_is_taken_from_the_rest(
+    *, account: Account, clients: Clients, attribute: str, value: Any, told: str
+) -> None:
+    account.add_carol()
+    account.remember("carol", changed=TODAY)
+    account.dynamodb.update_item(
+        TableName=TABLE_NAME,
+        Key={"user_id": {"S": account.user_id("carol")}},
+        UpdateExpression="SET #attribute = :value",
+        ExpressionAttributeNames={"#attribute": attribute},
+        ExpressionAttributeValues={":value": value},
+    )
+
+    seen = look(clients)
+
+    assert seen.keys == ()
+    assert [each.startswith(told) for each in seen.unread] == [True]
+
+
+# The secret.
+
+
+def test_the_secret_is_looked_at_by_the_arn_that_memory_knows_and_never_by_its_name(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.store("carol", key_id)
+    account.iam.update_user(UserName="carol", NewUserName="dana")
+
+    secret = look(clients, "dana").the_secret
+
+    assert secret is not None
+    assert secret.holds(key_id)
+    (asked,) = calls.of("DescribeSecret")
+    assert asked.params == {"SecretId": account.memory("dana").secret_arn}
+
+
+def test_a_secret_that_memory_does_not_know_is_none_and_costs_no_call(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    """Whoever may make secrets could make one of the user's name: it proves nothing."""
+    _, key_id = account.add_carol()
+    account.store("carol", key_id)
+    account.lose_memory()
+
+    assert look(clients).the_secret is None
+    assert calls.of("DescribeSecret") == []
+
+
+def test_a_secret_made_anew_under_its_name_is_not_the_one_that_is_remembered(
+    account: Account, clients: Clients
+) -> None:
+    _, key_id = account.add_carol()
+    account.store("carol", key_id)
+    name = account.secret_names()[0]
+    account.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    account.secrets.create_secret(
+        Name=name, ClientRequestToken=version_id(key_id), SecretString=account.value("carol", key_id)
+    )
+
+    assert look(clients).the_secret is None
 
 
 def test_a_missing_secret_is_none(account: Account, clients: Clients) -> None:
@@ -168,10 +280,11 @@ def test_a_secret_scheduled_for_deletion_is_deleted_and_holds_nothing(
 
 def test_stages_are_read_as_they_stand(account: Account, clients: Clients) -> None:
     _, key_id = account.add_carol()
-    account.store("carol", "A" * 20)
+    account.store("carol", key_id)
+    newer = account.add_key("carol", age=0)
     account.secrets.put_secret_value(
         SecretId="access-keys/carol/credentials",
-        ClientRequestToken=version_id(key_id),
+        ClientRequestToken=version_id(newer),
         SecretString="{}",
         VersionStages=["AWSPENDING"],
     )
@@ -180,10 +293,10 @@ def test_stages_are_read_as_they_stand(account: Account, clients: Clients) -> No
 
     assert secret is not None
     assert secret.stages == {
-        version_id("A" * 20): frozenset({"AWSCURRENT"}),
-        version_id(key_id): frozenset({"AWSPENDING"}),
+        version_id(key_id): frozenset({"AWSCURRENT"}),
+        version_id(newer): frozenset({"AWSPENDING"}),
     }
-    assert not secret.holds(key_id)
+    assert (secret.holds(key_id), secret.holds(newer)) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -194,19 +307,19 @@ def test_a_user_outside_the_path_is_told_and_not_looked_at(
 ) -> None:
     account.add_user("carol", path=path)
 
-    seen = observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix=outside)
+    seen = observe("carol", clients.sources(path_prefix=outside))
 
     assert seen == User(name="carol", unread=(f"its path is {path}, and UserPathPrefix is {outside}",))
-    assert calls.operations == ["GetUser"]
+    assert calls.operations == ["GetUser", "GetItem"]
 
 
 @pytest.mark.parametrize("prefix", ["/", "/apps/", "/apps/batch/"])
 def test_a_user_below_the_path_is_looked_at(account: Account, clients: Clients, prefix: str) -> None:
     arn = account.add_user("carol", path="/apps/batch/")
 
-    seen = observe("carol", iam=clients.iam, secrets=clients.secretsmanager, path_prefix=prefix)
+    seen = observe("carol", clients.sources(path_prefix=prefix))
 
-    assert seen == User(name="carol", arn=arn)
+    assert seen == known(account, arn=arn)
 
 
 # Only what is asked for.
@@ -214,7 +327,8 @@ def test_a_user_below_the_path_is_looked_at(account: Account, clients: Clients, 
 
 def observer(clients: Clients, *names: str, path_prefix: str = "/") -> Observer:
     listed = listed_profiles(clients.iam, path_prefix=path_prefix, names=names)
-    return Observer(iam=clients.iam, secrets=clients.secretsmanager, path_prefix=path_prefix, listed=listed)
+    sources = clients.sources(path_prefix=path_prefix)
+    return Observer(sources=sources, listed=listed, readings=sources.table.read_all())
 
 
 def test_a_glance_at_somebody_listed_lists_the_keys_and_asks_for_nothing_else(
@@ -235,6 +349,8 @@ def test_a_glance_at_somebody_listed_lists_the_keys_and_asks_for_nothing_else(
     with pytest.raises(NotLookedUp) as missing:
         _ = seen.the_secret
     assert missing.value.what == STORE
+    # The listing has told already.
+    assert seen.exposed is None
 
 
 def test_facts_that_are_looked_up_one_by_one_come_to_all_that_there_is(
@@ -247,10 +363,15 @@ def test_facts_that_are_looked_up_one_by_one_come_to_all_that_there_is(
     seen = eyes.look("carol")
     calls.clear()
 
-    for what in (STORE, *(key.id for key in seen.keys)):
+    for what in (STORE, *(key.id for key in seen.keys), ATTACHED):
         seen = eyes.look_up(seen, what)
 
-    assert calls.operations == ["DescribeSecret", "GetAccessKeyLastUsed", "GetAccessKeyLastUsed"]
+    assert calls.operations == [
+        "DescribeSecret",
+        "GetAccessKeyLastUsed",
+        "GetAccessKeyLastUsed",
+        "ListAttachedUserPolicies",
+    ]
     assert seen == look(clients)
 
 
@@ -269,6 +390,7 @@ def test_whoever_is_not_in_the_listing_is_looked_at(account: Account, calls: Cal
     calls.clear()
 
     assert eyes.glance("carol").unread == ()
+    # What is remembered was read when the run began.
     assert calls.operations == ["GetUser", "ListAccessKeys"]
 
 
@@ -281,16 +403,74 @@ def test_the_listing_keeps_those_who_are_asked_for_and_are_below_the_path(
     assert set(listed_profiles(clients.iam, path_prefix="/apps/", names=("in", "out"))) == {"in"}
 
 
-@pytest.mark.parametrize("operation", ["GetAccessKeyLastUsed", "DescribeSecret"])
+def test_a_look_before_acting_reads_memory_anew(account: Account, clients: Clients) -> None:
+    _, key_id = account.add_carol()
+    eyes = observer(clients, "carol")
+    notice = account.notice("carol", key_id, Why.OVERLAP, days=3)
+
+    assert eyes.glance("carol").memory.keys == {}
+    assert eyes.look("carol").memory.key(key_id).notice == notice
+
+
+def test_whoever_is_looked_at_alone_may_be_exposed_until_that_is_asked_for(
+    account: Account, clients: Clients
+) -> None:
+    account.add_carol()
+    seen = observer(clients).look("carol")
+
+    with pytest.raises(NotLookedUp) as missing:
+        _ = seen.exposed
+    assert missing.value.what == ATTACHED
+
+
+def test_a_quarantine_is_found_on_whatever_page_it_is(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    account.add_carol()
+    eyes = observer(clients)
+    seen = eyes.look("carol")
+
+    def on_the_second(call: Call, answer: dict[str, Any]) -> None:
+        last = "Marker" in call.params
+        name = "AWSCompromisedKeyQuarantineV2" if last else "ReadOnlyAccess"
+        policy = {"PolicyName": name, "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}
+        answer.update(AttachedPolicies=[policy], IsTruncated=not last, Marker="1")
+
+    calls.change_answer("ListAttachedUserPolicies", on_the_second)
+
+    assert eyes.look_up(seen, ATTACHED).exposed == "AWSCompromisedKeyQuarantineV2"
+
+
+def test_of_whoever_cannot_be_read_memory_says_all_the_same_what_was_told(
+    account: Account, calls: Calls, clients: Clients
+) -> None:
+    """In Audit notices are to be forgotten, of users who cannot be read too."""
+    _, key_id = account.add_carol()
+    notice = account.notice("carol", key_id, Why.OVERLAP, days=3)
+    eyes = observer(clients)
+    calls.refuse("GetUser", "AccessDenied")
+
+    seen = eyes.look("carol")
+
+    assert seen.keys == ()
+    assert len(seen.unread) == 1
+    assert seen.memory.key(key_id).notice == notice
+
+
+FACTS = {"GetAccessKeyLastUsed": None, "DescribeSecret": STORE, "ListAttachedUserPolicies": ATTACHED}
+
+
+@pytest.mark.parametrize("operation", FACTS)
 def test_a_fact_that_cannot_be_looked_up_leaves_nothing_to_be_used(
     account: Account, calls: Calls, clients: Clients, operation: str
 ) -> None:
     _, key_id = account.add_carol()
+    account.store("carol", key_id)
     eyes = observer(clients, "carol")
     seen = eyes.glance("carol")
     calls.refuse(operation, "AccessDenied")
 
-    found = eyes.look_up(seen, STORE if operation == "DescribeSecret" else key_id)
+    found = eyes.look_up(seen, FACTS[operation] or key_id)
 
     assert found.keys == ()
     assert [operation in told for told in found.unread] == [True]

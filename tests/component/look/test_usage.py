@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from keyrotation.look.usage import SECONDS_BETWEEN, who_uses
-from keyrotation.model import Key, LastUse, Use
+from keyrotation.decide.actions import Deactivate, Item, Level, Plan, Step
+from keyrotation.look.usage import SECONDS_BETWEEN, keys_in_question, who_uses
+from keyrotation.memory import OffReason, Why
+from keyrotation.model import UNASKED, Key, LastUse, Use, User
 
-from tests.component.account import NOW
+from tests.component.account import NOW, TODAY, Account
 from tests.component.calls import Calls
 from tests.component.deployment import Deployment
 
@@ -121,13 +123,50 @@ def test_it_ends_when_its_time_is_up_and_a_key_never_used_is_not_looked_up(trail
     assert (missed, len(regions)) == ([], 2)
 
 
+def planned(decision: Deactivate | Item, *, enforce: bool = True, key: Key = KEY) -> Plan:
+    user = User(name="carol", keys=(key,))
+    return Plan(user=user, owner="", steps=(Step(rule="a_rule", decision=decision),), enforce=enforce)
+
+
+@pytest.mark.parametrize(("reason", "asked"), [(each, each is OffReason.FORCED) for each in OffReason])
+def test_of_keys_that_go_off_only_one_in_use_is_in_question(*, reason: OffReason, asked: bool) -> None:
+    off = Deactivate(key_id=KEY.id, on=TODAY, reason=reason, why="its day has come", in_secret=False)
+    assert keys_in_question([planned(off)], TODAY) == [KEY] * asked
+    assert keys_in_question([planned(off, enforce=False)], TODAY) == []
+
+
+@pytest.mark.parametrize("level", Level)
+def test_of_keys_that_are_told_of_only_those_that_ask_for_attention_are_in_question(level: Level) -> None:
+    item = Item(level=level, text="look at this", key_id=KEY.id)
+    assert keys_in_question([planned(item)], TODAY) == [KEY] * (level is Level.ATTENTION)
+
+
+def test_a_key_whose_last_use_nobody_asked_for_is_in_no_question() -> None:
+    item = Item(level=Level.ATTENTION, text="look at this", key_id=KEY.id)
+    assert keys_in_question([planned(item, key=replace(KEY, last_use=UNASKED))], TODAY) == []
+
+
+def test_the_keys_with_the_nearest_day_come_first_and_no_more_than_a_mail_lists() -> None:
+    plans = []
+    for number in range(30):
+        key = replace(KEY, id=f"AKIA{number:016}")
+        by = TODAY + timedelta(days=30 - number)
+        item = Item(level=Level.ATTENTION, text="look at this", key_id=key.id, by=by)
+        plans.append(planned(item, key=key))
+
+    asked = [key.id for key in keys_in_question(plans, TODAY)]
+
+    assert asked == [f"AKIA{number:016}" for number in range(29, 4, -1)]
+
+
 def test_a_run_asks_only_for_keys_that_people_have_to_follow_up_and_goes_on_without_an_answer(
-    account: Any, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+    account: Account, calls: Calls, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, elder_used in (("quiet", 20), ("held", 0)):
         account.add_user(name)
         elder = account.add_key(name, age=92, used=elder_used)
         account.store(name, account.add_key(name, age=16, used=1))
+        account.notice(name, elder, Why.OVERLAP, days=0)
     calls.refuse("LookupEvents", "ThrottlingException")
 
     deployment.rotate(deployment.order("quiet", "held"))

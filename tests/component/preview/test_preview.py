@@ -8,15 +8,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions as failure
+from keyrotation.memory import Why
 from keyrotation.preview.__main__ import main
 from keyrotation.preview.refusals import why_failed
+from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import NOW, Account
+from tests.component.account import NOW, TODAY, Account, days_ago
 from tests.component.calls import Call, Calls
 
 READS = {
     "GetAccountAuthorizationDetails",
-    "GetUser",
+    "Scan",
     "ListAccessKeys",
     "GetAccessKeyLastUsed",
     "DescribeSecret",
@@ -79,19 +81,71 @@ def test_who_has_which_key_and_what_would_be_done_when(account: Account) -> None
     assert (kim["key"], kim["age_days"], kim["what"]) == ("", None, "")
 
 
-def test_an_elder_that_is_quiet_goes_off_and_is_deleted_later(account: Account) -> None:
+# Notices: nobody was told anything before the stack is there, and then the table says what people were told.
+
+
+def in_an_overlap(account: Account) -> tuple[str, str]:
+    """Carol with a quiet old key and a new one in her secret, whose overlap ends tomorrow. Returns their ids."""
     account.add_user("carol")
     elder = account.add_key("carol", age=89, used=20)
     newer = account.add_key("carol", age=13, used=0)
     account.store("carol", newer)
+    return elder, newer
+
+
+def test_an_old_key_goes_off_on_the_day_that_people_were_told_and_is_deleted_later(account: Account) -> None:
+    elder, newer = in_an_overlap(account)
+    account.notice("carol", elder, Why.OVERLAP, days=1)
 
     rows = {row["key"]: row for row in as_json()["keys"]}
 
-    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-23", "switch off")
+    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-23", "switch off, deleted 2026-12-23")
     assert rows[newer]["what"].startswith("replace")
 
 
-def test_an_inactive_key_is_deleted_on_the_day_that_the_marks_allow(account: Account) -> None:
+def test_an_old_key_of_which_nobody_was_told_goes_off_after_a_notice_that_would_be_given_today(
+    account: Account,
+) -> None:
+    elder, _ = in_an_overlap(account)
+
+    rows = {row["key"]: row for row in as_json()["keys"]}
+
+    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-29", "switch off, deleted 2026-12-29")
+
+
+def test_a_notice_is_forecast_as_given_told_again_and_kept_on_its_day(account: Account) -> None:
+    account.add_user("carol")
+    unused = account.add_key("carol", age=60)
+
+    row = only_key(as_json(), "carol")
+
+    # Two days before it would reach the threshold; its notice is given seven days before that.
+    assert (row["key"], row["on"], row["what"]) == (unused, "2026-12-20", "switch off, deleted 2027-01-19")
+    assert row["why"] == "never used, and 88 days old"
+
+
+def test_a_key_goes_off_no_sooner_than_people_were_told_whatever_policy_is_tried(account: Account) -> None:
+    elder, _ = in_an_overlap(account)
+    account.notice("carol", elder, Why.OVERLAP, days=10)
+
+    rows = {row["key"]: row for row in as_json("--overlap-days", "8", "--max-key-age-days", "80")["keys"]}
+
+    assert rows[elder]["on"] == "2026-12-02"
+
+
+def test_what_is_remembered_of_a_key_that_is_off_decides_when_it_is_deleted(account: Account) -> None:
+    account.add_user("carol")
+    off = account.add_key("carol", age=60, status="Inactive")
+    account.remember_key("carol", off, off_since=days_ago(25).date())
+
+    row = only_key(as_json(), "carol")
+
+    # Thirty days after it went off, but not without a notice of seven.
+    assert (row["key"], row["on"], row["what"]) == (off, "2026-11-29", "delete")
+
+
+def test_before_the_stack_is_there_an_inactive_key_counts_from_today(account: Account) -> None:
+    account.dynamodb.delete_table(TableName=TABLE_NAME)
     account.add_user("carol")
     off = account.add_key("carol", age=60, status="Inactive")
 
@@ -100,14 +154,48 @@ def test_an_inactive_key_is_deleted_on_the_day_that_the_marks_allow(account: Acc
     assert (row["key"], row["on"], row["what"]) == (off, "2026-12-12", "delete")
 
 
+def test_a_user_whose_memory_cannot_be_read_is_shown_and_nothing_is_foreseen(account: Account) -> None:
+    _, due = account.add_carol()
+    account.remember("carol", changed=TODAY)
+    account.dynamodb.update_item(
+        TableName=TABLE_NAME,
+        Key={"user_id": {"S": account.user_id("carol")}},
+        UpdateExpression="SET changed = :nonsense",
+        ExpressionAttributeValues={":nonsense": {"S": "some day"}},
+    )
+
+    row = only_key(as_json(), "carol")
+
+    assert (row["key"], row["what"]) == (due, "")
+    assert "its memory cannot be read" in row["asks"]
+
+
+def test_a_user_whom_aws_has_quarantined_is_asked_about_and_gets_no_key(
+    account: Account, calls: Calls
+) -> None:
+    account.add_carol()
+
+    def quarantine(_: Call, answer: dict[str, Any]) -> None:
+        name = "AWSCompromisedKeyQuarantineV3"
+        policy = {"PolicyName": name, "PolicyArn": f"arn:aws:iam::aws:policy/{name}"}
+        answer["UserDetailList"][0]["AttachedManagedPolicies"] = [policy]
+
+    calls.change_answer("GetAccountAuthorizationDetails", quarantine)
+
+    row = only_key(as_json(), "carol")
+
+    assert row["what"] == ""
+    assert "AWS found an access key of this user exposed" in row["asks"]
+
+
 def test_a_policy_is_tried_before_it_is_set(account: Account) -> None:
     account.add_user("dan")
     account.add_key("dan", age=50, used=0)
 
     assert only_key(as_json(), "dan")["on"] == "2026-12-16"
-    tried = as_json("--max-key-age-days", "60")
+    tried = as_json("--max-key-age-days", "65")
     assert only_key(tried, "dan")["on"] == "2026-11-22"
-    assert tried["policy"]["MaxKeyAgeDays"] == 60
+    assert tried["policy"]["MaxKeyAgeDays"] == 65
 
 
 def test_the_cap_spreads_the_replacements_over_the_next_days_oldest_first(account: Account) -> None:
@@ -177,9 +265,11 @@ def test_what_tags_say_cannot_drive_the_terminal(account: Account, calls: Calls)
     account.add_carol()
 
     def clear_the_screen(_: Call, answer: dict[str, Any]) -> None:
-        answer["User"]["Tags"] = [{"Key": "access-key-rotation:max-age-days", "Value": "9\x1b[2J"}]
+        answer["UserDetailList"][0]["Tags"] = [
+            {"Key": "access-key-rotation:max-age-days", "Value": "9\x1b[2J"}
+        ]
 
-    calls.change_answer("GetUser", clear_the_screen)
+    calls.change_answer("GetAccountAuthorizationDetails", clear_the_screen)
 
     text = previewed()
 
@@ -203,12 +293,12 @@ def test_a_policy_that_breaks_somebody_is_refused_by_name_before_anything_is_ask
     account.add_carol()
     calls.clear()
 
-    code, told = refused("--overlap-days", "5")
+    code, told = refused("--overlap-days", "7")
 
     assert code == 2
     assert (
         told
-        == "preview: this policy is refused: OverlapDays must be more than QuietDays (OverlapDays=5, QuietDays=7)\n"
+        == "preview: this policy is refused: OverlapDays must be more than QuietDays (OverlapDays=7, QuietDays=7)\n"
     )
     assert calls.operations == []
 
@@ -216,13 +306,15 @@ def test_a_policy_that_breaks_somebody_is_refused_by_name_before_anything_is_ask
 REFUSALS = {
     "GetAccountAuthorizationDetails": "iam:GetAccountAuthorizationDetails",
     "ListAccessKeys": "iam:ListAccessKeys",
+    "Scan": "dynamodb:Scan",
     "DescribeSecret": "secretsmanager:DescribeSecret",
 }
 
 
 @pytest.mark.parametrize("operation", REFUSALS)
 def test_the_action_that_is_missing_is_named(account: Account, calls: Calls, operation: str) -> None:
-    account.add_carol()
+    _, key = account.add_carol()
+    account.store("carol", key)
     calls.refuse(operation, "AccessDeniedException")
 
     assert refused() == (1, f"preview: access denied: these credentials lack {REFUSALS[operation]}\n")
@@ -231,14 +323,14 @@ def test_the_action_that_is_missing_is_named(account: Account, calls: Calls, ope
 CODES = {
     "ExpiredToken": "the AWS credentials have expired: sign in again",
     "InvalidClientTokenId": "AWS does not know these credentials: the key is deleted, inactive or mistyped",
-    "ServiceFailure": "AWS could not be asked (GetUser: ServiceFailure, GetUser said no)",
+    "ServiceFailure": "AWS could not be asked (ListAccessKeys: ServiceFailure, ListAccessKeys said no)",
 }
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_what_aws_refuses_is_one_line(account: Account, calls: Calls, code: str) -> None:
     account.add_carol()
-    calls.refuse("GetUser", code)
+    calls.refuse("ListAccessKeys", code)
 
     assert refused() == (1, f"preview: {CODES[code]}\n")
 
@@ -246,7 +338,7 @@ def test_what_aws_refuses_is_one_line(account: Account, calls: Calls, code: str)
 def test_a_user_who_is_deleted_meanwhile_is_left_out(account: Account, calls: Calls) -> None:
     account.add_carol()
     account.add_user("dan")
-    calls.refuse("GetUser", "NoSuchEntity", UserName="dan")
+    calls.refuse("ListAccessKeys", "NoSuchEntity", UserName="dan")
 
     assert [row["user"] for row in as_json()["keys"]] == ["carol"]
 

@@ -135,6 +135,29 @@ def test_items_that_cannot_be_read_stop_nobody_else(table: Table, client: "Dynam
         table.read("AIDAERIN")
 
 
+def test_who_was_changed_on_a_day_is_told_by_id(table: Table) -> None:
+    for user_id, day in (("AIDAANN", 21), ("AIDABOB", 22), ("AIDAEVE", 22)):
+        table.save(Memory(user_id=user_id, changed=date(2026, 11, day)), run_id=RUN)
+    table.save(Memory(user_id="AIDADAVE"), run_id=RUN)
+
+    readings = table.read_all()
+
+    assert readings.changed_on(date(2026, 11, 22)) == {"AIDABOB", "AIDAEVE"}
+    assert readings.changed_on(date(2026, 11, 23)) == frozenset()
+
+
+def test_of_a_user_of_whom_only_the_name_is_known_there_is_what_was_remembered_under_it(
+    table: Table,
+) -> None:
+    saved = table.save(FULL, run_id=RUN)
+    table.save(Memory(user_id="AIDADAVE", name="dave"), run_id=RUN)
+
+    readings = table.read_all()
+
+    assert readings.named("carol") == saved
+    assert readings.named("nobody") == Memory(user_id="")
+
+
 def test_of_two_writers_the_second_is_told_and_writes_nothing(table: Table) -> None:
     read = table.save(NEW, run_id=RUN)
     won = table.save(replace(read, changed=date(2026, 11, 22)), run_id="run-of-one")

@@ -294,6 +294,9 @@ def test_a_missing_number_keeps_a_function_from_starting(
     ("function", "variable"),
     [
         ("scanner", "ORDERS_QUEUE_URL"),
+        ("scanner", "TABLE_NAME"),
+        ("scanner", "MODE"),
+        ("rotator", "TABLE_NAME"),
         ("rotator", "MODE"),
         ("rotator", "ORDERS_QUEUE_URL"),
         ("rotator", "AWS_REGION"),
@@ -392,26 +395,32 @@ INEQUALITIES: list[tuple[dict[str, str], dict[str, str], set[str]]] = [
         {"QUIET_DAYS_BEFORE_FIRST_USE": "7"},
         {"QuietDaysBeforeFirstUse", "QuietDays"},
     ),
-    ({"MAX_KEY_AGE_DAYS": "36"}, {"MAX_KEY_AGE_DAYS": "37"}, {"MaxKeyAgeDays", "OverlapDays", "QuietDays"}),
+    ({"WARN_DAYS": "15", "IN_USE_EXTENSION_DAYS": "20"}, {"WARN_DAYS": "14"}, {"OverlapDays", "WarnDays"}),
+    ({"IN_USE_EXTENSION_DAYS": "6"}, {"IN_USE_EXTENSION_DAYS": "7"}, {"InUseExtensionDays", "WarnDays"}),
     (
-        {"IN_USE_EXTENSION_DAYS": "74"},
-        {"IN_USE_EXTENSION_DAYS": "73"},
-        {"MaxKeyAgeDays", "OverlapDays", "InUseExtensionDays"},
+        {"MAX_KEY_AGE_DAYS": "64"},
+        {"MAX_KEY_AGE_DAYS": "65"},
+        {"MaxKeyAgeDays", "OverlapDays", "QuietDaysBeforeFirstUse", "WarnDays"},
+    ),
+    (
+        {"MAX_KEY_AGE_DAYS": "43", "QUIET_DAYS_BEFORE_FIRST_USE": "7", "WARN_DAYS": "14"},
+        {"MAX_KEY_AGE_DAYS": "44", "QUIET_DAYS_BEFORE_FIRST_USE": "7", "WARN_DAYS": "14"},
+        {"MaxKeyAgeDays", "OverlapDays", "QuietDaysBeforeFirstUse", "WarnDays"},
     ),
     (
         {"UNUSED_DAYS": "35"},
         {"UNUSED_DAYS": "36"},
-        {"UnusedDays", "OverlapDays", "InUseExtensionDays", "QuietDaysBeforeFirstUse"},
+        {"UnusedDays", "QuietDaysBeforeFirstUse", "WarnDays"},
     ),
     (
-        {"UNUSED_DAYS": "40", "IN_USE_EXTENSION_DAYS": "26"},
-        {"UNUSED_DAYS": "41", "IN_USE_EXTENSION_DAYS": "26"},
-        {"UnusedDays", "OverlapDays", "InUseExtensionDays", "QuietDaysBeforeFirstUse"},
+        {"UNUSED_DAYS": "14", "QUIET_DAYS_BEFORE_FIRST_USE": "7", "WARN_DAYS": "14"},
+        {"UNUSED_DAYS": "15", "QUIET_DAYS_BEFORE_FIRST_USE": "7", "WARN_DAYS": "14"},
+        {"UnusedDays", "QuietDaysBeforeFirstUse", "WarnDays"},
     ),
     (
         {"UNUSED_DAYS": "1"},
         {"UNUSED_DAYS": "0"},
-        {"UnusedDays", "OverlapDays", "InUseExtensionDays", "QuietDaysBeforeFirstUse"},
+        {"UnusedDays", "QuietDaysBeforeFirstUse", "WarnDays"},
     ),
     ({"MAX_USERS_PER_RUN": "0"}, {"MAX_USERS_PER_RUN": "1"}, {"MaxUsersPerRun"}),
     ({"MAX_USERS_PER_RUN": "5001"}, {"MAX_USERS_PER_RUN": "5000"}, {"MaxUsersPerRun"}),
@@ -462,6 +471,6 @@ def test_the_complete_environment_starts_a_function_without_a_single_call(
 
 
 def test_a_number_as_cloudformation_hands_it_on_is_taken(deployment: Deployment) -> None:
-    environment = deployment.environment("rotator", MAX_KEY_AGE_DAYS="60.0")
+    environment = deployment.environment("rotator", MAX_KEY_AGE_DAYS="70.0")
 
-    assert RotatorSettings.parse(environment).policy.max_key_age_days == 60
+    assert RotatorSettings.parse(environment).policy.max_key_age_days == 70

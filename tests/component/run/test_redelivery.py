@@ -5,12 +5,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from keyrotation.memory import KeyMemory, OffReason, What, Why
 
-from tests.component.account import NOW, PREFIX, Account
+from tests.component.account import NOW, TODAY, Account
 from tests.component.calls import Call, Calls
 from tests.component.deployment import Deployment
 
-PENDING = f"{PREFIX}pending"
 DUE = tuple(f"due-{number}" for number in range(12))
 QUIET = tuple(f"quiet-{number}" for number in range(12))
 # What changes a key or its status; of these each user needs one.
@@ -51,14 +51,13 @@ def changes(calls: Calls) -> Counter[str]:
     return Counter(call.params["UserName"] for call in calls.made if call.operation in CHANGES)
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
-@pytest.mark.parametrize(
-    ("operation", "times"),
-    [("UpdateAccessKey", 5), ("CreateAccessKey", 4), ("UntagUser", 3), ("UntagUser", 9)],
-)
-def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done_before_the_crash(
-    account: Account, calls: Calls, deployment: Deployment, operation: str, times: int
-) -> None:
+def announced(key: KeyMemory) -> What:
+    assert key.notice is not None
+    return key.notice.what
+
+
+def people(account: Account) -> dict[str, str]:
+    """Users who are due, and users whose elder goes off today; the id of each one's old key."""
     old: dict[str, str] = {}
     for name in DUE:
         account.add_user(name)
@@ -67,17 +66,37 @@ def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done
         account.add_user(name)
         old[name] = account.add_key(name, age=92, used=20)
         account.store(name, account.add_key(name, age=16, used=1))
+        account.notice(name, old[name], Why.OVERLAP, days=0)
+    return old
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
+@pytest.mark.parametrize(
+    ("operation", "times"),
+    [
+        ("UpdateAccessKey", 5),
+        ("CreateAccessKey", 4),
+        ("UpdateSecretVersionStage", 3),
+        ("UpdateItem", 7),
+        ("UpdateItem", 19),
+        ("UpdateItem", 31),
+    ],
+)
+def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done_before_the_crash(
+    account: Account, calls: Calls, deployment: Deployment, operation: str, times: int
+) -> None:
+    old = people(account)
     order = deployment.order(*DUE, *QUIET)
 
     first = die_after(calls, operation, times=times)
     with pytest.raises(Died):
         deployment.rotate(order)
     assert deployment.mails() == []
+    known = {name: account.memory(name) for name in old}
     off = {name for name in QUIET if account.keys(name)[old[name]] == "Inactive"}
-    marked = {name for name in off if account.tags(name)}
-    # Marked, and the process died before it was off: it looks as if a person had switched it back on.
-    cut_short = {name for name in QUIET if account.tags(name)} - off
-    interrupted = {name for name in DUE if PENDING in account.tags(name)}
+    # Known as off, and the process died before it was: it looks as if a person had switched it back on.
+    cut_short = {name for name in QUIET if known[name].key(old[name]).off_since} - off
+    interrupted = {name for name in DUE if known[name].pending}
     replaced = {name for name in DUE if len(account.keys(name)) == 2} - interrupted
     new = {name: account.new_key(name, old[name]) for name in replaced}
     # Half-way it is: somebody's work was done, and somebody's was not.
@@ -90,9 +109,13 @@ def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done
     deployment.rotate(order)
 
     second = changes(calls)
-    # Who was done is not touched again, not even by a tag; who was not is done now, once.
+    # Who was done is not touched again: only the notice that no mail gave is given now. Who was not is done, once.
     written = {str(call.params.get("UserName")) for call in calls.made if call.operation in calls.writes}
-    assert written.isdisjoint(replaced | marked)
+    assert written.isdisjoint(replaced | off)
+    for name in replaced | off:
+        after = account.memory(name)
+        assert announced(after.key(old[name])) is (What.DELETE if name in off else What.SWITCH_OFF)
+        assert after.with_key(old[name], notice=None).keys == known[name].keys
     rest = set(QUIET) - off - cut_short
     assert {name: second[name] for name in rest} == dict.fromkeys(rest, 1)
     assert {name: second[name] for name in cut_short} == dict.fromkeys(cut_short, 0)
@@ -104,13 +127,15 @@ def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done
         assert account.keys(name) == {old[name]: "Active", account.new_key(name, old[name]): "Active"}
         assert account.current_works(name)
         assert account.current(name)["AccessKeyId"] != old[name]
-        assert account.tags(name) == {}
+        assert account.memory(name).pending is None
+        assert account.memory(name).key(account.new_key(name, old[name])).issued_on == TODAY
     for name in cut_short:
         assert account.keys(name)[old[name]] == "Active"
-        assert account.tags(name) == {f"{PREFIX}held-until:{old[name]}": "2026-12-06 reactivated"}
+        assert account.memory(name).key(old[name]) == KeyMemory(back_on=TODAY)
     for name in off | rest:
         assert account.keys(name)[old[name]] == "Inactive"
-        assert account.tags(name) == {f"{PREFIX}inactive-since:{old[name]}": "2026-11-22"}
+        off_key = account.memory(name).key(old[name])
+        assert (off_key.off_since, off_key.off_because) == (TODAY, OffReason.QUIET)
 
     (mail,) = deployment.mails()
     assert [name for name in (*DUE, *QUIET) if f"* {name}\n" not in mail.body] == []
@@ -118,6 +143,6 @@ def test_a_redelivered_order_does_no_work_twice_and_its_mail_tells_what_was_done
     told_before = told_before.partition("\n\n")[0]
     named_before = {name for name in old if f"* {name}\n" in told_before}
     # An interrupted replacement whose key was in the secret already is told there too, beside what it still needs.
-    assert replaced | marked <= named_before <= replaced | marked | interrupted
+    assert replaced | off <= named_before <= replaced | off | interrupted
     assert [name for name in replaced if new[name] not in told_before] == []
     assert mail.subject.startswith("RESUMED: ") is bool(named_before)

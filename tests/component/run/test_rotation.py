@@ -5,18 +5,32 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from keyrotation.decide.actions import Plan
+from botocore.awsrequest import AWSResponse
+from keyrotation.act.apply import Done
+from keyrotation.decide.actions import GiveNotice, Plan, RememberOff
 from keyrotation.decide.plan import plan_user
+from keyrotation.memory import Why
 from keyrotation.model import User
 from keyrotation.policy import Policy
+from keyrotation.remember.table import TABLE_NAME
 from keyrotation.run import rotation as rotation_module
-from keyrotation.run.record import Run
+from keyrotation.run.record import Run, Told
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.report import Severity
 
-from tests.component.account import ACCOUNT, NOW, OCCASION, PREFIX, REGION, ROTATOR_ROLE_ARN, Account
-from tests.component.calls import Call, Calls
+from tests.component.account import (
+    ACCOUNT,
+    NOW,
+    OCCASION,
+    PREFIX,
+    REGION,
+    ROTATOR_ROLE_ARN,
+    RUN_ID,
+    TODAY,
+    Account,
+)
+from tests.component.calls import Call, Calls, Fault, error_answer
 from tests.component.conftest import Clients
 from tests.component.rotating import Rotation
 
@@ -33,6 +47,7 @@ def digest(run: Run, *, mode: Mode = Mode.ENFORCE) -> Digest:
     settings = RotatorSettings(
         policy=Policy(),
         mode=mode,
+        table_name=TABLE_NAME,
         user_path_prefix="/",
         secret_reader_arns=(),
         secrets_kms_key_arn=None,
@@ -63,12 +78,44 @@ def add_due(account: Account, *names: str) -> dict[str, str]:
     return ids
 
 
+def add_elder(account: Account, name: str, *, days: int, used: float = 20) -> str:
+    """A user whose elder key, the id of which is returned, goes off in `days` days, as was told."""
+    account.add_user(name)
+    elder = account.add_key(name, age=92, used=used)
+    account.store(name, account.add_key(name, age=16, used=1))
+    account.notice(name, elder, Why.OVERLAP, days=days)
+    return elder
+
+
+def add_inactive(account: Account, name: str, *, days: int) -> str:
+    """A user whose only key is off and is deleted in `days` days, as was told. Returns its id."""
+    account.add_user(name)
+    key_id = account.add_key(name, age=200, status="Inactive")
+    account.remember_key(name, key_id, off_since=TODAY - timedelta(days=30 - days))
+    account.notice(name, key_id, Why.INACTIVE, days=days)
+    return key_id
+
+
+def add_carol_after_a_deletion(account: Account) -> tuple[str, str]:
+    """Carol, whose key is due once another is deleted, which is today. Returns the other's id and hers."""
+    return add_inactive(account, "carol", days=0), account.add_key("carol", age=80, used=1)
+
+
 def replaced(account: Account, *names: str) -> list[str]:
     return [name for name in names if len(account.keys(name)) == 2]
 
 
 def failures(run: Run) -> dict[str, str]:
     return {each.plan.user.name: each.failure for each in run.outcomes if each.failure is not None}
+
+
+def of_bob(operation: str, fault: Fault) -> Fault:
+    """That fault, where a call of this operation is about bob: as a user, by the name of the secret, or in the table."""
+
+    def only(call: Call) -> tuple[AWSResponse, dict[str, Any]] | None:
+        return fault(call) if call.operation == operation and "bob" in repr(call.params) else None
+
+    return only
 
 
 # One user's failure.
@@ -79,10 +126,8 @@ def failures(run: Run) -> dict[str, str]:
     [
         ("CreateAccessKey", "AccessDenied", 403),
         ("CreateAccessKey", "LimitExceeded", 409),
-        ("CreateAccessKey", "NoSuchEntity", 404),
-        ("TagUser", "AccessDenied", 403),
-        ("TagUser", "LimitExceeded", 409),
-        ("TagUser", "NoSuchEntity", 404),
+        ("CreateSecret", "LimitExceeded", 409),
+        ("PutResourcePolicy", "AccessDenied", 403),
     ],
 )
 def test_one_users_failure_is_told_by_name_and_cause_and_the_others_are_done(
@@ -95,11 +140,12 @@ def test_one_users_failure_is_told_by_name_and_cause_and_the_others_are_done(
     status: int,
 ) -> None:
     add_due(account, "alice", "bob", "carol")
-    calls.refuse(operation, code, status=status, UserName="bob")
+    calls.meet(of_bob(operation, lambda call: error_answer(call, code, status, "said no")))
 
     run = rotation.run("alice", "bob", "carol", workers=3)
 
     assert replaced(account, "alice", "bob", "carol") == ["alice", "carol"]
+    assert account.memory("bob").pending is None
     assert failures(run) == {"bob": f"no key was made ({operation}: {code}, {operation} said no)"}
     mail = digest(run)
     assert mail.severity is Severity.CRITICAL
@@ -109,7 +155,7 @@ def test_one_users_failure_is_told_by_name_and_cause_and_the_others_are_done(
     assert "carol" in told(run)
 
 
-def test_a_user_deleted_between_scan_and_look_is_told_by_name_and_the_others_are_done(
+def test_a_user_deleted_between_scan_and_look_is_no_news_and_the_others_are_done(
     account: Account, rotation: Rotation
 ) -> None:
     add_due(account, "alice", "carol")
@@ -117,27 +163,45 @@ def test_a_user_deleted_between_scan_and_look_is_told_by_name_and_the_others_are
     run = rotation.run("alice", "ghost", "carol")
 
     assert replaced(account, "alice", "carol") == ["alice", "carol"]
-    assert "* ghost" in told(run)
-    assert "GetUser: NoSuchEntity" in told(run)
+    assert "ghost" not in told(run)
+    assert failures(run) == {}
 
 
-def test_a_user_deleted_between_look_and_act_is_told_by_name_and_the_others_are_done(
-    account: Account, calls: Calls, rotation: Rotation
+@pytest.mark.parametrize("step", ["CreateSecret", "UpdateItem", "CreateAccessKey"])
+def test_a_user_deleted_between_look_and_act_is_no_news_and_the_others_are_done(
+    account: Account, calls: Calls, rotation: Rotation, step: str
 ) -> None:
-    add_due(account, "alice", "bob", "carol")
+    ids = add_due(account, "alice", "bob", "carol")
 
-    def delete(call: Call) -> None:
-        if call.operation == "TagUser" and call.params["UserName"] == "bob":
+    def delete(_call: Call) -> None:
+        if account.iam.list_users()["Users"][1]["UserName"] == "bob":
             account.delete_user("bob")
 
-    calls.meet(delete)
+    calls.meet(of_bob(step, delete))
 
-    run = rotation.run("alice", "bob", "carol")
+    run = rotation.run(*ids)
 
     assert replaced(account, "alice", "carol") == ["alice", "carol"]
-    assert list(failures(run)) == ["bob"]
-    assert "NoSuchEntity" in failures(run)["bob"]
-    assert "* bob" in told(run)
+    assert failures(run) == {}
+    assert digest(run).subject.startswith("Done: 2 access keys replaced")
+
+
+@pytest.mark.parametrize(("step", "what"), [("UpdateAccessKey", "off"), ("DeleteAccessKey", "deleted")])
+def test_a_key_that_somebody_deleted_just_before_is_no_failure(
+    *, account: Account, calls: Calls, rotation: Rotation, step: str, what: str
+) -> None:
+    key_id = add_elder(account, "bob", days=0) if what == "off" else add_inactive(account, "bob", days=0)
+
+    def delete(_call: Call) -> None:
+        if key_id in account.keys("bob"):
+            account.iam.delete_access_key(UserName="bob", AccessKeyId=key_id)
+
+    calls.meet(of_bob(step, delete))
+
+    run = rotation.run("bob")
+
+    assert failures(run) == {}
+    assert key_id not in account.keys("bob")
 
 
 @pytest.mark.parametrize("operation", ["GetUser", "ListAccessKeys"])
@@ -178,13 +242,13 @@ def test_a_role_without_the_right_to_make_keys_gives_a_run_that_reports_it(
     assert set(failures(run)) == {"alice", "bob"}
     assert digest(run).subject.startswith("FAILED: 2 replacements not made, nothing lost")
     assert {name: account.keys(name) for name in ids} == {name: {id_: "Active"} for name, id_ in ids.items()}
-    assert [account.tags(name) for name in ids] == [{}, {}]
+    assert [account.memory(name).pending for name in ids] == [None, None]
 
 
 def test_what_was_done_before_a_failure_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
-    old, key_id = account.add_carol_after(inactive_since="2026-10-01")
+    old, key_id = add_carol_after_a_deletion(account)
     calls.refuse("CreateSecret", "LimitExceeded", status=409)
 
     run = rotation.run("carol")
@@ -214,7 +278,7 @@ def test_what_nobody_foresaw_about_one_user_is_told_by_its_kind_and_the_others_a
 def test_what_was_done_before_something_that_nobody_foresaw_is_told_beside_it(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
-    _, key_id = account.add_carol_after(inactive_since="2026-10-01")
+    _, key_id = add_carol_after_a_deletion(account)
 
     calls.stumble("CreateSecret", RuntimeError("a mistake of ours"))
 
@@ -295,6 +359,7 @@ def test_a_failure_after_a_change_counts_as_a_change(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     add_due(account, "alice", "bob")
+    account.tag("alice", replace="laptop lost")
     # The key is there and promoted; only the tag could not be removed.
     calls.refuse("UntagUser", "AccessDenied", UserName="alice")
 
@@ -316,21 +381,54 @@ def test_users_with_nothing_to_do_take_no_place(account: Account, rotation: Rota
     assert run.waiting == ()
 
 
-def test_work_in_flight_goes_before_replacements_and_those_before_marks(
+def test_work_in_flight_goes_before_replacements_and_what_is_only_remembered_takes_no_place(
     account: Account, rotation: Rotation
 ) -> None:
-    add_due(account, "due")
-    account.add_user("mark")
-    account.add_key("mark", age=300, status="Inactive")
-    account.add_user("elder")
-    account.add_key("elder", age=60, used=20)
-    account.store("elder", account.add_key("elder", age=16, used=1))
+    add_due(account, "due", "later")
+    account.add_user("off")
+    off = account.add_key("off", age=300, status="Inactive")
+    add_elder(account, "elder", days=0)
 
-    run = rotation.run("due", "elder", "mark", cap=2)
+    run = rotation.run("due", "elder", "later", "off", cap=2)
 
-    # A mark takes no place under the cap: one that waits is a date that is wrong.
-    assert rotation.tried == ["elder", "due", "mark"]
-    assert run.waiting == ()
+    # A day that is remembered late is a day that is wrong.
+    assert rotation.tried == ["elder", "off", "due"]
+    assert account.memory("off").key(off).off_since == TODAY
+    assert [plan.user.name for plan in run.waiting] == ["later"]
+
+
+def test_the_cap_counts_whom_earlier_runs_of_the_day_changed(account: Account, rotation: Rotation) -> None:
+    add_due(account, "alice", "bob", "carol")
+    first = rotation.run("alice", cap=2)
+    rotation.heard(Told(run=first, message_id="message-1", named=digest(first).named))
+    rotation.tried.clear()
+
+    changed_today = account.table.read_all().changed_on(TODAY)
+    run = rotation.run("alice", "bob", "carol", cap=2, changed_today=changed_today)
+
+    assert changed_today == {account.user_id("alice")}
+    assert rotation.tried == ["bob"]
+    assert replaced(account, "alice", "bob", "carol") == ["alice", "bob"]
+    assert [plan.user.name for plan in run.waiting] == ["carol"]
+
+
+def test_who_was_changed_today_has_a_place_already(account: Account, rotation: Rotation) -> None:
+    add_due(account, "alice", "bob")
+    account.remember("alice", changed=TODAY)
+
+    run = rotation.run(
+        "alice", "bob", cap=1, changed_today=account.table.read_all().changed_on(OCCASION.today)
+    )
+
+    assert replaced(account, "alice", "bob") == ["alice"]
+    assert [plan.user.name for plan in run.waiting] == ["bob"]
+
+
+def test_whom_a_run_changed_yesterday_counts_no_more(account: Account) -> None:
+    add_due(account, "alice", "bob")
+    account.remember("alice", changed=TODAY - timedelta(days=1))
+
+    assert account.table.read_all().changed_on(TODAY) == frozenset()
 
 
 def test_the_cap_holds_when_many_work_at_once(account: Account, rotation: Rotation) -> None:
@@ -347,22 +445,28 @@ def test_the_cap_holds_when_many_work_at_once(account: Account, rotation: Rotati
 # Audit.
 
 
-def test_audit_plans_everything_and_writes_nothing(
+def test_audit_plans_everything_and_changes_nothing_but_what_is_remembered(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     names = ("alice", "bob", "carol")
     add_due(account, "alice", "bob")
     account.add_user("carol")
-    account.add_key("carol", age=300, status="Inactive")
+    off = account.add_key("carol", age=300, status="Inactive")
     calls.clear()
 
     run = rotation.run(*names, mode=Mode.AUDIT, cap=1)
 
-    assert calls.writes == []
-    assert len([plan for plan in run.plans if plan.actions]) == 3
-    assert (run.outcomes, run.waiting, run.deferred) == ((), (), ())
+    # Since when a key is known to be off, and nothing else: the notice would be given.
+    assert calls.writes == ["UpdateItem"]
+    assert account.memory("carol").key(off).off_since == TODAY
+    assert account.memory("carol").key(off).notice is None
+    assert len([plan for plan in run.plans if plan.would]) == 3
+    (outcome,) = run.outcomes
+    assert outcome.done == (Done(action=RememberOff(key_id=off, on=TODAY)),)
+    assert (outcome.to_give, run.waiting, run.deferred) == ((), (), ())
     mail = digest(run, mode=Mode.AUDIT)
     assert mail.subject.startswith("AUDIT: would replace 2")
+    assert mail.named == ()
     assert all(f"* {name}" in mail.body for name in names)
 
 
@@ -430,7 +534,7 @@ def test_a_user_who_was_started_is_finished_when_the_time_runs_out(
     run = rotation.run("alice", "bob")
 
     assert replaced(account, "alice", "bob") == ["alice"]
-    assert account.tags("alice") == {}
+    assert account.memory("alice").pending is None
     assert run.deferred == ("bob",)
     assert failures(run) == {}
 
@@ -481,21 +585,145 @@ def test_a_second_run_on_the_same_day_finds_nothing_left_to_do(
     account: Account, calls: Calls, rotation: Rotation
 ) -> None:
     add_due(account, "alice")
-    account.add_user("bob")
-    account.add_key("bob", age=60, used=20)
-    account.store("bob", account.add_key("bob", age=16, used=1))
+    add_elder(account, "bob", days=0)
     account.add_user("carol")
     account.add_key("carol", age=300, status="Inactive")
-    names = ("alice", "bob", "carol")
+    add_elder(account, "dan", days=0, used=0)
+    names = ("alice", "bob", "carol", "dan")
     first = rotation.run(*names)
-    assert len(first.outcomes) == 3
+    assert len(first.outcomes) == 4
+    rotation.heard(Told(run=first, message_id="message-1", named=digest(first).named))
     calls.clear()
 
     second = rotation.run(*names)
 
     assert failures(first) == {}
     assert calls.writes == []
-    assert [plan.actions for plan in second.plans] == [(), (), ()]
+    assert [plan.actions for plan in second.plans] == [(), (), (), ()]
+
+
+# Notices: remembered once they were told, and only those that the message named.
+
+
+def test_a_notice_is_remembered_when_the_message_that_names_it_was_heard_and_not_before(
+    account: Account, rotation: Rotation
+) -> None:
+    account.add_user("carol")
+    off = account.add_key("carol", age=300, status="Inactive")
+    run = rotation.run("carol")
+    assert account.memory("carol").key(off).notice is None
+
+    rotation.heard(Told(run=run, message_id="message-1", named=digest(run).named))
+
+    notice = account.memory("carol").key(off).notice
+    assert notice is not None
+    assert (notice.why, notice.day, notice.told) == (Why.INACTIVE, TODAY + timedelta(days=30), TODAY)
+
+
+@pytest.mark.parametrize("message_id", ["message-1", None])
+def test_what_a_message_did_not_name_or_nobody_heard_is_no_notice(
+    account: Account, calls: Calls, rotation: Rotation, message_id: str | None
+) -> None:
+    account.add_user("carol")
+    off = account.add_key("carol", age=300, status="Inactive")
+    run = rotation.run("carol")
+    (named,) = digest(run).named
+    calls.clear()
+
+    rotation.heard(Told(run=run, message_id=message_id, named=() if message_id else (named,)))
+
+    assert calls.writes == []
+    assert account.memory("carol").key(off).notice is None
+
+
+def test_a_notice_that_cannot_be_remembered_is_a_failure_and_the_others_are_remembered(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    ids = {}
+    for name in ("alice", "bob"):
+        account.add_user(name)
+        ids[name] = account.add_key(name, age=300, status="Inactive")
+    run = rotation.run("alice", "bob")
+    assert failures(run) == {}
+    calls.meet(of_bob("UpdateItem", lambda call: error_answer(call, "AccessDeniedException", 400, "said no")))
+
+    finished = rotation.heard(Told(run=run, message_id="message-1", named=digest(run).named))
+
+    assert list(failures(finished)) == ["bob"]
+    assert failures(finished)["bob"].startswith("remembering it failed (UpdateItem: AccessDeniedException")
+    assert account.memory("alice").key(ids["alice"]).notice is not None
+    assert account.memory("bob").key(ids["bob"]).notice is None
+
+
+def test_what_fails_twice_about_a_user_is_told_once(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    account.add_user("bob")
+    account.add_key("bob", age=300, status="Inactive")
+    run = rotation.run("bob")
+    (outcome,) = run.outcomes
+    run = replace(run, outcomes=(replace(outcome, failure="it had failed before"),))
+    calls.meet(of_bob("UpdateItem", lambda call: error_answer(call, "AccessDeniedException", 400, "said no")))
+
+    finished = rotation.heard(Told(run=run, message_id="message-1", named=digest(run).named))
+
+    # Another outcome beside it would tell what was remembered before: a notice that was forgotten, a key that is gone.
+    assert finished.outcomes == run.outcomes
+
+
+def test_the_notice_that_another_replaces_is_forgotten_before_the_other_is_told(
+    account: Account, rotation: Rotation
+) -> None:
+    elder = add_elder(account, "bob", days=0, used=0)
+
+    run = rotation.run("bob")
+
+    (outcome,) = run.outcomes
+    (given,) = [each for each in outcome.plan.actions if isinstance(each, GiveNotice)]
+    assert given.instead_of is not None
+    assert given.notice.why is Why.IN_USE
+    assert account.memory("bob").key(elder).notice is None
+
+
+# One rotator at a time.
+
+
+def test_who_wrote_to_memory_in_between_keeps_a_replacement_from_being_made(
+    account: Account, calls: Calls, rotation: Rotation
+) -> None:
+    ids = add_due(account, "alice", "bob")
+
+    def write(_call: Call) -> None:
+        account.remember("bob", changed=TODAY)
+
+    calls.meet(of_bob("CreateSecret", write))
+
+    run = rotation.run("alice", "bob")
+
+    assert replaced(account, "alice", "bob") == ["alice"]
+    assert account.keys("bob") == {ids["bob"]: "Active"}
+    assert "no key was made (its memory was changed by somebody else" in failures(run)["bob"]
+    # Asked for once, and refused: alice's is the only key.
+    assert calls.operations.count("CreateAccessKey") == 1
+
+
+@pytest.mark.parametrize("what", ["off", "deleted"])
+def test_who_wrote_to_memory_in_between_keeps_a_key_from_being_switched_off_or_deleted(
+    account: Account, calls: Calls, rotation: Rotation, what: str
+) -> None:
+    key_id = add_elder(account, "bob", days=0) if what == "off" else add_inactive(account, "bob", days=0)
+    before = account.keys("bob")
+
+    def write(_call: Call) -> None:
+        account.remember("bob", changed=TODAY)
+
+    calls.meet(of_bob("UpdateItem", write))
+
+    run = rotation.run("bob")
+
+    assert account.keys("bob") == before
+    assert "its memory was changed by somebody else" in failures(run)["bob"]
+    assert account.memory("bob").key(key_id).notice is not None
 
 
 def test_a_user_whose_replacement_was_interrupted_just_now_is_left_alone_and_told(
@@ -511,7 +739,9 @@ def test_a_user_whose_replacement_was_interrupted_just_now_is_left_alone_and_tol
 
     assert calls.writes == []
     assert account.keys("alice") == keys
-    assert f"{PREFIX}pending" in account.tags("alice")
+    pending = account.memory("alice").pending
+    assert pending is not None
+    assert (pending.since, pending.run_id) == (NOW, RUN_ID)
     assert "* alice Nothing was done: a replacement that began on 2026-11-22 06:00 UTC" in told(run)
     assert digest(run).worth_sending
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from botocore.awsrequest import AWSResponse
 from keyrotation.model import secret_name
+from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import Account
+from tests.component.account import NOW, Account
 from tests.component.calls import Call, refusal
 from tests.component.faults.case import Lived, Stage, Strike
 from tests.component.faults.kinds import KINDS
@@ -102,6 +103,30 @@ def fills_the_users_tags(account: Account) -> None:
         account.iam.tag_user(UserName="carol", Tags=[{"Key": f"theirs-{number}", "Value": "x"}])
 
 
+def moves_the_user(account: Account) -> None:
+    account.iam.update_user(UserName="carol", NewPath="/moved/")
+
+
+def deletes_what_is_remembered(account: Account) -> None:
+    account.lose_memory()
+
+
+def writes_to_memory(account: Account) -> None:
+    """Another rotator, in the middle of something else."""
+    account.remember("carol", told={"something": NOW.date()})
+
+
+def makes_memory_unreadable(account: Account) -> None:
+    account.remember("carol")
+    account.dynamodb.update_item(
+        TableName=TABLE_NAME,
+        Key={"user_id": {"S": account.user_id("carol")}},
+        UpdateExpression="SET #keys = :nonsense",
+        ExpressionAttributeNames={"#keys": "keys"},
+        ExpressionAttributeValues={":nonsense": {"S": "nonsense"}},
+    )
+
+
 ACTS = (
     deletes_the_secret_for_good,
     schedules_the_secret_for_deletion,
@@ -115,7 +140,13 @@ ACTS = (
     deletes_the_user,
     makes_the_user_anew,
     fills_the_users_tags,
+    moves_the_user,
+    writes_to_memory,
 )
+
+
+# What they do to what this system remembers may leave a key of which nobody knows any more whose it is; both are on.
+ACTS_ON_MEMORY = (deletes_what_is_remembered, makes_memory_unreadable)
 
 
 def acting(act: Callable[[Account], None], at: int) -> Callable[[Stage], None]:
@@ -150,6 +181,21 @@ def test_whatever_a_person_does_at_any_step_no_key_is_lost_and_none_is_left_over
     assert {at: each for at, each in wrong.items() if each} == {}
 
 
+@pytest.mark.parametrize("act", ACTS_ON_MEMORY, ids=lambda act: act.__name__)
+def test_whatever_becomes_of_memory_at_any_step_no_key_is_lost_and_nothing_goes_off(
+    stage: Stage, act: Callable[[Account], None]
+) -> None:
+    wrong = {at: stage.live(DUE, around=acting(act, at)).violations for at in steps(stage)}
+
+    assert {
+        at: left for at, each in wrong.items() if (left := [one for one in each if not _is_left_over(one)])
+    } == {}
+
+
+def _is_left_over(violation: str) -> bool:
+    return violation.startswith("the end: ")
+
+
 def denying(operation: str) -> Callable[[Stage], None]:
     """As an SCP or a boundary does: on every day, whoever asks."""
 
@@ -169,10 +215,10 @@ WRITES = (
     "CreateSecret",
     "PutResourcePolicy",
     "PutSecretValue",
-    "TagUser",
+    "UpdateItem",
     "UpdateSecretVersionStage",
 )
-READ = ("DescribeSecret", "GetCallerIdentity", "GetResourcePolicy", "GetUser", "ListAccessKeys")
+READ = ("DescribeSecret", "GetCallerIdentity", "GetItem", "GetResourcePolicy", "GetUser", "ListAccessKeys")
 
 
 @pytest.mark.parametrize("operation", [*WRITES, *READ])

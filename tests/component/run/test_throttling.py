@@ -15,10 +15,11 @@ import keyrotation.run.turns
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
+from keyrotation.memory import Memory
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.iam.models import AccessKey, AccessKeyLastUsed, IAMBackend, iam_backends
 
-from tests.component.account import ACCOUNT, PREFIX, REGION, Account, days_ago
+from tests.component.account import ACCOUNT, REGION, TODAY, Account, days_ago
 from tests.component.clock import VirtualClock, set_token_buckets
 from tests.component.deployment import Deployment
 
@@ -87,10 +88,6 @@ class Behind:
     def keys(self, name: str) -> dict[str, str]:
         return {key.access_key_id: key.status for key in self.iam.users[name].access_keys}
 
-    def tags(self, name: str) -> dict[str, str]:
-        pairs = self.iam.tagger.list_tags_for_resource(self.iam.users[name].arn)["Tags"]
-        return {tag["Key"]: tag["Value"] for tag in pairs}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
@@ -155,21 +152,29 @@ def test_each_of_many_due_users_is_replaced_or_named_when_three_calls_of_ten_are
     assert told.replaced
     assert told.deferred
 
+    readings = account.table.read_all()
+
+    def memory(name: str) -> Memory:
+        return readings.of(behind.iam.users[name].id)
+
     for name in told.replaced:
         new = account.new_key(name, old[name])
         assert behind.keys(name) == {old[name]: "Active", new: "Active"}
         assert account.current(name)["AccessKeyId"] == new
         assert account.current_works(name)
-        assert behind.tags(name) == {}
+        known = memory(name)
+        assert (known.pending, known.key(new).issued_on) == (None, TODAY)
     for name in told.deferred | told.unread:
-        assert (behind.keys(name), behind.tags(name)) == ({old[name]: "Active"}, {})
+        assert (behind.keys(name), memory(name).keys) == ({old[name]: "Active"}, {})
+        assert memory(name).pending is None
     for name, failure in told.failed.items():
         # No key is left that the next run would not know of: `pending` stays with it, and the failure says so.
-        keys, pending = behind.keys(name), behind.tags(name).get(f"{PREFIX}pending")
+        keys, pending = behind.keys(name), memory(name).pending
         assert keys.pop(old[name]) == "Active"
         assert len(keys) <= 1
-        assert not keys or str(pending).endswith(f" {old[name]}")
-        assert pending is None or f"{PREFIX}pending" in failure
+        new_is_known = set(keys) <= set(memory(name).keys)
+        assert new_is_known or (pending is not None and pending.key_ids == (old[name],))
+        assert pending is None or "pending" in failure or "remembering" in failure
 
     (mail,) = deployment.mails()
     assert mail.subject.startswith("FAILED: ") is bool(told.failed)

@@ -1,122 +1,224 @@
-"""The policy, case by case: what happens to whom on which day. Defaults unless a case says otherwise."""
+"""The rules, case by case: what happens to whom on which day. Defaults unless a case says otherwise."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from keyrotation.decide import remembering
 from keyrotation.decide.actions import (
     Action,
     Deactivate,
     Delete,
     DeleteOrphan,
-    ForgetMarks,
-    Hold,
+    DropNotice,
+    ForgetKeys,
+    ForgetVanished,
+    GiveNotice,
     Item,
     Kind,
-    MarkInactive,
-    OffReason,
+    MendPolicy,
     Plan,
     Promote,
+    Recall,
+    RememberOff,
+    RememberOn,
     Replace,
+    SettlePending,
 )
-from keyrotation.decide.plan import may_concern, plan_user, urgency
+from keyrotation.decide.notices import Ripe, next_step
+from keyrotation.decide.plan import may_concern, only_remembers, plan_user, urgency
 from keyrotation.decide.rules import RULES
-from keyrotation.model import CURRENT_STAGE, Secret, User, version_id
+from keyrotation.decide.state import State
+from keyrotation.memory import KeyMemory, Memory, Pending, Vanished, What, Why
+from keyrotation.model import Key, Occasion, User
 from keyrotation.policy import Policy
 
-from tests.unit.people import NEW, OCCASION, OLD, THIRD, TODAY, at, days_ago, key, off, user
+from tests.unit.drawn import QUARANTINE
+from tests.unit.effects import applied
+from tests.unit.people import (
+    AUDIT,
+    DEAF,
+    NEW,
+    OCCASION,
+    OLD,
+    SECRET,
+    THIRD,
+    TODAY,
+    asked_for,
+    at,
+    days_ago,
+    key,
+    known,
+    notice,
+    off,
+    user,
+)
 
 PREFIX = "access-key-rotation:"
 DEFAULTS = Policy()
-
-
-def marked(days: int, key_id: str = OLD) -> dict[str, str]:
-    return {f"{PREFIX}inactive-since:{key_id}": str(days_ago(days))}
-
-
-def held(days_ahead: int, reason: str, key_id: str = OLD) -> dict[str, str]:
-    return {f"{PREFIX}held-until:{key_id}": f"{days_ago(-days_ahead)} {reason}"}
-
-
-def pending(*, at: str = "2026-11-21T06:00:00Z", region: str = "eu-west-1") -> dict[str, str]:
-    return {f"{PREFIX}pending": f"{at} {region} run-1 {OLD}"}
+OVERLAP, IN_USE, BY_HAND, UNUSED, INACTIVE = Why
+GONE = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:access-keys/carol/credentials-GHiJkL"
 
 
 def summary(plan: Plan) -> list[str]:
-    """A plan as a list that reads like the table of rules: actions, then items by level."""
+    """A plan as a list that reads like the table of rules."""
     return [_told(step.decision) for step in plan.steps]
 
 
 def _told(decision: Action | Item) -> str:
     match decision:
-        case Replace():
-            return "replace"
-        case Promote(key_id=key_id):
-            return f"promote {_short(key_id)}"
-        case DeleteOrphan(key_id=key_id):
-            return f"orphan {_short(key_id)}"
-        case Deactivate(key_id=key_id, reason=reason):
-            return f"off {_short(key_id)} {reason}"
+        case Replace(notice=given):
+            return "replace" if given is None else f"replace, old off in {(given.day - TODAY).days}"
+        case Deactivate(key_id=key_id, reason=reason, notice=given):
+            goes = f", deleted in {(given.day - TODAY).days}" if given else ""
+            return f"off {_short(key_id)} {reason}{goes}"
+        case GiveNotice(key_id=key_id, notice=given, instead_of=was):
+            instead = f" instead of {was.why}" if was else ""
+            return f"notice {_short(key_id)} {given.why} in {(given.day - TODAY).days}{instead}"
+        case DropNotice(key_id=key_id, notice=was):
+            return f"drop {_short(key_id)} {was.why}"
+        case Promote(key_id=key_id) | Recall(key_id=key_id) | DeleteOrphan(key_id=key_id):
+            return f"{type(decision).__name__.lower()} {_short(key_id)}"
         case Delete(key_id=key_id):
             return f"delete {_short(key_id)}"
-        case MarkInactive(key_id=key_id):
-            return f"mark {_short(key_id)}"
-        case Hold(key_id=key_id, until=until, reason=reason):
-            swap = " swap" if decision.instead_of else ""
-            return f"hold {_short(key_id)} {(until - TODAY).days} {reason}{swap}"
-        case ForgetMarks(tag_keys=tag_keys):
-            return f"forget {len(tag_keys)}"
-        case Item(level=level, by=by):
-            return f"{level.name.lower()}{f' in {(by - TODAY).days}' if by else ''}"
+        case RememberOff(key_id=key_id):
+            return f"remember {_short(key_id)} off"
+        case RememberOn(key_id=key_id):
+            return f"remember {_short(key_id)} on"
+        case ForgetKeys(key_ids=key_ids, vanished=vanished):
+            return f"forget {' '.join(map(_short, key_ids))}{' vanished' if vanished else ''}"
+        case ForgetVanished():
+            return "forget vanished"
+        case MendPolicy():
+            return "mend policy"
+        case SettlePending(asked=asked):
+            return "settle asked" if asked else "settle"
+        case Item(kind=kind, by=by, notice=again):
+            return f"{kind}{f' in {(by - TODAY).days}' if by else ''}{' again' if again else ''}"
 
 
 def _short(key_id: str) -> str:
     return {OLD: "old", NEW: "new", THIRD: "third"}[key_id]
 
 
+def pair(
+    *,
+    age: int,
+    used: int | None,
+    new_used: int | None = 0,
+    told: KeyMemory | None = None,
+    stored: bool = True,
+    old_age: int | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> User:
+    """An elder, and its successor of `age` days: stored, unless it was made by hand."""
+    old = key(74 + age if old_age is None else old_age, used=used)
+    memory = {OLD: told} if told is not None else {}
+    return user(
+        old, key(age, used=new_used, id=NEW), stored=NEW if stored else None, memory=memory, tags=tags
+    )
+
+
+def by_hand(
+    *, age: int, used: int | None, new_used: int | None, told: KeyMemory | None = None, old_age: int
+) -> User:
+    return pair(age=age, used=used, new_used=new_used, told=told, stored=False, old_age=old_age)
+
+
+def lone_off(age: int, *, since: int, told: KeyMemory | None = None) -> User:
+    return user(off(age), memory={OLD: told or known(off=since)})
+
+
+def behind(
+    new: Key, *, since: int, ahead: int | None = None, told: int = 1, tags: Mapping[str, str] | None = None
+) -> User:
+    """An inactive key, off since so many days, before a newer one that this system issued."""
+    given = None if ahead is None else notice(INACTIVE, ahead, told=told)
+    return user(off(150), new, stored=NEW, memory={OLD: known(off=since, notice=given)}, tags=tags)
+
+
+def says(why: Why, ahead: int, *, told: int = 1) -> KeyMemory:
+    return known(notice=notice(why, ahead, told=told))
+
+
 CASES: dict[str, tuple[User, list[str]]] = {
-    # One key, in use, through its life.
+    # One key, in use, through its life (rules 12 and 15).
     "on day 66 of a key nothing is said": (user(key(66, used=0)), []),
-    "on day 67 a replacement is announced": (user(key(67, used=0)), ["upcoming in 7"]),
-    "on day 73 it is announced for tomorrow": (user(key(73, used=0)), ["upcoming in 1"]),
-    "on day 74 the replacement is issued": (user(key(74, used=0)), ["replace"]),
-    "a key far over the threshold is replaced at once": (user(key(400, used=0)), ["replace"]),
+    "on day 67 a replacement is announced": (user(key(67, used=0)), ["replacement in 7"]),
+    "on day 73 it is announced for tomorrow": (user(key(73, used=0)), ["replacement in 1"]),
+    "on day 74 the replacement is issued, and its mail says when the old key goes off": (
+        user(key(74, used=0)),
+        ["replace, old off in 14"],
+    ),
+    "a key far over the threshold is replaced at once": (user(key(400, used=0)), ["replace, old off in 14"]),
     "a key made tomorrow, by IAM's clock, is left alone": (user(key(-1, used=-1)), []),
     "a key made yesterday is left alone": (user(key(1)), []),
     "a user without keys is left alone": (user(), []),
-    "a secret that is going away with a new key in it is told": (
-        replace(
-            user(key(60, used=1), key(7, id=NEW), stored=NEW),
-            secret=Secret(stages={version_id(NEW): frozenset({CURRENT_STAGE})}, deleted=True),
-        ),
-        ["attention"],
+    "a replacement that was asked for is made": (
+        user(key(5, used=0), tags={f"{PREFIX}replace": ""}),
+        ["replace, old off in 14"],
     ),
-    # The overlap and the off date.
-    "the day before the off date it is announced": (
-        user(key(87, used=13), key(13, used=0, id=NEW), stored=NEW),
-        ["upcoming in 1"],
+    "asked for by somebody without a key, it is the first one": (user(tags={f"{PREFIX}replace": ""}), ["replace"]),
+    "a threshold of one's own brings it forward": (
+        user(key(51, used=0), tags={f"{PREFIX}max-age-days": "67"}),
+        ["replace, old off in 14"],
     ),
-    "on the off date the quiet elder is switched off": (
-        user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW),
-        ["off old quiet"],
+    "one that does not fit the other days is ignored, and told": (
+        user(key(51, used=0), tags={f"{PREFIX}max-age-days": "64"}),
+        ["setting"],
     ),
-    "on the off date an elder never used is switched off": (
-        user(key(88), key(14, used=0, id=NEW), stored=NEW),
-        ["off old quiet"],
+    "a looser one too": (user(key(66, used=0), tags={f"{PREFIX}max-age-days": "91"}), ["setting"]),
+    "it takes the place of the notice of a retirement": (
+        user(key(100, used=84), memory={OLD: says(UNUSED, 6)}),
+        ["drop old unused", "replace, old off in 14"],
     ),
+    # The overlap and its end (rules 9 and 10).
+    "an overlap of which nobody was told is told now, and ends WarnDays from now": (
+        pair(age=14, used=13),
+        ["notice old overlap in 7"],
+    ),
+    "one that just began is told for its own day": (pair(age=1, used=1), ["notice old overlap in 13"]),
+    "a day before, it is told again": (
+        pair(age=13, used=12, told=says(OVERLAP, 1, told=3)),
+        ["off-date-quiet in 1 again"],
+    ),
+    "told today, it is not told twice": (pair(age=13, used=12, told=says(OVERLAP, 1, told=0)), []),
+    "eight days ahead, told six days ago, nothing is said": (pair(age=6, used=2, told=says(OVERLAP, 8, told=6)), []),
+    "told a week ago, it is told again": (
+        pair(age=5, used=2, told=says(OVERLAP, 9, told=7)),
+        ["off-date-quiet in 9 again"],
+    ),
+    "on its day the quiet elder goes off, and the mail says when it is deleted": (
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        ["off old quiet, deleted in 30"],
+    ),
+    "an elder never used goes off too": (pair(age=14, used=None, told=says(OVERLAP, 0)), ["off old quiet, deleted in 30"]),
     "used 8 days ago, with the successor in use, it is quiet": (
-        user(key(88, used=8), key(14, used=0, id=NEW), stored=NEW),
-        ["off old quiet"],
+        pair(age=14, used=8, told=says(OVERLAP, 0)),
+        ["off old quiet, deleted in 30"],
     ),
-    "used 7 days ago it is in use: held, and the day is written": (
-        user(key(88, used=7), key(14, used=0, id=NEW), stored=NEW),
-        ["hold old 14 in-use", "attention in 14"],
+    "told eight days ago is lately enough: one run may be missed": (
+        pair(age=14, used=13, told=says(OVERLAP, 0, told=8)),
+        ["off old quiet, deleted in 30"],
     ),
-    "a monthly job that has not fetched the new key yet is held": (
-        user(key(88, used=20), key(14, id=NEW), stored=NEW),
-        ["hold old 14 in-use", "attention in 16"],
+    "told nine days ago is not: it is told anew, WarnDays ahead": (
+        pair(age=14, used=13, told=says(OVERLAP, 0, told=9)),
+        ["notice old overlap in 7 instead of overlap"],
     ),
-    "a proof of the new key by this system is not a use": (
+    "used 7 days ago it is in use: its extension is told": (
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        ["notice old in-use in 14 instead of overlap", "held-in-use in 14"],
+    ),
+    "a monthly job that has not fetched the new key yet has had no chance: it is told for the day it is quiet": (
+        pair(age=14, used=20, new_used=None, told=says(OVERLAP, 0)),
+        ["notice old overlap in 16 instead of overlap", "held-until-quiet in 16"],
+    ),
+    "used on the day the successor was made is not since": (
+        pair(age=14, used=14, new_used=None, told=says(OVERLAP, 0)),
+        ["notice old overlap in 22 instead of overlap", "held-until-quiet in 22"],
+    ),
+    "a proof of the new key by this system is not a use of it": (
         user(
             key(88, used=20),
             replace(
@@ -124,439 +226,654 @@ CASES: dict[str, tuple[User, list[str]]] = {
                 last_use=replace(key(14, used=14, service="sts").use, at=at(days_ago(14), 6)),  # type: ignore[type-var]
             ),
             stored=NEW,
+            memory={OLD: says(OVERLAP, 0)},
         ),
-        ["hold old 14 in-use", "attention in 16"],
+        ["notice old overlap in 16 instead of overlap", "held-until-quiet in 16"],
     ),
-    "while it is held nothing is written anew": (
-        user(key(95, used=1), key(21, used=0, id=NEW), tags=held(7, "in-use"), stored=NEW),
-        ["attention in 7"],
+    "while the extension runs it is told every day": (
+        pair(age=21, used=1, told=says(IN_USE, 7)),
+        ["held-in-use in 7 again"],
     ),
-    "the day before the extension ends it is still held": (
-        user(key(101, used=1), key(27, used=0, id=NEW), tags=held(1, "in-use"), stored=NEW),
-        ["attention in 1"],
+    "being quiet does not end it": (pair(age=21, used=8, told=says(IN_USE, 7)), ["held-in-use in 7 again"]),
+    "when it is over the key goes off though it is in use": (
+        pair(age=28, used=1, told=says(IN_USE, 0)),
+        ["off old forced, deleted in 30"],
     ),
-    "when the extension is over it goes off though it is in use": (
-        user(key(102, used=1), key(28, used=0, id=NEW), tags=held(0, "in-use"), stored=NEW),
-        ["off old forced"],
+    "or quiet": (pair(age=28, used=8, told=says(IN_USE, 0)), ["off old quiet, deleted in 30"]),
+    "not when nobody was reminded of it": (
+        pair(age=28, used=1, told=says(IN_USE, 0, told=9)),
+        ["notice old in-use in 7 instead of in-use", "held-in-use in 7"],
     ),
-    "last used before the new key was made, it is held on after the extension": (
-        user(key(102, used=29), key(28, id=NEW), tags=held(0, "in-use"), stored=NEW),
-        ["attention in 7"],
+    "its successor was deleted meanwhile: it is due, and replaced": (
+        user(key(100, used=1), stored=NEW, memory={OLD: says(IN_USE, 5)}),
+        ["drop old in-use", "replace, old off in 14"],
     ),
-    "it became quiet while it was held": (
-        user(key(95, used=8), key(21, used=0, id=NEW), tags=held(7, "in-use"), stored=NEW),
-        ["off old quiet"],
+    "the day that was told is later than the rule's: it is waited for": (
+        pair(age=20, used=13, told=says(OVERLAP, 4, told=2)),
+        ["off-date-quiet in 4 again"],
     ),
-    "a hold left over from an earlier successor announces nothing": (
-        user(key(120, used=1), key(14, used=0, id=NEW), tags=held(0, "in-use"), stored=NEW),
-        ["hold old 14 in-use", "attention in 14"],
+    "OverlapDays was raised since: the day is moved": (
+        pair(age=10, used=9, told=says(OVERLAP, 0)),
+        ["notice old overlap in 7 instead of overlap"],
     ),
-    "its successor was deleted during the hold: it is due, and replaced": (
-        user(key(100, used=1), tags=held(5, "in-use"), stored=NEW),
-        ["replace"],
+    # The secret that hands over the new key.
+    "scheduled for deletion, it is told, and the old key stays on": (
+        replace(p := pair(age=14, used=13, told=says(OVERLAP, 0)), secret=replace(p.secret, deleted=True)),  # type: ignore[type-var]
+        ["secret-goes", "drop old overlap", "successor-not-stored"],
     ),
-    "a hold written too far ahead is cut to what the policy allows": (
-        user(key(95, used=1), key(21, used=0, id=NEW), tags=held(400, "in-use"), stored=NEW),
-        ["hold old 14 in-use", "attention in 14"],
+    "gone, it is critical": (
+        replace(pair(age=3, used=1, told=says(OVERLAP, 11)), secret=None),
+        ["secret-lost", "drop old overlap"],
     ),
-    "the secret holds the new key but is scheduled for deletion: by hand": (
-        replace(
-            user(key(88, used=13), key(14, used=0, id=NEW)),
-            secret=Secret(stages={f"{NEW}-access-key-rotation": frozenset({"AWSCURRENT"})}, deleted=True),
-        ),
-        ["attention", "attention"],
+    "holding something else as AWSCURRENT, the pair is one by hand": (
+        replace(pair(age=14, used=0, told=says(OVERLAP, 0)), secret=user(stored=OLD).secret),
+        ["drop old overlap", "successor-not-stored"],
     ),
-    # Pairs made by hand.
-    "two applications with two keys: nothing before a week ahead of the off date": (
-        user(key(80, used=0), key(40, used=0, id=NEW)),
+    "made anew: what the new one holds was never ours": (
+        replace(p := pair(age=14, used=0, told=says(OVERLAP, 0)), memory=replace(p.memory, secret_arn=GONE)),
+        ["drop old overlap", "successor-not-stored"],
+    ),
+    "renamed: its policy is put anew, and the switch-off is told anew": (
+        replace(pair(age=14, used=13, told=says(OVERLAP, 0)), arn="arn:aws:iam::123456789012:user/caroline"),
+        ["drop old overlap", "mend policy", "notice old overlap in 7"],
+    ),
+    "a notice of a deletion does not fall for that": (
+        replace(behind(key(40, used=0, id=NEW), since=20, ahead=10), arn="arn:aws:iam::123456789012:user/caroline"),
+        ["mend policy"],
+    ),
+    # Pairs made by hand (rule 9b).
+    "two applications with two keys: nothing before a week ahead of day 88": (
+        by_hand(age=40, used=0, new_used=0, old_age=80),
         [],
     ),
-    "a week ahead of the off date both are reported": (
-        user(key(81, used=0), key(40, used=0, id=NEW)),
-        ["attention"],
-    ),
+    "a week ahead both are reported": (by_hand(age=40, used=0, new_used=0, old_age=81), ["by-hand"]),
     "two old keys by hand, both in use: reported, and no room for a replacement": (
-        user(key(200, used=0), key(100, used=0, id=NEW)),
-        ["attention", "attention"],
+        by_hand(age=100, used=0, new_used=0, old_age=200),
+        ["by-hand", "replacement-blocked-by-two-active-keys"],
     ),
-    "by hand and quiet, announced, the newer in use: off": (
-        user(key(95, used=43), key(30, used=0, id=NEW), tags=held(0, "by-hand")),
-        ["off old quiet"],
+    "quiet, and the newer used later: told WarnDays before": (
+        by_hand(age=30, used=36, new_used=0, old_age=81),
+        ["notice old by-hand in 7", "by-hand-quiet in 7"],
     ),
-    "by hand and quiet for the first time: announced a week ahead": (
-        user(key(95, used=36), key(30, used=0, id=NEW)),
-        ["hold old 7 by-hand", "attention in 7"],
+    "not before OverlapDays after the newer was made": (
+        by_hand(age=4, used=36, new_used=0, old_age=88),
+        [],
     ),
-    "by hand, and announced before it was used once more: announced anew": (
-        user(key(195, used=42), key(90, used=0, id=NEW), tags=held(0, "by-hand")),
-        ["hold old 7 by-hand", "attention in 7", "attention"],
+    "used 35 days ago it is in use": (by_hand(age=30, used=35, new_used=0, old_age=88), ["by-hand"]),
+    "on that day it goes off": (
+        by_hand(age=30, used=43, new_used=0, old_age=95, told=says(BY_HAND, 0)),
+        ["off old quiet, deleted in 30"],
     ),
-    "by hand and quiet, announced only a day ago: not yet": (
-        user(key(95, used=40), key(30, used=0, id=NEW), tags=held(6, "by-hand")),
-        ["attention in 6"],
+    "not if it was used again": (
+        by_hand(age=30, used=2, new_used=0, old_age=95, told=says(BY_HAND, 0)),
+        ["drop old by-hand", "by-hand"],
     ),
-    "by hand and quiet, but nobody has used the newer one of late: both stay": (
-        user(key(95, used=40), key(30, used=8, id=NEW), tags=held(0, "by-hand")),
-        ["attention"],
+    "nor if the newer one was not used on a later day": (
+        by_hand(age=60, used=40, new_used=40, old_age=120, told=says(BY_HAND, 0)),
+        ["drop old by-hand", "by-hand"],
     ),
-    # Unused keys.
-    "never used and two days before the threshold: retired": (user(key(88)), ["off old unused"]),
-    "never used, a day earlier: announced": (user(key(87)), ["upcoming in 1"]),
-    "never used and due is not replaced": (user(key(80)), []),
-    "used once, then unused for 90 days: retired, not replaced": (
-        user(key(200, used=90)),
-        ["off old unused"],
+    "stored after all, it is an overlap": (
+        pair(age=30, used=43, told=says(BY_HAND, 3)),
+        ["drop old by-hand", "notice old overlap in 7"],
     ),
-    "unused for 89 days and due: replaced": (user(key(200, used=89)), ["replace"]),
-    "both unused by hand: the elder goes, the newer waits": (
-        user(key(200), key(100, id=NEW)),
-        ["off old unused", "attention"],
+    # Unused keys (rule 11).
+    "never used, on day 80: no word": (user(key(80)), []),
+    "on day 81 its retirement is told": (user(key(81)), ["notice old unused in 7"]),
+    "on day 88 it is retired": (user(key(88), memory={OLD: says(UNUSED, 0)}), ["off old unused, deleted in 30"]),
+    "never used and due is not replaced": (user(key(80), memory={OLD: says(UNUSED, 8)}), []),
+    "first seen when it is over the threshold, it has WarnDays too": (user(key(400)), ["notice old unused in 7"]),
+    "used yesterday, it is not retired": (
+        user(key(73, used=1), memory={OLD: says(UNUSED, 0)}),
+        ["drop old unused", "replacement in 1"],
     ),
-    "a successor never used is kept while its elder went off lately": (
-        user(off(120), key(88, id=NEW), tags=marked(34), stored=NEW),
-        ["attention", "upcoming in 1", "upcoming in 1"],
+    "unused for 90 days it is retired": (
+        user(key(200, used=91), memory={OLD: says(UNUSED, 0)}),
+        ["off old unused, deleted in 30"],
     ),
-    "a successor never used is retired once its elder is off for long enough": (
-        user(off(123), key(88, id=NEW), tags=marked(29 + 6), stored=NEW),
-        ["delete old", "off new unused"],
+    "unused for 90 days, which nobody was told: replaced": (user(key(200, used=90)), ["replace, old off in 14"]),
+    "unused for 91: told": (user(key(200, used=91)), ["notice old unused in 7"]),
+    "asked for, it is replaced": (
+        user(key(200, used=91), tags={f"{PREFIX}replace": ""}, memory={OLD: says(UNUSED, 0)}),
+        ["drop old unused", "replace, old off in 14"],
     ),
-    # Inactive keys.
-    "an inactive key is marked when it is first seen": (user(off(50)), ["mark old"]),
-    "29 days after that its deletion is near": (
-        user(off(150), key(40, used=0, id=NEW), tags=marked(29)),
-        ["upcoming in 1"],
+    "a successor never used is kept while its elder is active": (
+        by_hand(age=100, used=None, new_used=None, old_age=200, told=says(UNUSED, 5)),
+        ["by-hand", "unused-kept", "retirement in 5 again"],
     ),
-    "30 days after that it is deleted": (
-        user(off(150), key(40, used=0, id=NEW), tags=marked(30)),
-        ["delete old"],
+    "it waits until the key before it is off for 35 days": (
+        behind(key(88, id=NEW), since=28, ahead=9),
+        ["notice new unused in 7"],
     ),
-    "not while its successor was never used and it may be switched on again": (
-        user(off(150), key(44, id=NEW), tags=marked(30), stored=NEW),
-        ["upcoming in 5"],
+    "and one day longer": (behind(key(88, id=NEW), since=27, ahead=9), []),
+    # Inactive keys (rules 6, 7 and 8).
+    "first seen inactive, it is off since today, and its deletion is told": (
+        user(off(50)),
+        ["remember old off", "notice old inactive in 30"],
     ),
-    "nor when the successor was last used on the very day it went off": (
-        user(off(150), key(44, used=30, id=NEW), tags=marked(30), stored=NEW),
-        ["upcoming in 5"],
+    "told eight days ahead, six days ago: no word": (
+        lone_off(150, since=22, told=known(off=22, notice=notice(INACTIVE, 8, told=6))),
+        [],
     ),
-    "after 35 days it goes all the same": (
-        user(off(150), key(49, id=NEW), tags=marked(35), stored=NEW),
-        ["delete old"],
+    "29 days after that it is told again": (
+        behind(key(40, used=0, id=NEW), since=29, ahead=1, told=2),
+        ["deletion in 1 again"],
     ),
-    "a due replacement needs the slot of a key that is off for 7 days": (
-        user(off(150), key(74, used=0, id=NEW), tags=marked(7)),
-        ["delete old", "replace"],
+    "30 days after that it is deleted": (behind(key(40, used=0, id=NEW), since=30, ahead=0), ["delete old"]),
+    "of which nobody was told lately: told anew": (
+        behind(key(40, used=0, id=NEW), since=30, ahead=0, told=9),
+        ["notice old inactive in 7 instead of inactive"],
     ),
-    "off for 6 days, it blocks the replacement, and the mail says until when": (
-        user(off(150), key(74, used=0, id=NEW), tags=marked(6)),
-        ["attention in 1", "upcoming in 1"],
+    "not while the newer was never used: told for the day after that": (
+        behind(key(44, id=NEW), since=25, ahead=0),
+        ["notice old inactive in 10 instead of inactive"],
     ),
-    "newest inactive, older active and due: the newest gives its place": (
-        user(key(100, used=0), off(50, id=NEW), tags=marked(7, NEW)),
-        ["delete new", "replace"],
+    "nor when it was last used on the very day the older went off": (
+        behind(key(44, used=30, id=NEW), since=30, ahead=0),
+        ["notice old inactive in 7 instead of inactive"],
     ),
-    "a key switched on again is left alone, and its mark becomes a hold": (
-        user(key(95, used=0), key(40, used=0, id=NEW), tags=marked(3), stored=NEW),
-        ["hold old 14 reactivated swap", "attention in 14"],
+    "after 35 days it goes all the same": (behind(key(49, id=NEW), since=35, ahead=0), ["delete old"]),
+    "a key that will be due needs the slot: told long before, and sooner than DeleteAfterDays": (
+        behind(key(60, used=0, id=NEW), since=5, ahead=25),
+        ["notice old inactive in 14 instead of inactive"],
     ),
-    "while that hold is ahead it is said every day": (
-        user(key(96, used=40), key(41, used=0, id=NEW), tags=held(13, "reactivated"), stored=NEW),
-        ["attention in 13"],
+    "on that day it is deleted, and the newest replaced": (
+        user(
+            off(150), key(74, used=0, id=NEW), stored=NEW, memory={OLD: known(off=19, notice=notice(INACTIVE, 0))}
+        ),
+        ["delete old", "replace, old off in 14"],
     ),
-    "when that hold is over the usual rules apply": (
-        user(key(109, used=40), key(54, used=0, id=NEW), tags=held(0, "reactivated"), stored=NEW),
-        ["off old quiet"],
+    "which nobody was told: it blocks the replacement, and the mail says until when": (
+        behind(key(74, used=0, id=NEW), since=19),
+        ["notice old inactive in 7", "replacement-blocked in 7"],
     ),
-    "a key switched on again is replaced when it is due": (
-        user(key(80, used=0), tags=held(5, "reactivated")),
-        ["attention in 5", "replace"],
+    "the older of two inactive keys goes first": (
+        user(
+            off(150), off(60, used=50, id=NEW),
+            memory={OLD: known(off=31, notice=notice(INACTIVE, 0)), NEW: known(off=40, notice=notice(INACTIVE, 0))},
+        ),
+        ["notice old inactive in 7 instead of inactive", "notice new inactive in 7 instead of inactive"],
     ),
-    "marks of a key that is gone are removed": (
-        user(key(10, used=0, id=NEW), tags={**marked(40), **held(-3, "in-use")}),
-        ["forget 2"],
+    "switched on again it is left alone, and its notice falls": (
+        user(
+            key(95, used=0), key(40, used=0, id=NEW), stored=NEW, memory={OLD: known(off=3, notice=notice(INACTIVE, 27))}
+        ),
+        ["remember old on", "switched-back-on in 14"],
     ),
-    # What is not understood.
-    "three keys": (user(key(99, used=1), key(60, used=1, id=NEW), key(5, id=THIRD)), ["attention"]),
-    "a status that IAM may invent": (user(key(99, used=1, status="Expired")), ["attention"]),
+    "while it is left alone that is said every day": (
+        pair(age=41, used=40, told=known(back=1)),
+        ["switched-back-on in 13"],
+    ),
+    "after that the usual rules apply": (pair(age=54, used=40, told=known(back=14)), ["notice old overlap in 7"]),
+    "switched on again, it is replaced when it is due": (
+        user(key(80, used=0), memory={OLD: known(back=5)}),
+        ["switched-back-on in 9", "replace"],
+    ),
+    # Keys that are gone (rule 14).
+    "what is remembered of a key that is gone is forgotten": (
+        user(key(10, used=0, id=NEW), memory={OLD: known(issued=90, off=40)}),
+        ["forget old"],
+    ),
+    "the key issued last vanished: no replacement": (
+        user(key(100, used=0), memory={NEW: known(issued=10)}),
+        ["forget new vanished", "key-vanished"],
+    ),
+    "one that was off has not vanished": (
+        user(key(100, used=0), memory={NEW: known(issued=10, off=2)}),
+        ["forget new", "replace, old off in 14"],
+    ),
+    "nor has one that is not the newest": (
+        user(key(9, used=0), memory={NEW: known(issued=10)}),
+        ["forget new"],
+    ),
+    # What is not understood (rule 1).
+    "three keys": (user(key(99, used=1), key(60, used=1, id=NEW), key(5, id=THIRD)), ["not-understood"]),
+    "a status that IAM may invent": (user(key(99, used=1, status="Expired")), ["not-understood"]),
     "a last use that could not be read": (
         replace(user(key(400)), unread=("GetAccessKeyLastUsed: Throttling",)),
-        ["attention"],
+        ["not-understood"],
     ),
-    "a full set of tags leaves no room for ours": (
-        user(key(400, used=0), tags={f"team-{number}": "x" for number in range(50)}),
-        ["attention"],
-    ),
-    "exempt without a date": (user(key(400, used=0), tags={f"{PREFIX}exempt": "yes"}), ["attention"]),
-    "max-age-days in words": (
-        user(key(400, used=0), tags={f"{PREFIX}max-age-days": "ninety"}),
-        ["attention"],
-    ),
-    "max-age-days of 0": (user(key(400, used=0), tags={f"{PREFIX}max-age-days": "0"}), ["attention"]),
-    "max-age-days against the inequalities": (
-        user(key(400, used=0), tags={f"{PREFIX}max-age-days": "36"}),
-        ["attention"],
-    ),
-    "inactive since tomorrow": (user(off(50), tags=marked(-1)), ["attention"]),
-    # Interrupted replacements: yesterday at 06:00, when there was only the old key.
-    "interrupted before a key was made": (user(key(400, used=0), tags=pending()), ["forget 1"]),
-    "interrupted when all but the tag was done": (
-        user(key(400, used=0), key(1, id=NEW), tags=pending(), stored=NEW),
-        ["attention", "forget 1"],
-    ),
-    "interrupted when the key was stored: it is promoted": (
-        user(key(400, used=0), key(1, id=NEW), tags=pending(), staged=NEW),
-        ["promote new", "forget 1"],
-    ),
-    "interrupted when the key was stored, and then a person switched it off": (
-        user(key(400, used=0), off(1, id=NEW), tags=pending(), staged=NEW),
-        ["attention", "forget 1"],
-    ),
-    "interrupted before the key was stored: nobody can hold it": (
-        user(key(400, used=0), key(1, id=NEW), tags=pending(), stored=OLD),
-        ["orphan new", "forget 1"],
-    ),
-    "a key as old as a `pending` of weeks ago is not taken for an orphan: a tag can be forged": (
-        user(key(400, used=0), key(20, id=NEW), tags=pending(at="2026-11-02T06:00:00Z")),
-        ["attention", "forget 1"],
-    ),
-    "a new key that was used is somebody's": (
-        user(key(400, used=0), key(1, id=NEW, used=0), tags=pending()),
-        ["attention", "forget 1"],
-    ),
-    "a new key that was used through sts alone is somebody's too": (
-        user(key(400, used=0), key(1, id=NEW, used=1, service="sts"), tags=pending()),
-        ["attention", "forget 1"],
-    ),
-    "a new key made hours after the interrupted run is somebody's": (
-        user(key(400, used=0), key(0, id=NEW), tags=pending()),
-        ["attention", "forget 1"],
-    ),
-    "interrupted in another Region: left to that Region's run": (
-        user(key(400, used=0), key(1, id=NEW), tags=pending(region="us-east-1")),
-        ["attention"],
-    ),
-    "interrupted a moment ago: that run may still be going": (
-        user(key(400, used=0), key(0, id=NEW), tags=pending(at="2026-11-22T05:45:01Z")),
-        ["attention"],
-    ),
-    "as long ago as a function can run: it is over": (
-        user(key(400, used=0), key(0, id=NEW), tags=pending(at="2026-11-22T05:45:00Z")),
-        ["orphan new", "forget 1"],
-    ),
-    "with the replacement finished the tag that asked for it goes too": (
-        user(key(10, used=0), key(1, id=NEW), tags={**pending(), f"{PREFIX}replace": "x"}, staged=NEW),
-        ["promote new", "forget 2"],
-    ),
-    "with the replacement undone that tag stays": (
-        user(key(10, used=0), tags={**pending(), f"{PREFIX}replace": "x"}),
-        ["forget 1"],
-    ),
-    "an interrupted replacement is finished for an exempt user too": (
-        user(key(400, used=0), tags={**pending(), f"{PREFIX}exempt": f"{days_ago(-9)} audit"}),
-        ["forget 1"],
-    ),
-    # Tags of people.
-    "exempt through today": (
-        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{TODAY} audit"}),
+    "exempt without a date": (user(key(400, used=0), tags={f"{PREFIX}exempt": "yes"}), ["not-understood"]),
+    "what can only have been meant as ours": (user(key(400, used=0), tags={"Exempt": "x"}), ["not-understood"]),
+    "max-age-days in words": (user(key(400, used=0), tags={f"{PREFIX}max-age-days": "ninety"}), ["not-understood"]),
+    # Exempt (rule 3).
+    "an exemption's last day": (
+        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{TODAY} vendor"}),
         ["exempt in 0"],
     ),
-    "exempt until yesterday": (
-        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(1)} audit"}),
-        ["replace"],
+    "the day after it is over": (
+        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(1)} vendor"}),
+        ["replace, old off in 14"],
     ),
-    "an exemption that ends within a week is announced": (
-        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(-7)} audit"}),
-        ["exempt in 7", "upcoming in 7"],
+    "during it notices fall, and what is off is remembered": (
+        user(
+            key(100, used=90), off(60, id=NEW),
+            tags={f"{PREFIX}exempt": f"{days_ago(-30)} vendor"}, memory={OLD: says(UNUSED, 0), THIRD: known(issued=1)},
+        ),
+        ["drop old unused", "forget third", "remember new off", "exempt in 30"],
     ),
-    "exempt for more than a year": (
-        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(-366)} audit"}),
-        ["exempt in 366", "attention"],
+    "its end is announced": (
+        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(-7)} vendor"}),
+        ["exempt in 7", "exemption-ends in 7"],
     ),
-    "a tighter threshold of one's own": (
-        user(key(44, used=0), tags={f"{PREFIX}max-age-days": "60"}),
-        ["replace"],
+    "more than a year ahead is attention": (
+        user(key(400, used=0), tags={f"{PREFIX}exempt": f"{days_ago(-366)} vendor"}),
+        ["exempt in 366", "setting"],
     ),
-    "a looser one is ignored, and said so": (
-        user(key(74, used=0), tags={f"{PREFIX}max-age-days": "365"}),
-        ["attention", "replace"],
+    # Exposed (rule 4).
+    "AWS flagged a key: no new one, not even asked for": (
+        replace(user(key(400, used=0), tags={f"{PREFIX}replace": ""}), quarantine=QUARANTINE),
+        ["key-exposed"],
     ),
-    "a replacement asked for by tag": (
-        user(key(3, used=0), tags={f"{PREFIX}replace": "leaked"}),
-        ["replace"],
+    "and nothing waits for a slot": (
+        replace(behind(key(74, used=0, id=NEW), since=19, ahead=11), quarantine=QUARANTINE),
+        ["key-exposed"],
     ),
-    "asked for with no active key": (
-        user(off(50), tags={**marked(3), f"{PREFIX}replace": "back from leave"}),
-        ["replace"],
+    "tags of version 0.1 are told once": (
+        user(key(10, used=0), tags={f"{PREFIX}pending": "x"}),
+        ["old-tags"],
     ),
-    "asked for while both keys work: blocked until the elder's slot is free": (
-        user(key(80, used=9), key(6, used=0, id=NEW), tags={f"{PREFIX}replace": "leaked"}, stored=NEW),
-        ["attention in 15"],
-    ),
-    "asked for an unused key: replaced, not retired": (
-        user(key(200), tags={f"{PREFIX}replace": "first use ahead"}),
-        ["replace"],
-    ),
-    "`Exempt` exempts nobody, and is pointed out": (
-        user(key(10, used=0), tags={"Exempt": "2027-01-01 x"}),
-        ["attention"],
-    ),
-}
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("observed", "expected"), CASES.values(), ids=CASES.keys())
-def test_on_this_day(observed: User, expected: list[str]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+def test_case(case: str) -> None:
+    observed, expected = CASES[case]
     assert summary(plan_user(observed, DEFAULTS, OCCASION)) == expected
 
 
-POLICIES: dict[str, tuple[User, Mapping[str, int], list[str]]] = {
-    "without an extension a key in use goes off on its off date": (
-        user(key(88, used=1), key(14, used=0, id=NEW), stored=NEW),
-        {"in_use_extension_days": 0},
-        ["off old forced"],
+# In Audit, and while nobody listens.
+
+
+def test_in_audit_notices_fall_first_also_of_who_is_not_understood() -> None:
+    unread = replace(pair(age=14, used=13, told=says(OVERLAP, 0)), unread=("GetUser: Throttling",))
+    assert summary(plan_user(unread, DEFAULTS, AUDIT)) == ["drop old overlap", "not-understood"]
+    assert summary(plan_user(unread, DEFAULTS, OCCASION)) == ["not-understood"]
+
+
+def test_in_audit_what_would_be_done_is_told_and_only_what_is_remembered_is_done() -> None:
+    plan = plan_user(pair(age=14, used=13, told=says(OVERLAP, 0)), DEFAULTS, AUDIT)
+    assert [type(each) for each in plan.actions] == [DropNotice]
+    assert [type(each) for each in plan.would] == [GiveNotice]
+    assert only_remembers(plan)
+
+
+def test_the_first_day_of_enforce_after_audit_switches_nothing_off() -> None:
+    carol = pair(age=14, used=13, told=says(OVERLAP, 0))
+    audited = applied(carol, plan_user(carol, DEFAULTS, AUDIT).actions, OCCASION.now)
+    assert summary(plan_user(audited, DEFAULTS, OCCASION)) == ["notice old overlap in 7"]
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        pair(age=28, used=1, told=says(IN_USE, 0)),
+        by_hand(age=30, used=43, new_used=0, old_age=95, told=says(BY_HAND, 0)),
+        user(key(88), memory={OLD: says(UNUSED, 0)}),
+        behind(key(40, used=0, id=NEW), since=30, ahead=0),
+    ],
+    ids=["overlap", "in use", "by hand", "unused", "inactive"],
+)
+def test_while_nobody_listens_no_notice_is_kept_and_it_stays(observed: User) -> None:
+    plan = plan_user(observed, DEFAULTS, DEAF)
+    assert plan.actions == ()
+    assert Kind.UNHEARD in {item.kind for item in plan.items}
+    assert plan_user(observed, DEFAULTS, OCCASION).actions != ()
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        pair(age=14, used=13, told=says(OVERLAP, 0, told=9)),
+        user(key(400)),
+    ],
+    ids=["in use", "not told lately", "none yet"],
+)
+def test_while_nobody_listens_none_is_given_and_an_old_one_stays(observed: User) -> None:
+    plan = plan_user(observed, DEFAULTS, DEAF)
+    assert plan.actions == ()
+
+
+def test_while_nobody_listens_keys_are_replaced_without_a_notice() -> None:
+    assert summary(plan_user(user(key(74, used=0)), DEFAULTS, DEAF)) == ["replace"]
+
+
+# The one way to a switch-off or a deletion: what a rule that would act today may do about a key with this notice.
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told", "step"),
+    [(1, 1, None), (0, 1, Ripe), (-5, 1, Ripe), (0, 8, Ripe), (0, 9, GiveNotice)],
+)
+def test_a_notice_is_kept_on_its_day_and_not_a_day_before_and_only_if_it_was_told_lately(
+    ahead: int, told: int, step: type | None
+) -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(UNUSED, ahead, told=told)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert (found if found is None else type(found)) is step
+
+
+def test_a_notice_of_another_reason_is_no_notice_of_this_one() -> None:
+    old = key(88)
+    state = State.of(user(old, memory={OLD: says(OVERLAP, 0)}), DEFAULTS, OCCASION)
+    found = next_step(state, old, what=What.SWITCH_OFF, why=UNUSED, day=TODAY, because="nobody uses it")
+    assert isinstance(found, GiveNotice)
+    assert found.instead_of == notice(OVERLAP, 0)
+
+
+# Rule 2: yesterday at 06:00 a replacement began, when there was only the old key.
+
+
+def interrupted(observed: User, *, ago: timedelta = timedelta(days=1), region: str = "eu-west-1") -> User:
+    pending = Pending(since=OCCASION.now - ago, region=region, run_id="run-1", key_ids=(OLD,))
+    return replace(observed, memory=replace(observed.memory, pending=pending))
+
+
+def made(**changes: object) -> Key:
+    """The key that the interrupted run made."""
+    new = Key(id=NEW, status="Active", created=OCCASION.now - timedelta(days=1))
+    return replace(new, **changes)  # type: ignore[arg-type]
+
+
+OLDER = key(400, used=0)
+INTERRUPTED: dict[str, tuple[User, list[str]]] = {
+    "before a key was made": (interrupted(user(OLDER)), ["settle"]),
+    "before the key was stored: nobody can hold it": (
+        interrupted(user(OLDER, made(), stored=OLD)),
+        ["deleteorphan new", "settle"],
     ),
-    "without an extension it is still held if its owner had no chance to change over": (
-        user(key(88, used=15), key(14, id=NEW), stored=NEW),
-        {"in_use_extension_days": 0},
-        ["attention in 21"],
+    "when the key was stored: it is promoted": (
+        interrupted(user(OLDER, made(), staged=NEW)),
+        ["promote new", "settle"],
     ),
-    "DeleteAfterDays 0 keeps inactive keys": (
-        user(off(500), key(40, used=0, id=NEW), tags=marked(400)),
-        {"delete_after_days": 0},
-        [],
+    "when only memory did not know it yet": (
+        interrupted(user(OLDER, made(), stored=NEW)),
+        ["recall new", "interrupted", "settle"],
     ),
-    "DeleteAfterDays 0 still frees the slot of a due replacement": (
-        user(off(500), key(80, used=0, id=NEW), tags=marked(400)),
-        {"delete_after_days": 0},
-        ["delete old", "replace"],
+    "when it was asked for, the tag goes too": (
+        interrupted(user(OLDER, made(), staged=NEW, tags={f"{PREFIX}replace": ""})),
+        ["promote new", "settle asked"],
     ),
-    "UnusedDays 0 replaces used and unused alike": (user(key(74)), {"unused_days": 0}, ["replace"]),
-    "UnusedDays 365 retires a key never used at the threshold all the same": (
-        user(key(88)),
-        {"unused_days": 365},
-        ["off old unused"],
+    "and undone, it is still asked for": (
+        interrupted(user(OLDER, made(), stored=OLD, tags={f"{PREFIX}replace": ""})),
+        ["deleteorphan new", "settle"],
     ),
-    "threshold 90 to 60 in flight: the off date stays": (
-        user(key(87, used=13), key(13, used=0, id=NEW), stored=NEW),
-        {"max_key_age_days": 60},
-        ["upcoming in 1"],
+    "when the key was stored, and then a person switched it off": (
+        interrupted(user(OLDER, made(status="Inactive"), staged=NEW)),
+        ["interrupted", "settle"],
     ),
-    "threshold 90 to 365 in flight: the off date stays": (
-        user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW),
-        {"max_key_age_days": 365},
-        ["off old quiet"],
+    "a new key that was used is somebody's": (
+        interrupted(user(OLDER, made(last_use=key(1, used=0).use))),
+        ["interrupted", "settle"],
     ),
-    "threshold 365 to 90: far over it, replaced at once": (
-        user(key(300, used=0)),
-        {"max_key_age_days": 90},
-        ["replace"],
+    "one made more than a function timeout later is somebody's": (
+        interrupted(user(OLDER, made(created=OCCASION.now - timedelta(days=1) + timedelta(seconds=901)))),
+        ["interrupted", "settle"],
+    ),
+    "in another Region: left to that Region's run": (
+        interrupted(user(OLDER, made()), region="us-east-1"),
+        ["interrupted"],
+    ),
+    "a moment ago: that run may still be going": (
+        interrupted(user(OLDER, made()), ago=timedelta(seconds=899)),
+        ["interrupted"],
+    ),
+    "as long ago as a function can run: it is over": (
+        interrupted(user(OLDER), ago=timedelta(minutes=15)),
+        ["settle"],
     ),
 }
 
 
-@pytest.mark.parametrize(("observed", "policy", "expected"), POLICIES.values(), ids=POLICIES.keys())
-def test_under_this_policy(observed: User, policy: Mapping[str, int], expected: list[str]) -> None:
-    assert summary(plan_user(observed, Policy(**policy), OCCASION)) == expected
+@pytest.mark.parametrize("case", INTERRUPTED, ids=list(INTERRUPTED))
+def test_interrupted(case: str) -> None:
+    observed, expected = INTERRUPTED[case]
+    assert summary(plan_user(observed, DEFAULTS, OCCASION)) == expected
 
 
-def test_switching_off_the_key_that_the_secret_holds_is_said() -> None:
-    (retired,) = plan_user(user(key(88), stored=OLD), DEFAULTS, OCCASION).actions
-    assert isinstance(retired, Deactivate)
-    assert retired.in_secret
-    assert retired.reason is OffReason.UNUSED
+# Rule 14, to its end.
 
 
-def test_a_replacement_names_the_old_key_its_off_date_and_the_tag_it_fulfils() -> None:
-    asked = user(key(3, used=0), tags={f"{PREFIX}replace": "leaked"})
-    (replacement,) = plan_user(asked, DEFAULTS, OCCASION).actions
-    assert isinstance(replacement, Replace)
-    assert replacement.old_key_id == OLD
-    assert replacement.old_key_off_on == days_ago(-14)
-    assert replacement.tag_keys_done == (f"{PREFIX}replace",)
+def without_one(**tags: str) -> User:
+    carol = user(key(100, used=0), tags={f"{PREFIX}{name}": value for name, value in tags.items()})
+    return replace(carol, memory=replace(carol.memory, vanished=Vanished(key_id=NEW, on=days_ago(9))))
 
 
-def test_a_blocked_replacement_says_how_to_clear_it() -> None:
-    blocked = user(off(150), key(74, used=0, id=NEW), tags=marked(6), name="data+etl,nightly@corp")
-    item, _ = plan_user(blocked, DEFAULTS, OCCASION).items
-    assert (item.kind, item.key_id) == (Kind.BLOCKED, OLD)
+def test_a_vanished_key_stops_replacements_until_a_person_asks_or_exempts() -> None:
+    assert summary(plan_user(without_one(), DEFAULTS, OCCASION)) == ["key-vanished"]
+    assert summary(plan_user(without_one(replace=""), DEFAULTS, OCCASION)) == ["replace, old off in 14"]
+    until = f"{TODAY} vendor"
+    assert summary(plan_user(without_one(exempt=until), DEFAULTS, OCCASION)) == [
+        "forget vanished",
+        "exempt in 0",
+    ]
 
 
-def test_a_replacement_blocked_by_two_active_keys_suggests_what_can_be_undone() -> None:
-    (*_, item) = plan_user(user(key(200, used=0), key(100, used=0, id=NEW)), DEFAULTS, OCCASION).items
-    assert (item.kind, item.key_id) == (Kind.BLOCKED_BY_PAIR, OLD)
-
-
-def test_only_a_plan_that_settles_an_interrupted_replacement_is_followed_by_another() -> None:
-    settled = {
-        case for case, (observed, _) in CASES.items() if plan_user(observed, DEFAULTS, OCCASION).settles
-    }
-    assert settled == {
-        case for case, (observed, _) in CASES.items() if f"{PREFIX}pending" in observed.tags
-    } - {
-        "interrupted in another Region: left to that Region's run",
-        "interrupted a moment ago: that run may still be going",
-    }
-
-
-def test_the_order_in_which_iam_lists_keys_does_not_matter() -> None:
-    for observed, _ in CASES.values():
-        turned = replace(observed, keys=observed.keys[::-1])
-        assert summary(plan_user(turned, DEFAULTS, OCCASION)) == summary(
-            plan_user(observed, DEFAULTS, OCCASION)
-        )
-
-
-def test_every_rule_is_met_by_some_case() -> None:
-    met = {
-        step.rule for observed, _ in CASES.values() for step in plan_user(observed, DEFAULTS, OCCASION).steps
-    }
-    assert met == {rule.__name__ for rule in RULES}
-
-
-def test_whoever_is_left_out_of_the_order_has_an_empty_plan() -> None:
-    for observed, _ in CASES.values():
-        if not may_concern(observed.listed, DEFAULTS, OCCASION.now) and not observed.unread:
-            assert plan_user(observed, DEFAULTS, OCCASION).steps == ()
+# What other parameters change.
 
 
 @pytest.mark.parametrize(
-    ("observed", "named"),
+    ("policy", "observed", "expected"),
     [
-        (user(), False),
-        (user(key(66, used=0)), False),
-        (user(key(67)), True),
-        (user(off(1)), True),
-        (user(off(100), key(20), tags=marked(22)), False),
-        (user(off(100), key(21, id=NEW), tags=marked(23)), True),
-        (user(off(100), key(67, id=NEW), tags=marked(1)), True),
-        (user(key(80), key(5, id=NEW)), False),
-        (user(key(80), key(6, id=NEW)), True),
-        (user(key(80), key(7, id=NEW)), True),
-        (user(key(75), key(1, id=NEW), tags={f"{PREFIX}owner": "payments"}), False),
-        (user(key(75), key(1, id=NEW), tags={f"{PREFIX}replace": "leaked"}), True),
-        (user(key(75), key(1, id=NEW), tags={f"{PREFIX}pending": "?"}), True),
-        (user(key(20), tags=marked(3)), True),
-        (user(tags={f"{PREFIX}exempt": "2027-01-01"}), True),
-        (user(tags={"exempt": "2027-01-01"}), True),
-        (user(tags={"Team": "payments"}), False),
+        (Policy(unused_days=0), user(key(74)), ["replace, old off in 14"]),
+        (Policy(unused_days=0), user(key(400, used=300)), ["replace, old off in 14"]),
+        (Policy(delete_after_days=0), lone_off(150, since=400), []),
+        (
+            Policy(delete_after_days=0),
+            behind(key(65, used=0, id=NEW), since=40),
+            ["notice old inactive in 9"],
+        ),
+        (
+            Policy(delete_after_days=0),
+            pair(age=14, used=13, told=says(OVERLAP, 0)),
+            ["off old quiet, deleted in 60"],
+        ),
+        (
+            Policy(warn_days=1),
+            pair(age=14, used=13, told=says(OVERLAP, 0, told=2)),
+            ["off old quiet, deleted in 30"],
+        ),
+        (
+            Policy(warn_days=1),
+            pair(age=14, used=13, told=says(OVERLAP, 0, told=3)),
+            ["notice old overlap in 1 instead of overlap"],
+        ),
+        (
+            Policy(in_use_extension_days=20),
+            pair(age=14, used=1, told=says(OVERLAP, 0)),
+            ["notice old in-use in 20 instead of overlap", "held-in-use in 20"],
+        ),
+        (
+            Policy(in_use_extension_days=7),
+            user(key(50, used=0), memory={OLD: known(off=3)}),
+            ["remember old on", "switched-back-on in 7"],
+        ),
+        (
+            Policy(delete_after_days=5),
+            user(off(50), memory={OLD: known(off=1)}),
+            ["notice old inactive in 7"],
+        ),
     ],
 )
-def test_the_scanner_names_those_whom_dates_and_tags_do_not_rule_out(observed: User, named: bool) -> None:  # noqa: FBT001
-    assert may_concern(observed.listed, DEFAULTS, OCCASION.now) is named
+def test_other_parameters(policy: Policy, observed: User, expected: list[str]) -> None:
+    assert summary(plan_user(observed, policy, OCCASION)) == expected
 
 
-def test_unused_days_below_the_issue_age_bring_a_key_into_the_order_earlier() -> None:
-    assert may_concern(user(key(54)).listed, Policy(unused_days=60), OCCASION.now) is True
-    assert may_concern(user(key(52)).listed, Policy(unused_days=60), OCCASION.now) is False
+def test_before_an_effect_the_notice_that_it_keeps_or_replaces_is_forgotten() -> None:
+    for observed in (
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        pair(age=14, used=7, told=says(OVERLAP, 0)),
+        behind(key(40, used=0, id=NEW), since=30, ahead=0),
+    ):
+        (action,) = plan_user(observed, DEFAULTS, OCCASION).actions
+        assert observed.memory.key(OLD).notice is not None
+        assert remembering.before(observed.memory, action).key(OLD).notice is None
 
 
-def test_under_the_cap_work_in_flight_goes_first_then_the_oldest_keys_then_deletions() -> None:
-    in_flight = user(key(88, used=1), key(14, used=0, id=NEW), stored=NEW, name="in-flight")
-    older = user(key(300, used=0), name="older")
-    younger = user(key(80, used=0), name="younger")
-    deletion = user(off(500), key(40, used=0, id=NEW), tags=marked(30), name="deletion")
-    plans = [plan_user(each, DEFAULTS, OCCASION) for each in (deletion, younger, older, in_flight)]
-    assert [plan.user.name for plan in sorted(plans, key=urgency)] == [
-        "in-flight",
-        "older",
-        "younger",
-        "deletion",
+def test_a_key_that_a_person_switched_off_needs_no_notice_of_that_and_keeps_the_one_of_its_deletion() -> None:
+    for why, kept in ((OVERLAP, False), (INACTIVE, True)):
+        memory = user(off(50), memory={OLD: says(why, 3)}).memory
+        after = remembering.before(memory, RememberOff(key_id=OLD, on=TODAY))
+        assert (after.key(OLD).notice is not None) == kept
+
+
+# The plan as a whole.
+
+
+def test_the_rules_stand_in_the_order_of_the_design() -> None:
+    assert [rule.__name__ for rule in RULES] == [
+        "audit", "not_understood", "interrupted", "exempt", "tags_to_mend", "tags_of_version_0_1", "exposed", "moved",
+        "secret_lost", "gone_keys", "first_seen_inactive", "inactive", "switched_back_on", "fallen", "overlap_over",
+        "made_by_hand", "unused", "replacement_due", "replacement_blocked", "vanished", "upcoming",
+    ]  # fmt: skip
+
+
+def test_the_oldest_key_comes_first_whatever_the_order_of_the_listing() -> None:
+    both = user(off(60, id=NEW), off(90))
+    assert summary(plan_user(both, DEFAULTS, OCCASION))[:2] == ["remember old off", "remember new off"]
+
+
+def test_work_in_flight_comes_before_replacements_and_those_by_the_oldest_key() -> None:
+    observed = [
+        user(key(74, used=0), name="alice"),
+        user(key(200, used=0), name="bob"),
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        behind(key(10, used=0, id=NEW), since=30, ahead=0),
     ]
+    plans = [plan_user(each, DEFAULTS, OCCASION) for each in observed]
+    order = sorted(plans, key=urgency)
+    assert [type(plan.actions[0]) for plan in order] == [Delete, Deactivate, Replace, Replace]
+    assert [plan.user.name for plan in order[2:]] == ["bob", "alice"]
+
+
+def test_what_only_writes_memory_takes_no_place_under_the_cap() -> None:
+    assert only_remembers(plan_user(user(off(50)), DEFAULTS, OCCASION))
+    assert only_remembers(plan_user(user(key(81)), DEFAULTS, OCCASION))
+    assert not only_remembers(plan_user(user(key(74, used=0)), DEFAULTS, OCCASION))
+    assert not only_remembers(
+        plan_user(behind(key(40, used=0, id=NEW), since=30, ahead=0), DEFAULTS, OCCASION)
+    )
+
+
+def test_what_was_said_of_a_settled_replacement_is_told_with_what_comes_after() -> None:
+    carol = interrupted(user(OLDER, made(), stored=NEW))
+    settled = plan_user(carol, DEFAULTS, OCCASION)
+    assert settled.settles
+    after = plan_user(applied(carol, settled.actions, OCCASION.now), DEFAULTS, OCCASION)
+    assert not after.settles
+    assert summary(after.preceded_by(settled)) == ["interrupted", "notice old overlap in 14"]
+
+
+def test_what_awscurrent_holds_is_said_when_it_is_switched_off() -> None:
+    plan = plan_user(user(key(88), stored=OLD, memory={OLD: says(UNUSED, 0)}), DEFAULTS, OCCASION)
+    assert [each.in_secret for each in plan.actions if isinstance(each, Deactivate)] == [True]
+    plan = plan_user(pair(age=14, used=13, told=says(OVERLAP, 0)), DEFAULTS, OCCASION)
+    assert [each.in_secret for each in plan.actions if isinstance(each, Deactivate)] == [False]
+
+
+def test_tags_of_version_0_1_are_not_told_a_second_time() -> None:
+    carol = user(key(10, used=0), tags={f"{PREFIX}pending": "x"})
+    told = replace(carol, memory=replace(carol.memory, told={Kind.OLD_TAGS: days_ago(1)}))
+    assert plan_user(told, DEFAULTS, OCCASION).steps == ()
+
+
+def test_an_owner_is_taken_along() -> None:
+    assert (
+        plan_user(user(key(74, used=0), tags={f"{PREFIX}owner": "payments"}), DEFAULTS, OCCASION).owner
+        == "payments"
+    )
+
+
+# What the properties found, in the smallest form.
+
+
+def test_found_a_notice_that_a_person_overtook_falls() -> None:
+    """A table can hold anything; a switch-off announced for an inactive key is no notice of its deletion."""
+    active = user(key(50, used=0), memory={OLD: says(INACTIVE, 0)})
+    assert summary(plan_user(active, DEFAULTS, OCCASION)) == ["drop old inactive"]
+    inactive = user(off(50), memory={OLD: known(off=40, notice=notice(OVERLAP, 3))})
+    once = plan_user(inactive, DEFAULTS, OCCASION)
+    assert summary(once) == ["notice old inactive in 7 instead of overlap"]
+    assert plan_user(applied(inactive, once.actions, OCCASION.now), DEFAULTS, OCCASION).actions == ()
+
+
+def test_found_a_key_that_is_left_alone_again_since_the_extension_was_raised_keeps_no_notice() -> None:
+    longer = Policy(in_use_extension_days=30)
+    carol = pair(age=41, used=40, told=known(back=20, notice=notice(OVERLAP, 0)))
+    assert summary(plan_user(carol, longer, OCCASION))[1:] == ["drop old overlap"]
+
+
+def test_found_an_extension_that_was_raised_does_not_hold_since_a_day_ahead() -> None:
+    carol = pair(age=21, used=1, told=says(IN_USE, 7))
+    for policy in (DEFAULTS, Policy(in_use_extension_days=5, warn_days=5)):
+        (item,) = plan_user(carol, policy, OCCASION).items
+        assert item.since is not None
+        assert item.since <= TODAY
+
+
+def test_found_a_pair_by_hand_whose_day_moved_does_not_hold_since_a_day_ahead() -> None:
+    carol = by_hand(age=45, used=None, new_used=15, old_age=48, told=says(BY_HAND, 1))
+    (item,) = plan_user(carol, DEFAULTS, OCCASION).items
+    assert item.since == TODAY
+
+
+def test_found_no_deletion_is_announced_for_a_day_that_has_passed_while_nobody_listens() -> None:
+    late = behind(key(40, used=0, id=NEW), since=33, ahead=-3)
+    assert [item.kind for item in plan_user(late, DEFAULTS, DEAF).items] == [Kind.UNHEARD]
+
+
+def test_found_a_slot_is_taken_to_be_needed_for_a_key_that_is_used_at_longer_intervals() -> None:
+    """A weekly job, `UnusedDays` 10: if nobody used the key until its day, it would be unused that day; it will be used."""
+    policy = Policy(
+        max_key_age_days=45,
+        overlap_days=17,
+        quiet_days_before_first_use=7,
+        in_use_extension_days=9,
+        unused_days=10,
+    )
+    new = key(17, used=2, id=NEW)
+    carol = user(key(44, used=16), new, stored=NEW, memory={OLD: says(OVERLAP, 0)})
+    due_in = policy.issue_age - 17
+    assert summary(plan_user(carol, policy, OCCASION))[0] == f"off old quiet, deleted in {due_in}"
+
+
+def test_a_user_of_whom_nothing_is_remembered_is_new() -> None:
+    """The table was lost: days start anew, later and never sooner."""
+    for observed in (
+        pair(age=14, used=13, told=says(OVERLAP, 0)),
+        user(key(88), memory={OLD: says(UNUSED, 0)}),
+        behind(key(40, used=0, id=NEW), since=30, ahead=0),
+    ):
+        lost = replace(observed, memory=Memory(user_id=observed.id))
+        actions = plan_user(lost, DEFAULTS, OCCASION).actions
+        assert {type(each) for each in actions} <= {RememberOff, GiveNotice}
+        for each in actions:
+            assert not isinstance(each, GiveNotice) or each.notice.day >= TODAY + timedelta(days=7)
+
+
+def test_the_scanner_names_who_has_something_due() -> None:
+    now = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    named = 0
+    for case, (observed, expected) in CASES.items():
+        if may_concern(observed.listed, DEFAULTS, now, enforce=True) or observed.unread:
+            named += 1
+        else:
+            assert summary(asked_for(observed, DEFAULTS)[0]) == [], case
+            assert set(expected) <= {"notice old inactive in 14 instead of inactive"}, (
+                "foreseen by who knows more"
+            )
+    assert named < len(CASES)
+
+
+def test_a_run_that_comes_after_midnight_of_another_zone_goes_by_the_utc_day() -> None:
+    almost = OCCASION.now.replace(hour=23, minute=59)
+    carol = user(key(66, used=0))
+    assert summary(plan_user(carol, DEFAULTS, replace(OCCASION, now=almost))) == []
+    after: Occasion = replace(OCCASION, now=almost + timedelta(minutes=1))
+    assert [item.kind for item in plan_user(carol, DEFAULTS, after).items] == [Kind.REPLACEMENT]
+
+
+def test_the_secret_is_the_one_that_memory_knows() -> None:
+    assert user(stored=NEW).memory.secret_arn == SECRET

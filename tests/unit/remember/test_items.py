@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keyrotation.memory import KeyMemory, Memory, Notice, Pending, Vanished, What, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, What, Why
 from keyrotation.remember.items import SCHEMA, MemoryRefused, NewerMemory, Unreadable, from_item, to_item
 
 PAGE = Path(__file__).parents[3] / "docs" / "memory.md"
@@ -36,6 +36,7 @@ FULL = Memory(
             issued_on=date(2026, 8, 1),
             secret_arn="arn:aws:secretsmanager:eu-central-1:123456789012:secret:access-keys/carol/credentials-AbCdEf",
             off_since=date(2026, 11, 19),
+            off_because=OffReason.QUIET,
             back_on=date(2026, 11, 20),
             notice=Notice(
                 what=What.SWITCH_OFF, why=Why.IN_USE, day=date(2026, 12, 1), told=date(2026, 11, 18)
@@ -52,6 +53,7 @@ keys = st.builds(
     issued_on=st.none() | days,
     secret_arn=st.none() | st.text(),
     off_since=st.none() | days,
+    off_because=st.none() | st.sampled_from(OffReason),
     back_on=st.none() | days,
     notice=st.none() | notices,
 )
@@ -162,6 +164,7 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     (("keys",), {"S": VALUE}, "keys is not a map"),
     (("keys", "M", KEY), {"S": VALUE}, f"keys.{KEY} is not a map"),
     ((*A_KEY, "off_since"), {"BOOL": True}, f"keys.{KEY}.off_since is not a text"),
+    ((*A_KEY, "off_because"), {"S": VALUE}, f"keys.{KEY}.off_because is none of quiet, forced, unused"),
     ((*A_KEY, "issued_on"), {"S": VALUE}, f"keys.{KEY}.issued_on is not a day such as 2026-11-22"),
     ((*A_KEY, "back_on"), {"S": VALUE}, f"keys.{KEY}.back_on is not a day such as 2026-11-22"),
     ((*A_KEY, "secret_arn"), {"M": {}}, f"keys.{KEY}.secret_arn is not a text"),

@@ -26,6 +26,7 @@ ORDER = Order(
     root_has_keys=None,
     user_names=("alice", "data+etl,nightly@corp"),
     account_alias="prod-eu",
+    gone_user_ids=("AIDAGONEGONEGONEGONE",),
     ordered_at=datetime(2026, 11, 22, 6, tzinfo=UTC),
 )
 HIDDEN = timedelta(minutes=90)
@@ -107,6 +108,9 @@ def without(field: str) -> str:
         (json.dumps({**FIELDS, "user_names": [7]}), "user_names"),
         (json.dumps({**FIELDS, "user_names": ["a", "a"]}), "user_names"),
         (json.dumps({**FIELDS, "total": 1, "with_keys": 1}), "user_names"),
+        (json.dumps({**FIELDS, "gone_user_ids": "AIDAGONEGONEGONEGONE"}), "gone_user_ids"),
+        (json.dumps({**FIELDS, "gone_user_ids": ["short"]}), "gone_user_ids"),
+        (json.dumps({**FIELDS, "gone_user_ids": [7]}), "gone_user_ids"),
     ],
 )
 def test_a_malformed_order_is_refused_by_the_field_at_fault(body: str, field: str) -> None:
@@ -114,10 +118,13 @@ def test_a_malformed_order_is_refused_by_the_field_at_fault(body: str, field: st
         order_of_queue(event(body), queue_arn=QUEUE)
 
 
-def test_an_order_of_the_version_before_aliases_is_still_taken() -> None:
+def test_an_order_of_a_version_that_knew_of_no_alias_or_no_gone_users_is_still_taken() -> None:
     """An update may find one in the queue."""
     assert order_of_queue(event(without("account_alias")), queue_arn=QUEUE) == replace(
         ORDER, account_alias=""
+    )
+    assert order_of_queue(event(without("gone_user_ids")), queue_arn=QUEUE) == replace(
+        ORDER, gone_user_ids=()
     )
 
 

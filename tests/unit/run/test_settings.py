@@ -27,9 +27,12 @@ ENVIRONMENT = {
     "NOTIFY": "Changes",
     "RUNBOOK_URL": "docs/runbook.md",
     "LOG_GROUP_NAME": "rotator-logs",
+    "TABLE_NAME": "access-key-rotation",
 }
 SCANNER_READS = {
-    name for name in ENVIRONMENT if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX"))
+    name
+    for name in ENVIRONMENT
+    if name.endswith(("_DAYS", "_RUN", "QUEUE_URL", "_USE", "_PREFIX", "TABLE_NAME")) or name == "MODE"
 }
 ROTATOR_READS = set(ENVIRONMENT)
 
@@ -41,7 +44,11 @@ def test_a_complete_environment_is_understood() -> None:
     assert rotator.account == "123456789012"
     assert rotator.partition == "aws-us-gov"
     assert rotator.notify is Notify.CHANGES
-    assert ScannerSettings.parse(ENVIRONMENT).policy == Policy()
+    assert rotator.table_name == "access-key-rotation"
+    scanner = ScannerSettings.parse(ENVIRONMENT)
+    assert scanner.policy == Policy()
+    assert scanner.mode is Mode.AUDIT
+    assert scanner.table_name == "access-key-rotation"
 
 
 @pytest.mark.parametrize("name", sorted(SCANNER_READS))
@@ -65,6 +72,8 @@ def test_the_rotator_refuses_an_environment_without(name: str) -> None:
         ("WARN_DAYS", "7.5", "not a whole number"),
         ("WARN_DAYS", "-7", "WarnDays is -7: it cannot be negative"),
         ("OVERLAP_DAYS", "41", "MaxKeyAgeDays=90, OverlapDays=41"),
+        ("TABLE_NAME", "", "TABLE_NAME is '': empty"),
+        ("FUNCTION_TIMEOUT_SECONDS", "0", "not a positive number"),
         ("TOPIC_ARN", "topic", "TOPIC_ARN is 'topic': not an ARN"),
         ("AWS_REGION", "", "AWS_REGION is '': empty"),
         (
@@ -168,3 +177,35 @@ def test_no_more_readers_are_taken_than_an_environment_holds() -> None:
     RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers[:20])})
     with pytest.raises(SettingsError, match="more than 20"):
         RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WARN_DAYS", "0", "WarnDays must be 1 or more (WarnDays=0)"),
+        ("WARN_DAYS", "15", "OverlapDays must be WarnDays or more (OverlapDays=14, WarnDays=15)"),
+        (
+            "IN_USE_EXTENSION_DAYS",
+            "6",
+            "InUseExtensionDays must be WarnDays or more (InUseExtensionDays=6, WarnDays=7)",
+        ),
+        ("OVERLAP_DAYS", "7", "OverlapDays must be more than QuietDays (OverlapDays=7, QuietDays=7)"),
+        (
+            "MAX_KEY_AGE_DAYS",
+            "64",
+            "MaxKeyAgeDays must be 2 x OverlapDays + 2 or more above QuietDaysBeforeFirstUse and WarnDays",
+        ),
+        (
+            "UNUSED_DAYS",
+            "35",
+            "UnusedDays must be 0, or more than QuietDaysBeforeFirstUse and than WarnDays (UnusedDays=35,",
+        ),
+    ],
+)
+def test_days_that_do_not_fit_together_are_refused_by_both_functions_with_the_values_that_clash(
+    name: str, value: str, told: str
+) -> None:
+    for settings in (ScannerSettings, RotatorSettings):
+        with pytest.raises(SettingsError) as refused:
+            settings.parse({**ENVIRONMENT, name: value})
+        assert str(refused.value).startswith(told)

@@ -6,13 +6,14 @@ from datetime import date, timedelta
 import pytest
 from keyrotation.decide.actions import Item, Kind, Level
 from keyrotation.decide.plan import plan_user
+from keyrotation.memory import Pending, Why
 from keyrotation.model import Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Notify, RotatorSettings
 from keyrotation.tell.report import Reason, Report, asks, report_of
 
-from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, off, user
+from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, known, notice, off
 from tests.unit.scenes import (
     AUDIT,
     BACK_ON,
@@ -23,9 +24,12 @@ from tests.unit.scenes import (
     HELD,
     PREFIX,
     QUIET,
+    REMINDED,
     SOON,
     UNREADABLE,
+    pair,
     run_of,
+    user,
 )
 
 MONDAY = date(2026, 11, 23)
@@ -95,55 +99,42 @@ def item_of(observed: User, kind: Kind, occasion: Occasion = OCCASION) -> Item:
     return item
 
 
+STRANDED = user("nina", key(80, used=0))
+STRANDED = replace(
+    STRANDED,
+    memory=replace(
+        STRANDED.memory,
+        pending=Pending(
+            since=OCCASION.now - timedelta(days=3), region="us-east-1", run_id="run-0", key_ids=(OLD,)
+        ),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("observed", "kind", "since"),
     [
         (HELD, Kind.IN_USE, TODAY),
+        (pair("dora", issued=18, used=1, due=notice(Why.IN_USE, 10)), Kind.IN_USE, days_ago(4)),
         (
-            user(
-                key(92, used=1),
-                key(18, used=0, id=NEW),
-                tags={f"{PREFIX}held-until:{OLD}": f"{days_ago(-10)} in-use"},
-                stored=NEW,
-            ),
-            Kind.IN_USE,
-            days_ago(4),
-        ),
-        (
-            user(key(95, used=30), key(21, id=NEW), stored=NEW),
+            pair("petra", issued=21, used=30, new_used=None, due=notice(Why.OVERLAP, 0)),
             Kind.UNTIL_QUIET,
-            days_ago(7),
+            TODAY,
         ),
         (BACK_ON, Kind.BACK_ON, TODAY),
+        (user("uma", key(60, used=0), memory={OLD: known(back=9)}), Kind.BACK_ON, days_ago(9)),
+        (user("hans", key(200, used=0), key(100, used=0, id=NEW)), Kind.BY_HAND, days_ago(100 - 14 + 7)),
+        (user("hanna", key(84, used=40), key(50, used=0, id=NEW)), Kind.BY_HAND_QUIET, TODAY),
+        (user("etl", key(200, used=0), key(100, used=0, id=NEW)), Kind.BLOCKED_BY_PAIR, days_ago(26)),
         (
-            user(key(60, used=0), tags={f"{PREFIX}held-until:{OLD}": f"{days_ago(-5)} reactivated"}),
-            Kind.BACK_ON,
-            days_ago(9),
-        ),
-        (user(key(200, used=0), key(100, used=0, id=NEW)), Kind.BY_HAND, days_ago(100 - 14 + 7)),
-        (user(key(84, used=40), key(50, used=0, id=NEW)), Kind.BY_HAND_QUIET, days_ago(3)),
-        (user(key(88, used=36), key(50, used=0, id=NEW)), Kind.BY_HAND_QUIET, days_ago(0)),
-        (user(key(200, used=0), key(100, used=0, id=NEW)), Kind.BLOCKED_BY_PAIR, days_ago(26)),
-        (
-            user(key(200, used=0), key(9, used=0, id=NEW), tags={f"{PREFIX}replace": "x"}, stored=NEW),
+            replace(
+                pair("asked", issued=9, used=0, due=notice(Why.OVERLAP, 5)), tags={f"{PREFIX}replace": "x"}
+            ),
             Kind.BLOCKED_BY_PAIR,
             None,
         ),
-        (
-            user(
-                off(300, used=30),
-                key(120, used=99, id=NEW),
-                tags={f"{PREFIX}inactive-since:{OLD}": str(days_ago(3))},
-            ),
-            Kind.UNUSED_KEPT,
-            days_ago(9),
-        ),
         (UNREADABLE, Kind.NOT_UNDERSTOOD, None),
-        (
-            user(key(80, used=0), tags={f"{PREFIX}pending": f"2026-11-19T06:00:00Z us-east-1 run-1 {OLD}"}),
-            Kind.INTERRUPTED,
-            date(2026, 11, 19),
-        ),
+        (STRANDED, Kind.INTERRUPTED, date(2026, 11, 19)),
     ],
 )
 def test_an_item_knows_since_when_from_what_the_state_remembers(
@@ -160,10 +151,15 @@ def test_an_item_knows_since_when_from_what_the_state_remembers(
         # 4 days before the replacement: announced 3 days ago.
         (run_of(SOON), set()),
         (run_of(replace(SOON, keys=(key(67, used=0),))), {Reason.UPCOMING}),
-        (run_of(DUE), {Reason.DONE}),
-        (run_of(QUIET), {Reason.DONE}),
-        (run_of(HELD), {Reason.HOLDS, Reason.ATTENTION}),
-        (run_of(FORCED), {Reason.FORCED}),
+        (run_of(DUE), {Reason.DONE, Reason.NOTICES}),
+        (run_of(DUE, listeners=0), {Reason.DONE, Reason.ATTENTION}),
+        (run_of(QUIET), {Reason.DONE, Reason.NOTICES}),
+        (run_of(HELD), {Reason.NOTICES, Reason.ATTENTION}),
+        # Told yesterday, and again in time tomorrow.
+        (run_of(REMINDED), set()),
+        (run_of(pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=6))), {Reason.NOTICES}),
+        (run_of(pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=5))), set()),
+        (run_of(FORCED), {Reason.FORCED, Reason.NOTICES}),
         (run_of(DUE, failure="rolled back"), {Reason.FAILED}),
         (run_of(UNREADABLE), {Reason.ATTENTION}),
         (run_of(root=True), {Reason.CRITICAL}),
@@ -172,6 +168,8 @@ def test_an_item_knows_since_when_from_what_the_state_remembers(
         # Sunday: a cap that cannot keep up waits for the week's first day, or for another mail.
         (run_of(with_keys=2467), set()),
         (replace(run_of(with_keys=2467), today=MONDAY), {Reason.ATTENTION}),
+        (run_of(total=0), set()),
+        (replace(run_of(total=0), today=MONDAY), {Reason.ATTENTION}),
         (run_of(deferred=("zoe",)), {Reason.DEFERRED}),
         (run_of(DUE, done=False, waiting=1), {Reason.DONE}),
     ],
@@ -192,11 +190,9 @@ def test_what_does_not_ask_today_stands_in_a_mail_that_goes_all_the_same() -> No
     ("run", "changes", "problems"),
     [
         (run_of(), False, False),
-        (run_of(DUE), True, False),
+        (run_of(DUE, listeners=0), True, True),
         (run_of(replace(SOON, keys=(key(67, used=0),))), True, False),
-        (run_of(HELD), True, True),
-        (run_of(FORCED), True, True),
-        (run_of(DUE, failure="rolled back"), True, True),
+        (run_of(REMINDED), False, False),
         (run_of(root=True), True, True),
         (run_of(UNREADABLE), True, True),
         (run_of(deferred=("zoe",)), True, True),
@@ -208,36 +204,49 @@ def test_notify_chooses_which_runs_send(run: Run, *, changes: bool, problems: bo
 
 
 @pytest.mark.parametrize("notify", list(Notify))
-def test_a_run_that_has_a_hold_to_begin_always_sends(notify: Notify) -> None:
-    """Whatever the item beside it says: no hold ends that nobody was told of."""
-    run = run_of(HELD)
-    silent = tuple(replace(plan, steps=()) for plan in run.plans)
-    report = reported(replace(run, plans=silent), replace(ENFORCE, notify=notify))
-    assert report.reasons == {Reason.HOLDS}
+@pytest.mark.parametrize(
+    "observed",
+    [
+        DUE,
+        QUIET,
+        HELD,
+        user("nils", key(81)),
+        user("fred", off(40)),
+        pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=8)),
+        pair("greta", issued=30, used=20, due=notice(Why.OVERLAP, -16, told=17)),
+    ],
+    ids=lambda each: each.name,
+)
+def test_a_run_that_gives_a_notice_or_may_not_let_one_run_out_always_sends(
+    notify: Notify, observed: User
+) -> None:
+    """Whatever the items beside it say: what was not told is not done."""
+    report = reported(run_of(observed), replace(ENFORCE, notify=notify))
+    assert Reason.NOTICES in report.reasons
     assert report.worth_sending
 
 
 def audited(*users: User, today: date = TODAY) -> Report:
-    run = run_of(*users, done=False)
+    run = run_of(*users, enforce=False)
     return reported(replace(run, today=today), AUDIT)
 
 
 @pytest.mark.parametrize(
     ("observed", "new"),
     [
-        (user(key(74, used=0)), True),
-        (user(key(75, used=0)), True),  # yesterday's run may have been missed
-        (user(key(76, used=0)), False),
-        (user(key(88, used=13), key(14, used=0, id=NEW), stored=NEW), True),
-        (user(key(91, used=13), key(17, used=0, id=NEW), stored=NEW), False),
-        (user(key(91, used=8), key(17, used=0, id=NEW), stored=NEW), True),
-        (user(key(200, used=90)), True),
-        (user(key(200, used=95)), False),
-        (user(off(200), tags={f"{PREFIX}inactive-since:{OLD}": str(days_ago(30))}), True),
-        (user(off(200), tags={f"{PREFIX}inactive-since:{OLD}": str(days_ago(33))}), False),
-        (user(off(200)), False),  # no mark is ever written in Audit, so nobody knows since when
+        (DUE, True),
+        (user("alice", key(75, used=0)), True),  # yesterday's run may have been missed
+        (user("alice", key(76, used=0)), False),
+        # Of what would be announced, nobody knows since when: nothing was given.
+        (user("nils", key(81)), False),
+        (user("fred", off(200), memory={OLD: known(off=40)}), False),
     ],
 )
 def test_audit_finds_what_is_new_and_repeats_the_rest_on_mondays(observed: User, *, new: bool) -> None:
     assert (Reason.AUDIT in audited(observed).reasons) is new
     assert Reason.AUDIT in audited(observed, today=MONDAY).reasons
+
+
+def test_audit_says_once_that_what_was_announced_does_not_happen() -> None:
+    """The notice falls with that, and is not there on the next day."""
+    assert Reason.DONE in audited(REMINDED).reasons
