@@ -142,7 +142,7 @@ def test_readers_are_users_and_roles_of_any_partition() -> None:
     readers = (
         "arn:aws:iam::123456789012:role/reader",
         "arn:aws-cn:iam::123456789012:user/people/ann",
-        "arn:aws-us-gov:iam::210987654321:role/service-role/sync_1",
+        "arn:aws-us-gov:iam::123456789012:role/service-role/sync_1",
     )
     parsed = RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
     assert parsed.secret_reader_arns == readers
