@@ -220,7 +220,7 @@ def test_a_queue_that_cannot_be_asked_has_the_order_delivered_again(
 def test_a_real_order_is_hidden_for_as_long_as_the_queue_hides_one(
     calls: Calls, deployment: Deployment
 ) -> None:
-    event = deployment.order()
+    event = deployment.order(total=1)
     deployment.rotate(event)
 
     (asked,) = calls.of("ChangeMessageVisibility")
