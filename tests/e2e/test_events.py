@@ -140,12 +140,19 @@ def test_a_principal_with_the_rotators_grant_cannot_speak_for_another_source(sta
     account, name = stack.account, f"speaker-{uuid4().hex[:8]}"
     iam = account.client("iam")
     role = stack.outputs["RotatorRoleArn"].rpartition("/")[2]
-    documents = [
+    documents: list[Any] = [
         iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
     ]
     iam.create_user(UserName=name)
     for number, document in enumerate(documents):
+        for statement in document["Statement"]:
+            # That it has to be the function's own code that asks is another test's (test_lockdown.py).
+            for condition in statement.get("Condition", {}).values():
+                condition.pop("lambda:SourceFunctionArn", None)
+            statement["Condition"] = {
+                operator: keys for operator, keys in statement.get("Condition", {}).items() if keys
+            }
         iam.put_user_policy(UserName=name, PolicyName=f"as-{number}", PolicyDocument=json.dumps(document))
     made = iam.create_access_key(UserName=name)["AccessKey"]
     bus = account.client("events", key=Key(made["AccessKeyId"], made["SecretAccessKey"]))
