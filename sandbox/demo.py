@@ -159,8 +159,15 @@ def noticed_keys_have_their_day(scene: Scene) -> Iterator[str]:
         notice = table.read(user_id).key(key.key_id).notice
         if notice is None:
             yield f"{person.name}: nothing is remembered of a notice"
-        elif not re.search(rf"{notice.day}.*\n\s+{key.key_id} {person.name}$", scene.mail.body, re.MULTILINE):
+        elif not _is_noticed(scene.mail, str(notice.day), f"{key.key_id} {person.name}"):
             yield f"{person.name}: the mail does not name {key.key_id} on {notice.day}"
+
+
+def _is_noticed(mail: Mail, day: str, key_and_user: str) -> bool:
+    """Among the lines below a heading of that day in the section NOTICES."""
+    notices = mail.body.partition("\nNOTICES\n")[2].partition("\n\n")[0]
+    of_day = re.split(r"^    On ", notices, flags=re.MULTILINE)
+    return any(each.startswith(day) and f"      {key_and_user}" in each for each in of_day)
 
 
 def the_others_are_untouched(scene: Scene) -> Iterator[str]:
