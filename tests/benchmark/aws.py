@@ -55,6 +55,7 @@ class Aws:
             "iam:ListAttachedUserPolicies": lambda _: {"AttachedPolicies": _ATTACHED, "IsTruncated": False},
             "dynamodb:Scan": self._scan,
             "sts:GetCallerIdentity": self._caller,
+            "sns:ListSubscriptionsByTopic": self._subscriptions,
             "sqs:SendMessage": self._send_order,
             "sqs:ChangeMessageVisibility": lambda _: {},
             "events:PutEvents": self._put_events,
@@ -114,6 +115,13 @@ class Aws:
     def _caller(self, call: Call) -> dict[str, Any]:
         user = self.account.iam.use(call.key_id, at=self.account.now, service="sts", region="us-east-1")
         return {"Arn": user.arn, "UserId": user.id, "Account": _ACCOUNT}
+
+    def _subscriptions(self, call: Call) -> dict[str, Any]:
+        skin = self._skins["sns"]
+        assert isinstance(skin, clients.Sns)
+        listed = skin.get_paginator("list_subscriptions_by_topic")
+        (page,) = listed.paginate(TopicArn=call.parameters["TopicArn"])
+        return page
 
     def _scan(self, call: Call) -> dict[str, Any]:
         assert call.parameters["ConsistentRead"]
