@@ -561,8 +561,8 @@ MUTANTS = (
     mutant(
         "what is only remembered takes a place",
         "decide/plan",
-        "isinstance(action, Remembered | GiveNotice)",
-        "isinstance(action, Remembered)",
+        "isinstance(action, OnlyRemembered)",
+        'isinstance(action, OnlyRemembered) and not hasattr(action, "instead_of")',
     ),
     mutant(
         "the scanner passes over what hangs on a fact",

@@ -44,7 +44,7 @@ class Outcome:
     @property
     def changed(self) -> bool:
         """A key or a secret of the user was changed: it takes a place under the cap."""
-        return any(not isinstance(each.action, actions.Remembered | actions.GiveNotice) for each in self.done)
+        return any(not isinstance(each.action, actions.OnlyRemembered) for each in self.done)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Applier:
             self.announce(user, each)
 
         for action in plan.actions:
-            only_remembered = isinstance(action, actions.Remembered | actions.GiveNotice)
+            only_remembered = isinstance(action, actions.OnlyRemembered)
             if failure is not None and not only_remembered:
                 continue
             cause, gone = self._try(partial(self._carry_out, user, action, ledger, note), action)

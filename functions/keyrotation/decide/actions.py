@@ -143,9 +143,11 @@ class SettlePending:
 
 
 Remembered = ForgetKeys | ForgetVanished | RememberOff | RememberOn | DropNotice
+# What leaves every key and secret as it is.
+OnlyRemembered = Remembered | GiveNotice
 Settling = Promote | Recall | DeleteOrphan | SettlePending
 ChangesKeys = Deactivate | Delete | Replace | Promote | DeleteOrphan
-Action = Remembered | GiveNotice | MendPolicy | Deactivate | Delete | Replace | Settling
+Action = OnlyRemembered | MendPolicy | Deactivate | Delete | Replace | Settling
 
 
 class Level(IntEnum):

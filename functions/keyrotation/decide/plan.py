@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 from keyrotation.decide.actions import (
     Deactivate,
     Delete,
-    GiveNotice,
     Item,
     MendPolicy,
+    OnlyRemembered,
     Plan,
-    Remembered,
     Step,
 )
 from keyrotation.decide.rules import RULES, WHOLE_USER_RULES
@@ -73,7 +72,7 @@ def over_threshold(keys: Iterable[Key], policy: Policy, today: date) -> tuple[Ke
 
 def only_remembers(plan: Plan) -> bool:
     """It changes no key and no secret. Such a plan takes no place under the cap: a day that waits is a day that is wrong."""
-    return all(isinstance(action, Remembered | GiveNotice) for action in plan.actions)
+    return all(isinstance(action, OnlyRemembered) for action in plan.actions)
 
 
 def urgency(plan: Plan) -> tuple[int, date, str]:
