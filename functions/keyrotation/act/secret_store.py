@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from botocore.exceptions import ClientError
 
 from keyrotation.act.secret_policy import same_policy, secret_policy
-from keyrotation.causes import is_code
+from keyrotation.causes import cause_of, is_code
 from keyrotation.look.secrets import described
 from keyrotation.model import CURRENT_STAGE, PENDING_STAGE, User, secret_name, version_id
 
@@ -112,7 +112,15 @@ class SecretStore:
             reader_arns=self.reader_arns,
             rotator_role_arn=self.rotator_role_arn,
         )
-        self.client.put_resource_policy(SecretId=arn, ResourcePolicy=ours, BlockPublicPolicy=True)
+        try:
+            self.client.put_resource_policy(SecretId=arn, ResourcePolicy=ours, BlockPublicPolicy=True)
+        except ClientError as error:
+            # AWS says that a principal is not supported, and not which: the owner's is one that was just looked at.
+            if not self.reader_arns or not is_code(error, "MalformedPolicyDocumentException"):
+                raise
+            raise ForeignPolicy(
+                f"{cause_of(error)}. See whether each user and role of SecretReaderArns exists"
+            ) from None
         if not self._has_policy(arn, ours):
             raise ForeignPolicy(f"the resource policy of {arn} is not the one that was put")
 
