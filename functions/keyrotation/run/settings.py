@@ -19,6 +19,8 @@ _PRINCIPAL = re.compile(
 )
 # Of Lambda's 4 KB of environment: an ARN has about a hundred characters at the most.
 _MOST_READERS = 20
+# Lambda takes 4,096 bytes of names and values; all the others take 1,800 at their longest.
+_LONGEST_READERS = 2200
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
 
@@ -205,6 +207,10 @@ def principals(text: str) -> tuple[str, ...]:
     arns = tuple(text.split(",")) if text else ()
     if len(arns) > _MOST_READERS:
         raise ValueError(f"more than {_MOST_READERS}: a function's environment holds no more")
+    if len(text) > _LONGEST_READERS:
+        raise ValueError(
+            f"more than {_LONGEST_READERS} characters together: a function's environment holds no more"
+        )
     for arn in arns:
         if not _PRINCIPAL.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the ARN of one IAM user or role")

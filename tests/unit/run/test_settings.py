@@ -179,6 +179,14 @@ def test_no_more_readers_are_taken_than_an_environment_holds() -> None:
         RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
 
 
+def test_readers_whose_arns_are_too_long_together_for_an_environment_are_refused() -> None:
+    role = "arn:aws:iam::123456789012:role"
+    readers = [f"{role}/{'deep/' * 20}reader-{number}" for number in range(20)]
+    with pytest.raises(SettingsError, match="more than 2200 characters together"):
+        RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers)})
+    RotatorSettings.parse({**ENVIRONMENT, "SECRET_READER_ARNS": ",".join(readers[:14])})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
