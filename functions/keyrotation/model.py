@@ -182,6 +182,7 @@ class Secret:
 class User:
     """One user as observed. `unread` says, fit to print, what could not be read: then nothing may be done.
 
+    `unread_fact`: what NotLookedUp had asked for, when it is that which could not be read.
     `id` is IAM's unique id. `secret`: the one that memory knows, by its ARN; None: there is none. `quarantine`: the policy
     that AWS attached because it found a key of the user exposed; None: there is none. `the_secret` and `exposed` raise
     NotLookedUp when AWS was not asked. `gone`: IAM says that there is no such user (any more).
@@ -196,6 +197,7 @@ class User:
     quarantine: str | Unasked | None = None
     memory: Memory = field(default_factory=lambda: Memory(user_id=""))
     unread: tuple[str, ...] = ()
+    unread_fact: str | None = None
     gone: bool = False
 
     @property

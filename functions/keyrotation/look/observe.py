@@ -60,7 +60,8 @@ class Observer:
 
     def look_up(self, user: User, what: str) -> User:
         """With one fact more: the last use of the key of this id, or STORE, or ATTACHED."""
-        return self._caught(user.name, lambda: _with(user, what, self.sources))
+        seen = self._caught(user.name, lambda: _with(user, what, self.sources))
+        return seen if not seen.unread else replace(seen, unread_fact=what)
 
     def everything(self, user_name: str) -> User:
         """All that there is to know, at once and as it is now."""

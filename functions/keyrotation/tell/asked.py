@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from keyrotation.decide import tags
 from keyrotation.decide.actions import Item, Kind, Level, Plan
-from keyrotation.model import INACTIVE, name_of_secret
+from keyrotation.model import ATTACHED, INACTIVE, STORE, name_of_secret
 from keyrotation.tell import commands, links
 from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
@@ -86,13 +86,25 @@ def _nothing(_telling: Telling, _plan: Plan, _item: Item) -> Iterator[Command]:
 
 def _see_why(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
     if plan.user.unread:
-        yield commands.administrator("to see whether it can be read", commands.read_user(plan.user.name))
+        yield commands.administrator("to see whether it can be read", _reading(telling, plan))
         if plan.user.id:
             yield _memory(telling, plan)
     elif len(plan.user.keys) > 2:
         yield from _see_keys(telling, plan, item)
     else:
         yield from _see_tags(telling, plan, item)
+
+
+def _reading(telling: Telling, plan: Plan) -> str:
+    """The read that failed, as far as that is known."""
+    fact = plan.user.unread_fact
+    if fact is None:
+        return commands.read_user(plan.user.name)
+    if fact == STORE:
+        return commands.describe_secret(telling.secret_of(plan), region=telling.settings.aws_region)
+    if fact == ATTACHED:
+        return commands.list_policies(plan.user.name)
+    return commands.read_last_use(fact)
 
 
 def _see_tags(_telling: Telling, plan: Plan, _item: Item) -> Iterator[Command]:

@@ -116,6 +116,20 @@ def list_keys(user_name: str) -> str:
     return f"aws iam list-access-keys {_user(user_name)}"
 
 
+def read_last_use(key_id: str) -> str:
+    return f"aws iam get-access-key-last-used --access-key-id {key_id}"
+
+
+def list_policies(user_name: str) -> str:
+    """Those that are attached to the user itself."""
+    return f"aws iam list-attached-user-policies {_user(user_name)}"
+
+
+def describe_secret(secret: str, *, region: str) -> str:
+    """Without its value."""
+    return f"aws secretsmanager describe-secret --region {region} --secret-id {shlex.quote(secret)}"
+
+
 def look_in_cloudtrail(key_id: str, *, region: str) -> str:
     return (
         f"aws cloudtrail lookup-events --region {region} --lookup-attributes "
