@@ -189,6 +189,13 @@ class Account:
             backend.managed_policies[arn] = AWSManagedPolicy.from_data(_QUARANTINE, ACCOUNT, REGION, data)
         self.iam.attach_user_policy(UserName=user_name, PolicyArn=arn)
 
+    def rename(self, old: str, new: str) -> None:
+        """moto leaves the keys under the old name; IAM takes them along."""
+        self.iam.update_user(UserName=old, NewUserName=new)
+        for key in iam_backends[ACCOUNT]["aws"].access_keys.values():
+            if key.user_name == old:
+                key.user_name = new
+
     def delete_user(self, name: str) -> None:
         for key_id in self.keys(name):
             self.iam.delete_access_key(UserName=name, AccessKeyId=key_id)

@@ -280,10 +280,10 @@ def test_a_key_of_theirs_that_a_person_switched_back_on_stays_on_and_gets_a_noti
     assert app.off[key] >= back_on + EXTENSION.days + WARN.days
 
 
-def may_read(account: Account, name: str) -> bool:
+def may_read(account: Account, name: str, secret: str = "") -> bool:
     """By the secret's policy, under the ARN of today."""
     arn = account.iam.get_user(UserName=name)["User"]["Arn"]
-    found = account.secrets.get_resource_policy(SecretId=secret_name(name))["ResourcePolicy"]
+    found = account.secrets.get_resource_policy(SecretId=secret or secret_name(name))["ResourcePolicy"]
     (denial,) = [each for each in json.loads(found)["Statement"] if each["Sid"] == "NobodyElseReads"]
     return arn in denial["Condition"]["StringNotEquals"]["aws:PrincipalArn"]
 
@@ -308,3 +308,168 @@ def test_whose_path_changes_in_the_overlap_can_read_again_after_a_run_and_is_tol
     assert wim.told[-1].day >= first
     wim.until(lambda: old in wim.off, old, within=40)
     assert wim.off[old] == 28
+
+
+def test_of_two_keys_the_one_that_is_used_is_never_touched(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """The newer one was never used, and the older one works every day: a tool for idle keys may take either for both."""
+    rosa = life("rosa")
+    used = account.add_key("rosa", age=40, used=0)
+    dead = account.add_key("rosa", age=39)
+
+    rosa.go_on(120, used)
+
+    assert used not in rosa.off
+    assert used not in rosa.gone
+    assert account.keys("rosa")[used] == "Active"
+    assert dead not in rosa.off, "the key before it is active: both stay on, and that is told"
+
+
+def test_of_two_keys_the_one_that_is_dead_goes_off_and_away_and_the_other_is_then_replaced(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """Made by hand years ago, both of them; the program uses the newer one."""
+    rosa = life("rosa")
+    dead = account.add_key("rosa", age=900, used=800)
+    used = account.add_key("rosa", age=30, used=0)
+
+    rosa.until(lambda: dead in rosa.gone, used, within=90)
+
+    assert (used in rosa.off, used in rosa.gone) == (False, False)
+    rosa.until(lambda: len(account.keys("rosa")) == 2, used, within=40)
+
+
+def test_with_delete_after_days_0_a_key_that_went_off_stays_until_its_slot_is_wanted_and_no_day_is_named(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    olga = life("olga", DELETE_AFTER_DAYS="0")
+    key = account.add_key("olga", age=500, used=400)
+
+    olga.go_on(150)
+
+    assert (key in olga.off, olga.gone) == (True, {})
+    assert [each for each in olga.told if each.what == "delete"] == []
+
+
+def test_another_tool_that_deletes_each_new_key_is_met_once_and_then_a_person_decides(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """Vault and Boundary rotate the key that they were given. Version 0.1 made a new key every day, and told nobody why."""
+    boundary = life("boundary")
+    theirs = account.add_key("boundary", age=80, used=0)
+    boundary.a_day(theirs)
+    issued = account.new_key("boundary", theirs)
+    account.iam.delete_access_key(UserName="boundary", AccessKeyId=issued)
+
+    boundary.go_on(30, theirs)
+
+    assert account.keys("boundary") == {theirs: "Active"}
+    (first,) = boundary.mails[1]
+    assert (
+        f"the key {issued}, which this system issued, was deleted by somebody else"
+        in first.text.lower().replace(issued.lower(), issued)
+    )
+    assert first.attributes["severity"] == "attention"
+    assert len(boundary.sent(range(1, 31))) <= 6, "told on two days, and then weekly"
+
+    account.tag("boundary", replace="there is no other tool any more")
+    boundary.a_day(theirs)
+    assert len(account.keys("boundary")) == 2
+
+
+def test_another_tool_that_makes_and_deletes_keys_of_its_own_finds_a_place_within_an_overlap_and_nothing_is_made_twice(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """Vault makes the next key, uses it and deletes the one before. While both places are taken it cannot; then it goes on."""
+    vault = life("vault")
+    theirs = account.add_key("vault", age=80, used=0)
+    vault.a_day(theirs)
+    issued = account.new_key("vault", theirs)
+
+    vault.go_on(3, theirs)
+    account.iam.delete_access_key(UserName="vault", AccessKeyId=theirs)
+    after = account.iam.create_access_key(UserName="vault")["AccessKey"]["AccessKeyId"]
+    vault.go_on(40, after)
+
+    keys = account.keys("vault")
+    assert keys[after] == "Active", "the one that the program uses"
+    assert set(keys) <= {issued, after}
+    assert issued not in vault.off or keys.get(issued) != "Active"
+
+
+def test_a_user_who_is_deleted_in_an_overlap_is_told_once_a_month_and_only_for_the_secret(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    gone = life("gone")
+    account.add_user("else")
+    old = account.add_key("gone", age=80, used=0)
+    gone.go_on(2, old)
+    account.delete_user("gone")
+    gone.name = "else"
+
+    gone.go_on(35)
+
+    told = gone.sent(range(2, 37))
+    assert len(told) == 2
+    assert all("the user gone is gone" in mail.text.lower() for mail in told)
+    assert all(mail.attributes["severity"] == "attention" for mail in told)
+
+
+def test_whoever_is_renamed_in_an_overlap_is_told_the_secrets_real_name_and_goes_on_to_the_end(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    ines = life("ines")
+    old = account.add_key("ines", age=74, used=0)
+    ines.go_on(5, old)
+    new = account.new_key("ines", old)
+    account.rename("ines", "inez")
+    ines.name = "inez"
+
+    ines.a_day(old)
+    assert may_read(account, "inez", secret_name("ines"))
+    ines.until(lambda: old in ines.off, old, within=60)
+
+    assert account.keys("inez") == {old: "Inactive", new: "Active"}
+    mails = [mail.text for mail in ines.sent(range(5, ines.days))]
+    assert any("--secret-id access-keys/ines/credentials" in text for text in mails)
+    assert not any("access-keys/inez/" in text for text in mails)
+    # The next replacement too.
+    ines.until(lambda: old in ines.gone, new, within=60)
+    ines.until(lambda: len(account.keys("inez")) == 2, new, within=60)
+    assert account.secret_names() == [secret_name("ines")]
+
+
+def test_a_new_key_that_its_program_cannot_take_is_deleted_by_its_owner_and_another_is_asked_for(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """A secret half with a slash in it breaks programs that write it into a URL. The old key works meanwhile."""
+    loki = life("loki")
+    old = account.add_key("loki", age=80, used=0)
+    loki.a_day(old)
+    first = account.new_key("loki", old)
+    account.iam.delete_access_key(UserName="loki", AccessKeyId=first)
+    account.tag("loki", replace="the secret half has a slash in it")
+
+    loki.a_day(old)
+
+    second = account.new_key("loki", old)
+    assert second != first
+    assert account.current("loki")["AccessKeyId"] == second
+    assert account.keys("loki")[old] == "Active"
+
+
+def test_a_job_that_read_its_key_when_it_began_goes_on_for_the_whole_overlap_and_its_extension(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """It began the day before the replacement and runs for 13 days; others use the new key already."""
+    batch = life("batch")
+    old = account.add_key("batch", age=74, used=0)
+    batch.a_day(old)
+    new = account.new_key("batch", old)
+
+    batch.go_on(13, old, new)
+
+    assert account.keys("batch") == {old: "Active", new: "Active"}
+    batch.until(lambda: old in batch.off, new, within=30)
+    assert batch.off[old] >= 14 + Policy().quiet_days

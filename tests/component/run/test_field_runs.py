@@ -1,0 +1,327 @@
+"""Situations that people reported of other tools (docs/field-cases.md), in one run of both functions."""
+
+import json
+from datetime import timedelta
+
+import moto.iam.models
+import pytest
+from keyrotation.decide.actions import Kind
+from keyrotation.memory import Why
+from keyrotation.model import secret_name
+
+from tests.component.account import ACCOUNT, NOW, TODAY, Account
+from tests.component.calls import Calls
+from tests.component.deployment import Deployment, Mail
+
+
+def a_run(deployment: Deployment, **settings: str) -> list[Mail]:
+    """Of scanner and rotator, with the mails that it sent."""
+    policy = {name: value for name, value in settings.items() if name != "NOTIFY"}
+    deployment.scan(**policy)
+    (order,) = deployment.orders()
+    event = deployment.delivery(order)
+    deployment.rotate(event, **settings)
+    deployment.done_with(event)
+    return deployment.mails()
+
+
+def entries(mail: Mail, section: str = "attention") -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(mail.data)["sections"][section]
+    return found
+
+
+def commands(mail: Mail) -> list[str]:
+    """All that it prints."""
+    sections = json.loads(mail.data)["sections"].values()
+    return [each["command"] for entries in sections for entry in entries for each in entry["commands"]]
+
+
+def test_a_user_with_more_than_two_keys_is_left_alone_and_told_with_the_command_that_lists_them(
+    account: Account, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IAM's limit of two is reached late when several are made at once."""
+    monkeypatch.setattr(moto.iam.models, "LIMIT_KEYS_PER_USER", 9)
+    account.add_user("carl")
+    keys = [account.add_key("carl", age=400, used=0) for _ in range(4)]
+
+    (mail,) = a_run(deployment)
+
+    assert account.keys("carl") == dict.fromkeys(keys, "Active")
+    assert "there are 4 keys, and IAM allows two" in mail.text
+    assert "aws iam list-access-keys --user-name carl" in commands(mail)
+
+
+def test_a_last_use_that_may_not_be_read_comes_with_the_command_that_reads_it(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("carl")
+    key = account.add_key("carl", age=400, used=0)
+    calls.refuse("GetAccessKeyLastUsed", "AccessDenied")
+
+    (mail,) = a_run(deployment)
+
+    assert account.keys("carl") == {key: "Active"}
+    assert f"aws iam get-access-key-last-used --access-key-id {key}" in commands(mail)
+
+
+def test_nobody_is_asked_to_install_a_key_that_is_in_use_already(
+    account: Account, deployment: Deployment
+) -> None:
+    """A person made the newer key in the console, and the program moved to it long ago."""
+    account.add_user("carl")
+    account.add_key("carl", age=120, used=50)
+    account.add_key("carl", age=40, used=0)
+
+    (mail,) = a_run(deployment)
+
+    (entry,) = entries(mail)
+    assert entry["kind"] == Kind.BY_HAND_QUIET
+    assert "get-secret-value" not in mail.text
+    assert "to the new key" not in str(entry["text"])
+
+
+def test_an_order_of_a_user_who_was_deleted_meanwhile_alarms_nobody(
+    account: Account, deployment: Deployment
+) -> None:
+    """Days may lie between, when the queue hands an order out again."""
+    account.add_user("gone")
+    account.add_key("gone", age=400, used=0)
+    account.add_user("here")
+    deployment.scan()
+    (order,) = deployment.orders()
+    account.delete_user("gone")
+
+    deployment.rotate(deployment.delivery(order))
+
+    assert deployment.mails() == []
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["ListAccessKeys", "CreateAccessKey", "CreateSecret", "PutSecretValue", "UpdateSecretVersionStage"],
+)
+def test_a_user_who_is_deleted_in_the_middle_of_a_replacement_alarms_nobody(
+    account: Account, calls: Calls, deployment: Deployment, operation: str
+) -> None:
+    account.add_user("gone")
+    account.add_key("gone", age=80, used=0)
+    event = deployment.order("gone")
+    begun = False
+
+    def deleted(call: object, _error: str | None) -> None:
+        nonlocal begun
+        if getattr(call, "operation", "") == operation and not begun:
+            begun = True
+            account.delete_user("gone")
+
+    calls.tell(deleted)
+
+    deployment.rotate(event)
+
+    assert begun
+    assert [mail.subject for mail in deployment.mails() if "FAILED" in mail.subject] == []
+
+
+def test_a_user_made_anew_under_the_old_name_is_somebody_else_whose_keys_are_young(
+    account: Account, deployment: Deployment
+) -> None:
+    """Whatever was told of the keys of the one before, and wherever the new one lives."""
+    account.add_user("anna")
+    old = account.add_key("anna", age=90, used=0)
+    account.store("anna", account.add_key("anna", age=14, used=0))
+    account.notice("anna", old, Why.OVERLAP, days=0)
+    account.delete_user("anna")
+    account.add_user("anna", path="/team/")
+    keys = [account.add_key("anna", age=3, used=0), account.add_key("anna", age=2, used=0)]
+
+    mails = a_run(deployment)
+
+    assert account.keys("anna") == dict.fromkeys(keys, "Active")
+    # Of the one before there is a secret, and nothing else to say.
+    (mail,) = mails
+    assert [each["kind"] for each in entries(mail, "account")] == [Kind.LEFT_BEHIND]
+    assert entries(mail) == []
+
+
+def test_a_user_made_anew_gets_the_secret_of_the_name_with_a_policy_of_its_own(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_user("anna")
+    account.store("anna", account.add_key("anna", age=80, used=0))
+    account.delete_user("anna")
+    account.add_user("anna", path="/team/")
+    key = account.add_key("anna", age=80, used=0)
+
+    a_run(deployment)
+
+    assert account.current("anna")["AccessKeyId"] == account.new_key("anna", key)
+    assert account.current_works("anna")
+    policy = account.secrets.get_resource_policy(SecretId=secret_name("anna"))["ResourcePolicy"]
+    assert f"arn:aws:iam::{ACCOUNT}:user/team/anna" in policy
+    assert f"arn:aws:iam::{ACCOUNT}:user/anna" not in policy
+
+
+def test_whoever_is_renamed_in_an_overlap_is_told_the_secrets_real_name_and_loses_no_key(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_user("ines")
+    old = account.add_key("ines", age=90, used=0)
+    new = account.add_key("ines", age=14, used=None)
+    account.store("ines", new)
+    account.notice("ines", old, Why.OVERLAP, days=0)
+    account.rename("ines", "inez")
+
+    (mail,) = a_run(deployment)
+
+    assert account.keys("inez") == {old: "Active", new: "Active"}
+    assert secret_name("ines") in mail.text
+    assert secret_name("inez") not in mail.text
+    policy = account.secrets.get_resource_policy(SecretId=secret_name("ines"))["ResourcePolicy"]
+    assert f"arn:aws:iam::{ACCOUNT}:user/inez" in policy
+
+
+def test_a_user_who_moves_out_of_the_path_is_left_alone_and_no_day_is_kept(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_user("otto", path="/apps/")
+    old = account.add_key("otto", age=90, used=30)
+    account.store("otto", account.add_key("otto", age=14, used=0))
+    account.notice("otto", old, Why.OVERLAP, days=0)
+    account.add_user("somebody", path="/apps/")
+    account.iam.update_user(UserName="otto", NewPath="/people/")
+
+    a_run(deployment, USER_PATH_PREFIX="/apps/")
+
+    assert account.keys("otto")[old] == "Active"
+
+
+@pytest.mark.parametrize("empty", ["a path with another capital letter", "an account without users"])
+def test_a_path_below_which_nobody_is_and_an_account_without_users_are_told_each_week(
+    account: Account, deployment: Deployment, empty: str
+) -> None:
+    if "path" in empty:
+        account.add_user("sven", path="/apps/")
+        account.add_key("sven", age=400, used=0)
+    mails = []
+    for day in range(8):
+        deployment.now = NOW + timedelta(days=day)
+        mails += a_run(deployment, USER_PATH_PREFIX="/Apps/")
+
+    (mail,) = mails
+    assert "There is no IAM user below UserPathPrefix=/Apps/" in mail.text
+    assert mail.attributes["severity"] == "attention"
+
+
+def test_an_exposed_key_gets_no_successor_and_its_mail_is_critical_every_day(
+    account: Account, deployment: Deployment
+) -> None:
+    """AWS found it in public, and attached its policy: whoever holds the key could fetch the next one."""
+    account.add_user("adam")
+    key = account.add_key("adam", age=80, used=0)
+    account.quarantine("adam")
+
+    for day in range(3):
+        deployment.now = NOW + timedelta(days=day)
+        (mail,) = a_run(deployment)
+        assert mail.attributes["severity"] == "critical"
+        assert mail.text.index("--status Inactive") < mail.text.index("detach-user-policy")
+    assert account.keys("adam") == {key: "Active"}
+
+
+@pytest.mark.parametrize("before", ["no key", "a leaked key, switched off"])
+def test_a_new_key_for_whom_no_old_key_works_asks_for_somebody_who_can_fetch_it(
+    account: Account, deployment: Deployment, before: str
+) -> None:
+    account.add_user("gwen", tags={"access-key-rotation:replace": "on call"})
+    if before != "no key":
+        account.add_key("gwen", age=50, used=0, status="Inactive")
+
+    (mail,) = a_run(deployment)
+
+    assert "Active" in account.keys("gwen").values()
+    assert "obody has to do anything" not in mail.text
+    assert "The owner, with the old key" not in mail.text
+    assert "SecretReaderArns" in mail.text
+
+
+def test_an_inactive_key_of_years_ago_is_no_key_over_the_threshold(
+    account: Account, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_user("nils")
+    account.add_key("nils", age=900, used=800, status="Inactive")
+    account.add_key("nils", age=20, used=0)
+
+    deployment.scan()
+
+    said = [
+        json.loads(line) for line in capsys.readouterr().out.splitlines() if '"KeysOverThreshold"' in line
+    ]
+    assert [each["KeysOverThreshold"] for each in said] == [[0.0]]
+
+
+def test_a_key_made_days_ago_and_not_yet_used_is_nobodys_business(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_user("new")
+    account.add_key("new", age=3)
+
+    deployment.scan()
+
+    (order,) = deployment.orders()
+    assert json.loads(order)["user_names"] == []
+
+
+def test_a_secret_that_a_team_had_under_the_name_keeps_its_value_and_its_policy(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_carol()
+    account.secrets.create_secret(Name=secret_name("carol"), SecretString="theirs")
+
+    (mail,) = a_run(deployment)
+
+    assert account.secrets.get_secret_value(SecretId=secret_name("carol"))["SecretString"] == "theirs"
+    assert len(account.keys("carol")) == 1
+    assert secret_name("carol") in mail.text
+
+
+def test_a_user_without_room_for_another_tag_is_rotated_all_the_same(
+    account: Account, deployment: Deployment
+) -> None:
+    """IAM takes 50; what is remembered stands in a table."""
+    account.add_user("full", tags={f"theirs-{number}": "x" for number in range(50)})
+    old = account.add_key("full", age=80, used=0)
+
+    a_run(deployment)
+
+    assert account.current("full")["AccessKeyId"] == account.new_key("full", old)
+    assert len(account.tags("full")) == 50
+    assert account.memory("full").changed == TODAY
+
+
+def test_a_listed_reader_who_does_not_exist_is_told_by_the_name_of_the_parameter(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    """AWS says only that a principal is not supported. moto takes any."""
+    account.add_carol()
+    calls.refuse("PutResourcePolicy", "MalformedPolicyDocumentException", status=400)
+
+    deployment.rotate(
+        deployment.order("carol"), SECRET_READER_ARNS=f"arn:aws:iam::{ACCOUNT}:role/deleted-years-ago"
+    )
+
+    (mail,) = deployment.mails()
+    assert len(account.keys("carol")) == 1
+    assert "See whether each user and role of SecretReaderArns exists" in mail.text
+
+
+def test_every_users_mail_names_the_account_by_its_number(account: Account, deployment: Deployment) -> None:
+    account.iam.create_account_alias(
+        AccountAlias="a-name-that-is-longer-than-any-subject-of-sns-could-ever-take"
+    )
+    account.add_carol()
+
+    (mail,) = a_run(deployment)
+
+    assert ACCOUNT in mail.subject
+    assert len(mail.subject) < 100
+    assert mail.attributes["account"] == ACCOUNT
