@@ -14,13 +14,12 @@ from tests.component.calls import Calls
 from tests.component.deployment import Deployment, Mail
 
 
-def a_run(deployment: Deployment, **settings: str) -> list[Mail]:
+def a_run(deployment: Deployment, *, path: str = "/") -> list[Mail]:
     """Of scanner and rotator, with the mails that it sent."""
-    policy = {name: value for name, value in settings.items() if name != "NOTIFY"}
-    deployment.scan(**policy)
+    deployment.scan(USER_PATH_PREFIX=path)
     (order,) = deployment.orders()
     event = deployment.delivery(order)
-    deployment.rotate(event, **settings)
+    deployment.rotate(event, USER_PATH_PREFIX=path)
     deployment.done_with(event)
     return deployment.mails()
 
@@ -190,7 +189,7 @@ def test_a_user_who_moves_out_of_the_path_is_left_alone_and_no_day_is_kept(
     account.add_user("somebody", path="/apps/")
     account.iam.update_user(UserName="otto", NewPath="/people/")
 
-    a_run(deployment, USER_PATH_PREFIX="/apps/")
+    a_run(deployment, path="/apps/")
 
     assert account.keys("otto")[old] == "Active"
 
@@ -205,7 +204,7 @@ def test_a_path_below_which_nobody_is_and_an_account_without_users_are_told_each
     mails = []
     for day in range(8):
         deployment.now = NOW + timedelta(days=day)
-        mails += a_run(deployment, USER_PATH_PREFIX="/Apps/")
+        mails += a_run(deployment, path="/Apps/")
 
     (mail,) = mails
     assert "There is no IAM user below UserPathPrefix=/Apps/" in mail.text
