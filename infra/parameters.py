@@ -227,7 +227,7 @@ class Parameters:
             "RunbookUrl",
             default="docs/runbook.md",
             allowed_pattern=r"^[!-~]{1,200}$",
-            description="Where on-call finds docs/runbook.md; stands in every mail and alarm. A link begins with https://.",
+            description="Where on-call finds docs/runbook.md; stands in every mail and alarm. Best a link: its scheme is https.",
             constraint_description="RunbookUrl must be 1 to 200 printable ASCII characters without a space.",
         )
         self.log_retention_days = cdk.CfnParameter(

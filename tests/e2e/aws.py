@@ -17,6 +17,7 @@ import botocore.session
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
 from botocore.loaders import create_loader
+from botocore.model import OperationModel
 
 OF_THE_CLI_ITSELF = {
     "query",
@@ -40,20 +41,18 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     method = operation.replace("-", "_")
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
     shapes = model.input_shape.members if model.input_shape is not None else {}
-    switched_off = {
-        f"no-{xform_name(name, '-')}": name for name in shapes if shapes[name].type_name == "boolean"
-    }
-    members = {RENAMED.get((service, operation, name), xform_name(name, "-")): name for name in shapes}
-    if unknown := set(given) - OF_THE_CLI_ITSELF - set(members) - set(switched_off):
+    members = options_of(service, operation, model)
+    if unknown := set(given) - OF_THE_CLI_ITSELF - set(members):
         raise SystemExit(f"aws {service} {operation} has no {sorted(unknown)}")
     # What is said by an option counts, whatever the JSON says.
     (in_json,) = given.get("cli-input-json", ["{}"])
     parameters = json.loads(in_json) | {
-        members[name]: _value(shapes[members[name]], values)
+        members[name]: False
+        if _switches_off(name, shapes[members[name]])
+        else _value(shapes[members[name]], values)
         for name, values in given.items()
         if name in members
     }
-    parameters |= {switched_off[name]: False for name in given if name in switched_off}
     if "max-items" in given:
         # The CLI's own paging, which no operation knows.
         pages = client.get_paginator(method).paginate(
@@ -70,6 +69,18 @@ def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str
     if given.get("output") == ["text"]:
         return payload + _as_text(answer)
     return payload + json.dumps(answer, default=str)
+
+
+def options_of(service: str, operation: str, model: OperationModel) -> dict[str, str]:
+    """The member of the operation's input that each option sets, by the option's name without its hyphens."""
+    shapes = model.input_shape.members if model.input_shape is not None else {}
+    named = {RENAMED.get((service, operation, name), xform_name(name, "-")): name for name in shapes}
+    switches = {f"no-{option}": name for option, name in named.items() if shapes[name].type_name == "boolean"}
+    return {**switches, **named}
+
+
+def _switches_off(option: str, shape: Any) -> bool:
+    return bool(shape.type_name == "boolean" and option.startswith("no-"))
 
 
 def _as_text(answer: object) -> str:
