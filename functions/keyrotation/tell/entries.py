@@ -4,13 +4,32 @@ from dataclasses import dataclass
 from datetime import date
 
 from keyrotation.act.replacement import Issued
-from keyrotation.decide.actions import Plan
+from keyrotation.decide.actions import Kind, Plan
+from keyrotation.decide.hints import Hint, hints_of
 from keyrotation.model import Key, Use, User, name_of_secret, secret_name
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Mode, RotatorSettings
 from keyrotation.tell import commands, links
 from keyrotation.tell.commands import Command
 
+# Of entries that ask somebody to install a new key, or to find out who manages the user.
+_HINTED = frozenset(
+    {
+        "replaced",
+        "finished",
+        "replaced-before",
+        "forced-off",
+        Kind.REPLACEMENT,
+        Kind.OFF_DATE,
+        Kind.IN_USE,
+        Kind.UNTIL_QUIET,
+        Kind.BY_HAND,
+        Kind.NOT_STORED,
+        Kind.LOST,
+        Kind.BLOCKED_BY_PAIR,
+        Kind.VANISHED,
+    }
+)
 # Longer ones are cut: a tag value may have 256 characters, and what AWS answers any number.
 _LONGEST_WORD, _LONGEST_TEXT = 60, 600
 
@@ -36,7 +55,7 @@ class Entry:
     """One block of a section. `user` None: it is about the account.
 
     `by`, `then` and `since` are those of `actions.Item`; `console` links to where a person sees the user. `new_key`: the id
-    of the key that was issued, and `secret_arn` the secret where it can be fetched.
+    of the key that was issued, and `secret_arn` the secret where it can be fetched. `hints`: what else is known of the user.
     """
 
     kind: str
@@ -52,6 +71,7 @@ class Entry:
     uses: tuple[Use, ...] = ()
     new_key: str | None = None
     secret_arn: str | None = None
+    hints: tuple[Hint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +147,11 @@ class Telling:
             uses=tuple(map(_printable_use, self.run.uses.get(key_id, ()))) if key_id is not None else (),
             new_key=issued.key_id if issued else None,
             secret_arn=issued.secret_arn if issued else None,
+            hints=self._hints(user) if kind in _HINTED else (),
         )
+
+    def _hints(self, user: User) -> tuple[Hint, ...]:
+        return hints_of(user, [use for key in user.keys for use in self.run.uses.get(key.id, ())])
 
 
 def _facts(key: Key, user: User) -> KeyFacts:

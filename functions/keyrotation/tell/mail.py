@@ -98,6 +98,8 @@ def _block(entry: Entry, report: Report, *, linked: bool) -> Iterator[str]:
     for use in entry.uses:
         events = f": {', '.join(use.events)}" if use.events else ""
         yield from wrapped(f"Used by {quoted(use.user_agent)} from {use.source}{events}.")
+    for hint in entry.hints:
+        yield from wrapped(hint.text)
     for command in entry.commands:
         yield from copyable(command)
     if linked and entry.console is not None:

@@ -57,6 +57,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "new_key": entry.new_key,
         "secret_arn": entry.secret_arn,
         "console": entry.console,
+        "hints": [{"sign": str(hint.sign), "text": hint.text} for hint in entry.hints],
         "uses": [
             {"source": use.source, "user_agent": use.user_agent, "events": list(use.events)}
             for use in entry.uses

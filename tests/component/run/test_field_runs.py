@@ -2,12 +2,14 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import moto.iam.models
 import pytest
 from keyrotation.decide.actions import Kind
 from keyrotation.memory import Why
 from keyrotation.model import secret_name
+from moto.cloudtrail.responses import CloudTrailResponse
 
 from tests.component.account import ACCOUNT, NOW, TODAY, Account
 from tests.component.calls import Calls
@@ -24,15 +26,16 @@ def a_run(deployment: Deployment, *, path: str = "/") -> list[Mail]:
     return deployment.mails()
 
 
-def entries(mail: Mail, section: str = "attention") -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(mail.data)["sections"][section]
+def entries(mail: Mail, section: str = "attention") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(mail.data)["sections"][section]
     return found
 
 
 def commands(mail: Mail) -> list[str]:
     """All that it prints."""
     sections = json.loads(mail.data)["sections"].values()
-    return [each["command"] for entries in sections for entry in entries for each in entry["commands"]]
+    printed = [each["command"] for entries in sections for entry in entries for each in entry["commands"]]
+    return [line.replace("=", " ") for line in printed]
 
 
 def test_a_user_with_more_than_two_keys_is_left_alone_and_told_with_the_command_that_lists_them(
@@ -324,3 +327,58 @@ def test_every_users_mail_names_the_account_by_its_number(account: Account, depl
     assert ACCOUNT in mail.subject
     assert len(mail.subject) < 100
     assert mail.attributes["account"] == ACCOUNT
+
+
+@pytest.mark.parametrize("age", [67, 80])
+def test_whose_key_sends_mail_is_told_what_smtp_needs_a_week_before_and_with_the_new_key(
+    account: Account, deployment: Deployment, age: int
+) -> None:
+    """An SMTP client holds a password that is derived from the secret half, and neither fetches nor installs a key."""
+    account.add_user("mailer")
+    account.add_key("mailer", age=age, used=0, service="ses")
+
+    (mail,) = a_run(deployment)
+
+    assert "access-key-follow smtp" in mail.text
+    (section,) = {"upcoming", "done"} & {
+        name for name, each in json.loads(mail.data)["sections"].items() if each
+    }
+    (entry,) = entries(mail, section)
+    assert [hint["sign"] for hint in entry["hints"]] == ["ses-smtp"]
+
+
+def test_who_runs_with_an_old_key_is_told_by_its_program_and_who_manages_the_user_by_its_tags(
+    account: Account, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.add_user("ci", tags={"ManagedBy": "Terraform"})
+    old = account.add_key("ci", age=95, used=0)
+    account.store("ci", account.add_key("ci", age=20))
+    account.notice("ci", old, Why.IN_USE, days=3)
+    agent = "configure-aws-credentials-for-github-actions"
+    record = {"sourceIPAddress": "192.0.2.1", "userAgent": f"aws-sdk-nodejs/2 {agent}"}
+    event = {"EventName": "PutObject", "CloudTrailEvent": json.dumps(record)}
+    monkeypatch.setattr(
+        CloudTrailResponse, "lookup_events", lambda _: json.dumps({"Events": [event]}), raising=False
+    )
+
+    (mail,) = a_run(deployment)
+
+    (entry,) = entries(mail)
+    assert [hint["sign"] for hint in entry["hints"]] == ["terraform", "github-actions"]
+    assert "ignore_tags" in mail.text
+    assert "GitHub Actions uses a key of this user" in mail.text
+    assert account.keys("ci")[old] == "Active"
+
+
+def test_hints_cost_no_call(account: Account, calls: Calls, deployment: Deployment) -> None:
+    """The same calls for a user of whom much is known and for one of whom nothing is."""
+    made = []
+    for name, tags in (("plain", {}), ("known", {"terraform": "true", "aws-cloudformation": "x"})):
+        account.add_user(name, tags=tags)
+        account.add_key(name, age=67, used=0, service="s3" if name == "plain" else "ses")
+        calls.made.clear()
+        deployment.rotate(deployment.order(name))
+        made.append(list(calls.operations))
+        deployment.mails()
+
+    assert made[0] == made[1]
