@@ -63,17 +63,17 @@ def days_pass(account: EmulatedAccount, days: int = 1) -> None:
     by, table = timedelta(days=days), table_of(account)
     account.let_pass(by)
     for memory in table.read_all().memories.values():
-        table.save(_older(memory, by), run_id="days pass")
+        table.save(older(memory, by), run_id="days pass")
 
 
-def _older(remembered: Any, by: timedelta) -> Any:
+def older(remembered: Any, by: timedelta) -> Any:
     """Every day and time in it."""
     if isinstance(remembered, date):
         return remembered - by
     if isinstance(remembered, Mapping):
-        return {key: _older(value, by) for key, value in remembered.items()}
+        return {key: older(value, by) for key, value in remembered.items()}
     if is_dataclass(remembered) and not isinstance(remembered, type):
-        aged = {each.name: _older(getattr(remembered, each.name), by) for each in fields(remembered)}
+        aged = {each.name: older(getattr(remembered, each.name), by) for each in fields(remembered)}
         return replace(remembered, **aged)
     return remembered
 
