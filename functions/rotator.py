@@ -24,12 +24,13 @@ from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Plan
+from keyrotation.decide.remembering import settled
 from keyrotation.look.inventory import list_users
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
 from keyrotation.look.observe import Observer, Sources, listed_profiles
 from keyrotation.look.usage import keys_in_question, who_uses
 from keyrotation.memory import Memory
-from keyrotation.model import Occasion, Use, User
+from keyrotation.model import Hearing, Occasion, Use, User
 from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run.order import (
     Order,
@@ -44,9 +45,11 @@ from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings, SettingsError
 from keyrotation.run.turns import Turns
 from keyrotation.straight import STRAIGHT
-from keyrotation.tell import publish as topic
 from keyrotation.tell.digest import digest_of
 from keyrotation.tell.measures import measures
+from keyrotation.tell.outlet import Outlet
+from keyrotation.tell.publish import Topic
+from keyrotation.tell.reports import NotUnderstood, Reports
 
 if TYPE_CHECKING:
     from keyrotation.look.inventory import Profile
@@ -104,7 +107,6 @@ making_clients = Lock()
 iam = session.client("iam", config=CONFIG)
 iam_once = session.client("iam", config=ONCE)
 iam_listing = session.client("iam", config=LISTING)
-sns = session.client("sns", config=CONFIG)
 sqs = session.client("sqs", config=CONFIG)
 bus = session.client("events", config=BEST_EFFORT)
 secretsmanager = session.client("secretsmanager", config=STORING)
@@ -119,6 +121,27 @@ secrets = SecretStore(
     kms_key_arn=settings.secrets_kms_key_arn,
     sleep=time.sleep,
 )
+
+
+def outlet_of(settings: RotatorSettings) -> Outlet:
+    """Where this account's runs tell: in a member of an organization the centre, otherwise the account's own topic."""
+    if settings.centre is not None:
+        return Reports(
+            s3=session.client("s3", config=CONFIG),
+            centre=settings.centre,
+            region=settings.aws_region,
+            account=settings.account,
+            now=lambda: datetime.now(UTC),
+        )
+    return Topic(
+        sns=session.client("sns", config=CONFIG),
+        arn=settings.topic_arn or "",
+        account=settings.account,
+        mode=settings.mode,
+    )
+
+
+outlet = outlet_of(settings)
 
 
 def sts_for(key: NewKey) -> "STSClient":
@@ -150,11 +173,12 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
     refuse_out_of_time(order, now=now)
     if order.total == 0:
         refuse_to_pass_over(order, list_users(iam_listing, settings.user_path_prefix))
+    hearing = hear(order.run_id)
     occasion = Occasion(
         now=now,
         region=settings.aws_region,
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
-        listeners=who_listens(order.run_id),
+        listeners=hearing.listeners,
         enforce=settings.mode is Mode.ENFORCE,
     )
     redelivered = is_redelivered(
@@ -162,7 +186,7 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
     )
     events = Events(client=bus, run_id=order.run_id)
     unsent: list[str] = []
-    readings = table.read_all()
+    readings = settle(table.read_all(), hearing, run_id=order.run_id)
 
     def announce(user: User, done: Done) -> None:
         missed(user, events.send(user, done))
@@ -194,7 +218,7 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
         return logged(applier.apply(plan), run_id=order.run_id)
 
     def write(user: User, memory: Memory, heard: Heard, forget: tuple[str, ...]) -> str | None:
-        cause = applier.remember(user, memory, heard, forget=forget)
+        cause = outlet.remember(applier, user, memory, heard, told_in=told.message_id, forget=forget)
         logged_telling(user, heard, cause, run_id=order.run_id)
         if cause is None:
             for key_id, notice in heard.given:
@@ -291,28 +315,55 @@ def uses_of(run: Run, *, time_left: Callable[[], bool]) -> dict[str, tuple[Use, 
     )
 
 
-def who_listens(run_id: str) -> int | None:
-    """None, which counts as nobody, when it cannot be read: unknown is never a reason to act."""
-    listening = None
+def hear(run_id: str) -> Hearing:
+    """Of nobody when it cannot be read, which counts as nobody: unknown is never a reason to act."""
+    hearing = Hearing(listeners=None)
     try:
-        listening = topic.listeners(settings, sns=sns)
-    except CALL_ERRORS as error:
-        logger.warning("subscriptions could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
-    if listening == 0:
-        logger.warning("nobody has confirmed a subscription without a filter", extra={"run_id": run_id})
-    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=listening or 0)
-    return listening
+        hearing = outlet.hear()
+    except (*CALL_ERRORS, NotUnderstood) as error:
+        logger.warning("who listens could not be read", extra={"run_id": run_id, "cause": cause_of(error)})
+    if hearing.listeners == 0:
+        logger.warning("nobody is known to hear of this run", extra={"run_id": run_id})
+    metrics.add_metric(name="ConfirmedSubscribers", unit=MetricUnit.Count, value=hearing.listeners or 0)
+    return hearing
+
+
+def settle(readings: Readings, hearing: Hearing, *, run_id: str) -> Readings:
+    """What the last report offered is remembered as told, or forgotten, before anything is decided by it.
+
+    A user whose offer cannot be settled keeps it in the table: nobody looks at it but here, and it is told anew.
+    """
+    memories = dict(readings.memories)
+    for user_id, memory in readings.memories.items():
+        new = settled(memory, hearing, warn_days=settings.policy.warn_days)
+        if new == memory:
+            continue
+        try:
+            memories[user_id] = table.save(new, run_id=run_id)
+        except (*CALL_ERRORS, MemoryRefused) as error:
+            logger.warning("not settled", extra={"user": memory.name, "cause": cause_of(error)})
+        else:
+            logger.info(
+                "settled",
+                extra={
+                    "user": memory.name,
+                    "offer": repr(memory.offer),
+                    "heard": hearing.report,
+                    "run_id": run_id,
+                },
+            )
+    return replace(readings, memories=memories)
 
 
 def tell(run: Run, *, redelivered: bool) -> Told:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
     digest = digest_of(run, settings, redelivered=redelivered)
-    message_id = topic.publish(digest, settings, sns=sns) if digest.worth_sending else None
+    message_id = outlet.deliver(digest)
     logger.info(
         "digest",
         extra={
             "run_id": run.order.run_id,
-            "sent": digest.worth_sending,
+            "sent": message_id is not None,
             "message_id": message_id,
             "subject": digest.subject,
         },

@@ -1,5 +1,7 @@
 """The stack's outputs: names for scripts, commands for people, and what stays when the stack is deleted."""
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 
 from infra.commands import Commands
@@ -9,7 +11,6 @@ from infra.parameters import Parameters
 from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
-from infra.topic import Topic
 from infra.version import VERSION
 
 # Said where somebody who deletes the stack looks: what CloudFormation did not make, it does not take away.
@@ -24,7 +25,7 @@ def add_outputs(
     stack: cdk.Stack,
     *,
     parameters: Parameters,
-    topic: Topic,
+    told_by: Mapping[str, str],
     orders: Orders,
     memory: Memory,
     scanner: Scanner,
@@ -40,7 +41,7 @@ def add_outputs(
         "DeadLetterQueueUrl": orders.dead_letters.queue_url,
         "DeadFiringsQueueUrl": schedule.dead_letters.queue_url,
         "MemoryTableName": memory.table.table_name,
-        "TopicArn": topic.topic.topic_arn,
+        **told_by,
         "RotatorRoleArn": rotator.role.role_arn,
     }.items():
         cdk.CfnOutput(stack, name, value=value)

@@ -101,8 +101,14 @@ PRINCIPAL = (
 )
 
 
+_ON_CALL = "Who is on call"
+
+
 class Parameters:
-    """Every parameter, in the stack's own scope: there its logical id is the name that people type."""
+    """What every account has, in the stack's own scope: there the logical id is the name that people type.
+
+    A subclass adds how the account tells what it did.
+    """
 
     def __init__(self, *, stack: cdk.Stack) -> None:
         self.mode = cdk.CfnParameter(
@@ -161,36 +167,7 @@ class Parameters:
             )
             for number in POLICY
         ]
-        self.alert_email = cdk.CfnParameter(
-            stack,
-            "AlertEmail",
-            default="",
-            allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
-            description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
-            constraint_description="AlertEmail must be one email address, or empty.",
-        )
-        self.alarm_topic_arn = cdk.CfnParameter(
-            stack,
-            "AlarmTopicArn",
-            default="",
-            allowed_pattern=r"^$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
-            description="An SNS topic of yours that gets the alarms too, in case this stack's own topic is what broke. It "
-            "must let CloudWatch publish. Empty: none.",
-            constraint_description="AlarmTopicArn must be the ARN of an SNS topic that is not FIFO, or empty.",
-        )
-        has_alarm_topic = cdk.CfnCondition(
-            stack,
-            "HasAlarmTopic",
-            expression=cdk.Fn.condition_not(
-                cdk.Fn.condition_equals(self.alarm_topic_arn.value_as_string, "")
-            ),
-        )
-        # CloudFormation leaves AWS::NoValue out of a list.
-        self.alarm_topic = cdk.Token.as_string(
-            cdk.Fn.condition_if(
-                has_alarm_topic.logical_id, self.alarm_topic_arn.value_as_string, cdk.Aws.NO_VALUE
-            )
-        )
+        self._add_telling(stack)
         self.operator_arns = cdk.CfnParameter(
             stack,
             "OperatorArns",
@@ -212,15 +189,6 @@ class Parameters:
         # For a condition of a Deny, which no principal's ARN meets that is not in the list: "nobody" is no ARN.
         self.operators = cdk.Token.as_list(
             cdk.Fn.condition_if(has_operators.logical_id, self.operator_arns.value_as_list, ["nobody"])
-        )
-        self.notify = cdk.CfnParameter(
-            stack,
-            "Notify",
-            default="Changes",
-            allowed_values=["Changes", "Problems", "Always"],
-            description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
-            "failed, is critical or needs someone. Always: every run. Notices are sent in any case.",
-            constraint_description="Notify must be Changes, Problems or Always.",
         )
         self.runbook_url = cdk.CfnParameter(
             stack,
@@ -257,6 +225,14 @@ class Parameters:
         )
         stack.template_options.metadata = {"AWS::CloudFormation::Interface": self._form()}
 
+    def _add_telling(self, stack: cdk.Stack) -> None:
+        """The parameters of the telling."""
+        raise NotImplementedError
+
+    def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
+        """Them and who is on call, with their labels in the console's form."""
+        raise NotImplementedError
+
     def policy_environment(self) -> dict[str, str]:
         """The policy as both functions read it: MaxKeyAgeDays is MAX_KEY_AGE_DAYS."""
         return {
@@ -274,10 +250,7 @@ class Parameters:
             },
             "Policy": dict(zip(self._policy, (number.label for number in POLICY), strict=True)),
             "When it runs and who hears of it": {
-                self.alert_email: "Address for mails and alarms",
-                self.alarm_topic_arn: "Second topic for the alarms",
-                self.operator_arns: "Who is on call",
-                self.notify: "Which runs send a mail",
+                **self._hearing_labels(),
                 self.runbook_url: "Where the runbook is",
                 self.log_retention_days: "Logs are kept for this many days",
                 self.run_at: "Time of the daily run",
@@ -294,4 +267,76 @@ class Parameters:
                 for labels in groups.values()
                 for parameter, label in labels.items()
             },
+        }
+
+
+class OwnTopic(Parameters):
+    """Of an account that tells by a topic of its own."""
+
+    def _add_telling(self, stack: cdk.Stack) -> None:
+        self.alert_email = cdk.CfnParameter(
+            stack,
+            "AlertEmail",
+            default="",
+            allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
+            description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
+            constraint_description="AlertEmail must be one email address, or empty.",
+        )
+        self.alarm_topic_arn = cdk.CfnParameter(
+            stack,
+            "AlarmTopicArn",
+            default="",
+            allowed_pattern=r"^$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+            description="An SNS topic of yours that gets the alarms too, in case this stack's own topic is what broke. It "
+            "must let CloudWatch publish. Empty: none.",
+            constraint_description="AlarmTopicArn must be the ARN of an SNS topic that is not FIFO, or empty.",
+        )
+        has_alarm_topic = cdk.CfnCondition(
+            stack,
+            "HasAlarmTopic",
+            expression=cdk.Fn.condition_not(
+                cdk.Fn.condition_equals(self.alarm_topic_arn.value_as_string, "")
+            ),
+        )
+        # CloudFormation leaves AWS::NoValue out of a list.
+        self.alarm_topic = cdk.Token.as_string(
+            cdk.Fn.condition_if(
+                has_alarm_topic.logical_id, self.alarm_topic_arn.value_as_string, cdk.Aws.NO_VALUE
+            )
+        )
+        self.notify = cdk.CfnParameter(
+            stack,
+            "Notify",
+            default="Changes",
+            allowed_values=["Changes", "Problems", "Always"],
+            description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
+            "failed, is critical or needs someone. Always: every run. Notices are sent in any case.",
+            constraint_description="Notify must be Changes, Problems or Always.",
+        )
+
+    def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
+        return {
+            self.alert_email: "Address for mails and alarms",
+            self.alarm_topic_arn: "Second topic for the alarms",
+            self.operator_arns: _ON_CALL,
+            self.notify: "Which runs send a mail",
+        }
+
+
+class Centre(Parameters):
+    """Of a member of an organization, whose centre tells for it."""
+
+    def _add_telling(self, stack: cdk.Stack) -> None:
+        self.centre_account_id = cdk.CfnParameter(
+            stack,
+            "CentreAccountId",
+            allowed_pattern="^[0-9]{12}$",
+            description="The account of the organization's centre, which keeps the code and the reports in this Region.",
+            constraint_description="CentreAccountId must be the 12 digits of an AWS account.",
+        )
+
+    def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
+        return {
+            self.centre_account_id: "Account of the organization's centre",
+            self.operator_arns: _ON_CALL,
         }

@@ -10,7 +10,6 @@ from infra.grants import Denial, Grant, Resource
 from infra.memory import table_arn
 from infra.orders import Orders
 from infra.parameters import Parameters
-from infra.topic import Topic
 
 _PREFIX = "access-key-rotation:"
 # Tags are people's words. The rotator writes none, and removes this one, which asks for a replacement, when there is one.
@@ -75,11 +74,8 @@ def scanner_failures(*, dead_letters_arn: str) -> list[Grant]:
     ]
 
 
-def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, topic: Topic) -> list[Grant]:
-    """Take an order, look at its users, remember, tell: what Audit needs, and all that it has.
-
-    What SNS needs of the topic's key to take a message from the rotator stands in the key's own policy (topic.py).
-    """
+def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) -> list[Grant]:
+    """Take an order, look at its users, remember: with what it needs to tell, all that it has in Audit."""
     return [
         Grant(
             actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
@@ -151,10 +147,16 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
             ),
             needed_by="`usage.who_uses`: who still uses a key that people have to follow up",
         ),
+    ]
+
+
+def telling_a_topic(*, topic_arn: str) -> list[Grant]:
+    """What SNS needs of the topic's key to take a message from the rotator stands in the key's own policy (topic.py)."""
+    return [
         Grant(
             actions=["sns:ListSubscriptionsByTopic"],
-            resource=Resource(arn=topic.topic.topic_arn),
-            needed_by="`publish.listeners`: nothing goes off while nobody listens",
+            resource=Resource(arn=topic_arn),
+            needed_by="`publish.Topic`: nothing goes off while nobody listens",
         ),
         Grant(
             actions=["sns:GetSubscriptionAttributes"],
@@ -164,12 +166,28 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders, 
                 wildcard_because="sns:GetSubscriptionAttributes supports no resource narrower than *. It only reads: whether a "
                 "subscription is confirmed, and gets everything.",
             ),
-            needed_by="`publish.listeners`: a subscription with a filter policy does not count",
+            needed_by="`publish.Topic`: a subscription with a filter policy does not count",
         ),
         Grant(
             actions=["sns:Publish"],
-            resource=Resource(arn=topic.topic.topic_arn),
-            needed_by="`publish.publish`: the digest",
+            resource=Resource(arn=topic_arn),
+            needed_by="`publish.Topic`: the digest",
+        ),
+    ]
+
+
+def telling_the_centre(*, report_arn: str, word_arn: str) -> list[Grant]:
+    """One object to write and one to read, in the bucket of the organization's centre; its policy says the same."""
+    return [
+        Grant(
+            actions=["s3:PutObject"],
+            resource=Resource(arn=report_arn),
+            needed_by="`reports.Reports`: this account's report, after each run",
+        ),
+        Grant(
+            actions=["s3:GetObject"],
+            resource=Resource(arn=word_arn),
+            needed_by="`reports.Reports`: whether the centre's mail with it went out",
         ),
     ]
 

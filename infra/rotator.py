@@ -9,7 +9,7 @@ from infra.function import TIMEOUT_SECONDS, Function
 from infra.memory import TABLE_NAME
 from infra.orders import Orders
 from infra.parameters import Parameters
-from infra.topic import Topic
+from infra.telling import Telling
 
 # Secrets' resource policies and the table's name this role, so a stack that is deployed again must be the same principal;
 # and a second copy in another Region of the account is refused by the name.
@@ -27,7 +27,7 @@ class Rotator(Function):
         code: lam.Code,
         parameters: Parameters,
         orders: Orders,
-        topic: Topic,
+        telling: Telling,
     ) -> None:
         super().__init__(
             scope,
@@ -44,9 +44,8 @@ class Rotator(Function):
                 "SECRETS_KMS_KEY_ARN": parameters.secrets_kms_key_arn.value_as_string,
                 "ORDERS_QUEUE_URL": orders.queue.queue_url,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,
-                "NOTIFY": parameters.notify.value_as_string,
                 "RUNBOOK_URL": parameters.runbook_url.value_as_string,
-                "TOPIC_ARN": topic.topic.topic_arn,
+                **telling.environment,
                 "TABLE_NAME": TABLE_NAME,
                 "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
             },
@@ -55,9 +54,6 @@ class Rotator(Function):
         self.function.add_environment("ROTATOR_ROLE_ARN", self.role.role_arn)
         # The mail names the log that holds the full report.
         self.function.add_environment("LOG_GROUP_NAME", self.log_group.log_group_name)
-        self.allow(
-            permissions.rotator_always(
-                stack=cdk.Stack.of(self), parameters=parameters, orders=orders, topic=topic
-            )
-        )
+        self.allow(permissions.rotator_always(stack=cdk.Stack.of(self), parameters=parameters, orders=orders))
+        self.allow(telling.grants)
         self.deny(permissions.rotator_never())

@@ -12,7 +12,7 @@ from infra.grants import Granted
 from infra.memory import Memory
 from infra.orders import Orders
 from infra.outputs import add_outputs
-from infra.parameters import Parameters
+from infra.parameters import OwnTopic
 from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
@@ -32,11 +32,11 @@ class AccessKeyRotation(cdk.Stack):
             termination_protection=True,
         )
         code = bundle.code()
-        parameters = Parameters(stack=self)
-        topic = Topic(self, "Alerts", alert_email=parameters.alert_email)
+        parameters = OwnTopic(stack=self)
+        topic = Topic(self, "Alerts", alert_email=parameters.alert_email, notify=parameters.notify)
         orders = Orders(self, "Orders", consumer_timeout=cdk.Duration.seconds(TIMEOUT_SECONDS))
         scanner = Scanner(self, "Scanner", code=code, parameters=parameters, orders=orders)
-        rotator = Rotator(self, "Rotator", code=code, parameters=parameters, orders=orders, topic=topic)
+        rotator = Rotator(self, "Rotator", code=code, parameters=parameters, orders=orders, telling=topic)
         memory = Memory(self, "Memory", writer=rotator.role)
         enforcing = enforce(self, parameters=parameters, role=rotator.role, function=rotator.function)
 
@@ -79,7 +79,7 @@ class AccessKeyRotation(cdk.Stack):
         add_outputs(
             self,
             parameters=parameters,
-            topic=topic,
+            told_by={"TopicArn": topic.topic.topic_arn},
             orders=orders,
             memory=memory,
             scanner=scanner,

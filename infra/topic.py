@@ -6,6 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra import permissions
 from infra.alarms import alarm_arns
 
 # The documentation of SNS and CloudWatch asks for `kms:GenerateDataKey*`: by their names, those of it that make keys for
@@ -38,7 +39,9 @@ ADMINISTER = [
 class Topic(Construct):
     """The SNS topic, its key, and the email subscription when an address is given."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, alert_email: cdk.CfnParameter) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, alert_email: cdk.CfnParameter, notify: cdk.CfnParameter
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
@@ -99,6 +102,9 @@ class Topic(Construct):
             "HasEmail",
             expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(alert_email.value_as_string, "")),
         )
+
+        self.environment = {"NOTIFY": notify.value_as_string, "TOPIC_ARN": self.topic.topic_arn}
+        self.grants = permissions.telling_a_topic(topic_arn=self.topic.topic_arn)
 
     def speak_only_for(self, role: iam.IRole, *, through_sns: dict[str, dict[str, object]]) -> None:
         """Have nobody publish but this role and AWS's own services, which the Allow above limits to this stack's alarms.

@@ -87,12 +87,24 @@ class Vanished:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a report to the organization's centre told of one user. It counts once the centre says that it was heard.
+
+    `report`: which report. `notices`: by key id. `once`: words of what is told once.
+    """
+
+    report: str
+    notices: Mapping[str, Notice]
+    once: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Memory:
     """One user, by IAM's unique id (`AIDA...`). `revision` counts the writes; 0: nothing was written yet.
 
     `name`: as last seen, for people. `secret_arn`: the user's secret; `policy_arn`: the user ARN that its policy names.
     `vanished`: why no key is replaced until a person says so. `changed`: the last day on which a key of the user was
-    changed. `told`: by item, the day on which it was told once and for all.
+    changed. `told`: by item, the day on which it was told once and for all. `offer`: what nobody is known to have heard yet.
     """
 
     user_id: str
@@ -105,6 +117,7 @@ class Memory:
     changed: date | None = None
     keys: Mapping[str, KeyMemory] = field(default_factory=dict)
     told: Mapping[str, date] = field(default_factory=dict)
+    offer: Offer | None = None
 
     def key(self, key_id: str) -> KeyMemory:
         """Of a key that is not remembered: nothing."""

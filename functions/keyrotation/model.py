@@ -71,6 +71,19 @@ class Occasion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """Who hears of this account's runs. `listeners` None: it could not be read.
+
+    `report`: the last report of which the organization's centre says that its mail went out, on the UTC day `on`. Both None:
+    there is no such word, or no centre.
+    """
+
+    listeners: int | None
+    report: str | None = None
+    on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LastUse:
     """The last use that IAM recorded; `at` is aware, UTC."""
 

@@ -38,7 +38,10 @@ def with_parameters(template: Template, **parameters: str) -> Template:
 
     A resource whose condition does not hold is not there.
     """
-    values = {name: str(each["Default"]) for name, each in template["Parameters"].items()} | parameters
+    defaults = {
+        name: str(each["Default"]) for name, each in template["Parameters"].items() if "Default" in each
+    }
+    values = defaults | parameters
     present = {
         logical_id: resource
         for logical_id, resource in template["Resources"].items()

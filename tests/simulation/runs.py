@@ -32,8 +32,7 @@ from keyrotation.run.record import Run, Told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import digest_of
-from keyrotation.tell.publish import listeners as who_listens
-from keyrotation.tell.publish import publish
+from keyrotation.tell.publish import Topic
 
 from tests.simulation.account import REGION, Account
 from tests.simulation.clients import Clients
@@ -180,7 +179,7 @@ class Product:
         """The wiring of the handler in functions/rotator.py."""
         settings, now = self._settings(), self.account.now
         try:
-            listeners = who_listens(settings, sns=self.clients.sns)
+            listeners = self._topic(settings).listeners()
         except CALL_ERRORS:
             listeners = None
         occasion = self.occasion(listeners=listeners)
@@ -257,8 +256,14 @@ class Product:
     def _tell(self, run: Run, *, redelivered: bool) -> Told:
         settings = self._settings()
         digest = digest_of(run, settings, redelivered=redelivered)
-        message_id = publish(digest, settings, sns=self.clients.sns) if digest.worth_sending else None
+        message_id = self._topic(settings).deliver(digest)
         return Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
+
+    def _topic(self, settings: RotatorSettings) -> Topic:
+        assert settings.topic_arn is not None
+        return Topic(
+            sns=self.clients.sns, arn=settings.topic_arn, account=settings.account, mode=settings.mode
+        )
 
     def _settings(self) -> RotatorSettings:
         return RotatorSettings(

@@ -11,7 +11,7 @@ from keyrotation.act.secret_store import ForeignSecret
 from keyrotation.causes import CALL_ERRORS, cause_of, is_code, refused_before_effect
 from keyrotation.decide import actions, remembering
 from keyrotation.look.inventory import list_keys
-from keyrotation.memory import Memory, Notice, Pending
+from keyrotation.memory import Memory, Notice, Offer, Pending
 from keyrotation.model import INACTIVE, Occasion, User
 from keyrotation.remember.table import MemoryRefused, Table
 
@@ -129,6 +129,21 @@ class Applier:
         for key_id, notice in heard.notices:
             memory = memory.with_key(key_id, notice=replace(notice, told=today))
         ledger.memory = replace(memory, told={**memory.told, **dict.fromkeys(heard.once, today)})
+        cause, _ = self._try(ledger.flush, None)
+        return cause
+
+    def offer(
+        self, user: User, memory: Memory, heard: Heard, *, report: str, forget: Iterable[str] = ()
+    ) -> str | None:
+        """Once the report lies where the organization's centre reads it: what it told counts when the centre says so.
+
+        A crash before it leaves no offer, whatever the centre says: it is told anew. Why it failed, or None.
+        """
+        ledger = self._ledger(user, memory)
+        offer = Offer(report=report, notices=dict(heard.notices), once=heard.once)
+        ledger.memory = replace(
+            memory.without_keys(forget), offer=offer if offer.notices or offer.once else None
+        )
         cause, _ = self._try(ledger.flush, None)
         return cause
 

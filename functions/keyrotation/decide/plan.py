@@ -48,6 +48,9 @@ def may_concern(user: User, policy: Policy, now: datetime, *, enforce: bool) -> 
     """
     if over_threshold(user.keys, policy, now.astimezone(UTC).date()):
         return True
+    # Whether that counts, the scanner does not know.
+    if user.memory.offer is not None:
+        return True
     # What is said of an interrupted replacement differs by Region and timeout; that something is said does not.
     occasion = Occasion(now=now, region="", function_timeout=timedelta(0), listeners=1, enforce=enforce)
     try:

@@ -1,7 +1,7 @@
 """What memory is after an action: one function for the planner, which looks ahead, and for whoever writes it down."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import assert_never
 
 from keyrotation.decide.actions import (
@@ -21,7 +21,8 @@ from keyrotation.decide.actions import (
     Replace,
     SettlePending,
 )
-from keyrotation.memory import Memory, What
+from keyrotation.memory import Memory, Notice, What
+from keyrotation.model import Hearing
 
 
 def before(memory: Memory, action: Action) -> Memory:
@@ -78,6 +79,30 @@ def after(memory: Memory, action: Action) -> Memory:
             return replace(memory, pending=None)
         case _:
             return memory
+
+
+def settled(memory: Memory, hearing: Hearing, *, warn_days: int) -> Memory:
+    """What the last report offered counts if the centre's mail with that very report went out; otherwise it is told anew.
+
+    It counts from the day of that mail. A notice that was given by it leaves `WarnDays` from then on, however late that was:
+    its day may become a later one than was told, and never an earlier one.
+    """
+    offer, on = memory.offer, hearing.on
+    if offer is None:
+        return memory
+    memory = replace(memory, offer=None)
+    if on is None or offer.report != hearing.report:
+        return memory
+    for key_id, notice in offer.notices.items():
+        known = memory.key(key_id).notice
+        reminded = known is not None and _same(known, notice)
+        day = notice.day if reminded else max(notice.day, on + timedelta(days=warn_days))
+        memory = memory.with_key(key_id, notice=replace(notice, told=on, day=day))
+    return replace(memory, told={**memory.told, **dict.fromkeys(offer.once, on)})
+
+
+def _same(one: Notice, other: Notice) -> bool:
+    return (one.what, one.why, one.day) == (other.what, other.why, other.day)
 
 
 def issued(memory: Memory, key_id: str, *, on: date, secret_arn: str, user_arn: str) -> Memory:

@@ -3,8 +3,8 @@
 Days are texts: DynamoDB's expiry (TTL), should anybody turn it on, looks at numbers only. No sets, which cannot be empty,
 and no NULL: what there is nothing to say of is left out.
 
-Attributes of the item that this version does not know are ignored, and survive its writes. Within `keys`, `pending` and
-`vanished`, which are written whole, they would not: they are refused, and whoever adds one there raises SCHEMA.
+Attributes of the item that this version does not know are ignored, and survive its writes. Within `keys`, `pending`,
+`vanished` and `offer`, which are written whole, they would not: they are refused, and whoever adds one there raises SCHEMA.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, What, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, Offer, OffReason, Pending, Vanished, What, Why
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 SCHEMA = 1
 # What an item may be without.
-OPTIONAL = ("secret_arn", "policy_arn", "pending", "vanished", "changed")
+OPTIONAL = ("secret_arn", "policy_arn", "pending", "vanished", "changed", "offer")
 _KINDS = {"S": "a text", "N": "a number", "M": "a map", "L": "a list"}
 _NAMES_LONGER = 80
 
@@ -42,7 +42,7 @@ class NewerMemory(MemoryRefused):
 
 def to_item(memory: Memory) -> dict[str, "AttributeValueTypeDef"]:
     """All that is remembered, as it is written; who writes it, and when, is the table's to add."""
-    pending, vanished = memory.pending, memory.vanished
+    pending, vanished, offer = memory.pending, memory.vanished, memory.offer
     return _present(
         user_id=_text(memory.user_id),
         schema=number(SCHEMA),
@@ -55,6 +55,7 @@ def to_item(memory: Memory) -> dict[str, "AttributeValueTypeDef"]:
         changed=_day(memory.changed),
         keys={"M": {key_id: _key(key) for key_id, key in memory.keys.items()}},
         told={"M": {word: _day(on) for word, on in memory.told.items()}},
+        offer=None if offer is None else _offer(offer),
     )
 
 
@@ -84,6 +85,14 @@ def _pending(pending: Pending) -> "AttributeValueTypeDef":
         region=_text(pending.region),
         run_id=_text(pending.run_id),
         key_ids={"L": [{"S": key_id} for key_id in pending.key_ids]},
+    )
+
+
+def _offer(offer: Offer) -> "AttributeValueTypeDef":
+    return _map(
+        report=_text(offer.report),
+        notices={"M": {key_id: _notice(notice) for key_id, notice in offer.notices.items()}},
+        once={"L": [{"S": word} for word in offer.once]},
     )
 
 
@@ -124,6 +133,7 @@ def from_item(item: Mapping[str, Any]) -> Memory:
         changed=said.maybe("changed", said.day),
         keys={key_id: _read_key(keys.inner(key_id)) for key_id in keys.held},
         told={word: told.day(word) for word in told.held},
+        offer=said.maybe("offer", lambda name: _read_offer(said.inner(name))),
     )
 
 
@@ -218,6 +228,16 @@ def _read_pending(said: _Attributes) -> Pending:
 def _read_vanished(said: _Attributes) -> Vanished:
     said.only(Vanished)
     return Vanished(key_id=said.text("key_id"), on=said.day("on"))
+
+
+def _read_offer(said: _Attributes) -> Offer:
+    said.only(Offer)
+    notices = said.inner("notices")
+    return Offer(
+        report=said.text("report"),
+        notices={key_id: _read_notice(notices.inner(key_id)) for key_id in notices.held},
+        once=said.texts("once"),
+    )
 
 
 def _read_key(said: _Attributes) -> KeyMemory:

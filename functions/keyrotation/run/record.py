@@ -84,7 +84,9 @@ def _of_user(plan: Plan, outcome: Outcome | None) -> Iterator[Announcement]:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A run, and what its message named; `message_id` None: no message went out, or nobody would have heard it."""
+    """A run, and what its message named. `message_id`: of the message, or of the report to the organization's centre; None:
+    none went out, or nobody would have heard it.
+    """
 
     run: Run
     message_id: str | None

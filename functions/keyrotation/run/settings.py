@@ -69,7 +69,8 @@ class ScannerSettings:
 class RotatorSettings:
     """Each field but the policy is the environment variable of that name.
 
-    `secrets_kms_key_arn` None: AWS's own key. `runbook_url`: a link, or where to look.
+    `secrets_kms_key_arn` None: AWS's own key. `runbook_url`: a link, or where to look. Where it tells: `topic_arn`, or in a
+    member of an organization `centre`, the account that keeps the reports; the other one is None.
     """
 
     policy: Policy
@@ -84,9 +85,10 @@ class RotatorSettings:
     orders_queue_url: str
     orders_queue_arn: str
     table_name: str
-    topic_arn: str
     rotator_role_arn: str
     function_timeout_seconds: int
+    topic_arn: str | None = None
+    centre: str | None = None
 
     @property
     def account(self) -> str:
@@ -117,7 +119,7 @@ class RotatorSettings:
             "orders_queue_url": _text,
             "orders_queue_arn": _arn,
             "table_name": _text,
-            "topic_arn": _arn,
+            **({"centre": account_id} if "CENTRE" in environment else {"topic_arn": _arn}),
             "rotator_role_arn": _arn,
             "function_timeout_seconds": _positive,
         }
@@ -184,6 +186,13 @@ def _positive(text: str) -> int:
 def _text(text: str) -> str:
     if not text:
         raise ValueError("empty")
+    return text
+
+
+def account_id(text: str) -> str:
+    """The number of an AWS account. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise ValueError("not the 12 digits of an AWS account")
     return text
 
 

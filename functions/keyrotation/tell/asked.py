@@ -251,7 +251,10 @@ def _as_it_is(_telling: Telling, entry: Entry) -> Entry:
 
 
 def _with_subscriptions(telling: Telling, entry: Entry) -> Entry:
-    line = commands.list_subscriptions(telling.settings.topic_arn)
+    topic_arn = telling.settings.topic_arn
+    if topic_arn is None:
+        return entry  # in a member of an organization: whom the centre tells is not to be seen from here
+    line = commands.list_subscriptions(topic_arn)
     return replace(entry, commands=(commands.administrator("to see who has yet to confirm", line),))
 
 

@@ -1,5 +1,8 @@
 """A report for machines: docs/report.schema.json says what stands in it."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from keyrotation import VERSION
@@ -37,6 +40,12 @@ def data_of(report: Report, *, most: int) -> dict[str, Any]:
         "log": report.log_url,
         "runbook": report.runbook_url,
     }
+
+
+def id_of(data: Mapping[str, Any]) -> str:
+    """Which report it is, as far as notices go: the same for what one run says twice, with another error in it."""
+    named = json.dumps([data["run_id"], data["notices"]], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(named.encode()).hexdigest()
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

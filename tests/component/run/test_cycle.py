@@ -986,7 +986,11 @@ def test_while_nobody_is_known_to_listen_nothing_goes_off_or_away_and_no_notice_
         assert account.memory(name).key(people[name]).notice is None
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["ConfirmedSubscribers"] for line in lines if "_aws" in line] == [[0.0]]
-    assert [line["level"] for line in lines if "subscription" in str(line.get("message"))] == ["WARNING"]
+    assert [
+        line["level"]
+        for line in lines
+        if "known to hear" in str(line.get("message")) or "who listens" in str(line.get("message"))
+    ] == ["WARNING"]
     (mail,) = deployment.mails()
     assert how.rpartition(" ")[2] in mail.text.partition("THE ACCOUNT")[2].partition("NEEDS")[0]
     assert mail.text.count("It stays as it is: as long as no subscription is confirmed") == 4

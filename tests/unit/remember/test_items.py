@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keyrotation.memory import KeyMemory, Memory, Notice, OffReason, Pending, Vanished, What, Why
+from keyrotation.memory import KeyMemory, Memory, Notice, Offer, OffReason, Pending, Vanished, What, Why
 from keyrotation.remember.items import SCHEMA, MemoryRefused, NewerMemory, Unreadable, from_item, to_item
 
 PAGE = Path(__file__).parents[3] / "docs" / "memory.md"
@@ -44,6 +44,13 @@ FULL = Memory(
         )
     },
     told={"old-marks": date(2026, 11, 2)},
+    offer=Offer(
+        report="5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+        notices={
+            KEY: Notice(what=What.DELETE, why=Why.INACTIVE, day=date(2026, 12, 9), told=date(2026, 11, 22))
+        },
+        once=("old-marks",),
+    ),
 )
 
 days = st.dates()
@@ -64,6 +71,12 @@ pendings = st.builds(
     run_id=st.text(),
     key_ids=st.lists(st.text()).map(tuple),
 )
+offers = st.builds(
+    Offer,
+    report=st.text(),
+    notices=st.dictionaries(st.text(), notices, max_size=3),
+    once=st.lists(st.text()).map(tuple),
+)
 memories = st.builds(
     Memory,
     user_id=st.text(),
@@ -76,6 +89,7 @@ memories = st.builds(
     changed=st.none() | days,
     keys=st.dictionaries(st.text(), keys, max_size=4),
     told=st.dictionaries(st.text(), days, max_size=4),
+    offer=st.none() | offers,
 )
 drawn = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -88,7 +102,7 @@ def test_every_memory_comes_back_exactly(memory: Memory) -> None:
 
 def test_the_full_example_says_something_of_everything() -> None:
     """Otherwise what is added to a memory, and not to its item, goes unseen in these tests."""
-    held = [FULL, FULL.pending, FULL.vanished, FULL.keys[KEY], FULL.keys[KEY].notice]
+    held = [FULL, FULL.pending, FULL.vanished, FULL.keys[KEY], FULL.keys[KEY].notice, FULL.offer]
     for each in held:
         assert each is not None
         said = {field.name: getattr(each, field.name) for field in fields(each)}
@@ -143,6 +157,7 @@ VALUE = "PRIVATE"
 A_KEY = ("keys", "M", KEY, "M")
 NOTICE = (*A_KEY, "notice", "M")
 PENDING = ("pending", "M")
+OFFER = ("offer", "M")
 # Where, what is put there (None: nothing is left there), and what is said of it.
 BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     *(((name,), None, f"{name} is missing") for name in ("schema", "revision", "user_id", "name", "keys")),
@@ -188,6 +203,14 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     ((*PENDING, "key_ids"), {"SS": [VALUE]}, "pending.key_ids is not a list"),
     ((*PENDING, "key_ids"), {"L": [{"N": "1"}]}, "pending.key_ids holds what is not a text"),
     ((*PENDING, "by"), {"S": VALUE}, "pending.by is nothing that this version knows"),
+    ((*OFFER, "report"), None, "offer.report is missing"),
+    ((*OFFER, "once"), {"SS": [VALUE]}, "offer.once is not a list"),
+    (
+        (*OFFER, "notices", "M", KEY, "M", "day"),
+        {"S": VALUE},
+        f"offer.notices.{KEY}.day is not a day such as 2026-11-22",
+    ),
+    ((*OFFER, "heard"), {"S": VALUE}, "offer.heard is nothing that this version knows"),
     (("vanished", "M", "on"), None, "vanished.on is missing"),
     (("vanished", "M", "key_id"), None, "vanished.key_id is missing"),
     (("vanished", "M", "why"), {"S": VALUE}, "vanished.why is nothing that this version knows"),

@@ -51,6 +51,14 @@ def test_a_complete_environment_is_understood() -> None:
     assert scanner.table_name == "access-key-rotation"
 
 
+def test_a_member_of_an_organization_tells_the_centre_and_has_no_topic() -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "TOPIC_ARN"}
+    member = RotatorSettings.parse({**environment, "CENTRE": "999988887777"})
+    assert (member.centre, member.topic_arn) == ("999988887777", None)
+    with pytest.raises(SettingsError, match=r"^CENTRE is 'o-abc': not the 12 digits of an AWS account$"):
+        RotatorSettings.parse({**environment, "CENTRE": "o-abc"})
+
+
 @pytest.mark.parametrize("name", sorted(SCANNER_READS))
 def test_the_scanner_refuses_an_environment_without(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} is missing$"):
