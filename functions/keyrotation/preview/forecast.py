@@ -4,7 +4,7 @@ It supposes that whoever uses a key today goes on using it as often, and that no
 key is replaced leaves the forecast: when the owner moves to the new key is not to be known.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -23,12 +23,15 @@ from keyrotation.decide.actions import (
     Recall,
     Replace,
 )
-from keyrotation.decide.plan import may_concern
+from keyrotation.decide.state import State
 from keyrotation.memory import Memory
 from keyrotation.model import INACTIVE, Key, Occasion, User
 from keyrotation.policy import Policy
+from keyrotation.preview.next_look import goes_on, next_look
 from keyrotation.run.order import Order
 from keyrotation.run.rotation import Complete, rotate
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """`plans`: of today, by user. `waiting`: by day, the users whom the cap makes wait until the next."""
+    """`plans`: of today, by user. `waiting`: by day, the users whom the cap makes wait until the next; a day that is not there has none."""
 
     plans: Mapping[str, Plan]
     changes: tuple[Change, ...]
@@ -60,21 +63,20 @@ class Forecast:
 
 
 def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> Forecast:
-    """Of every day until each key that there is would have met its end."""
+    """Of every day until each key that there is would have met its end; only those are run on which something may happen."""
     fleet = dict(users)
     plans: dict[str, Plan] = {}
     changes: list[Change] = []
     waiting: dict[date, int] = {}
+    to_look_at: defaultdict[int, set[str]] = defaultdict(set)
+    to_look_at[0] = set(users)
     days = 2 + max(policy.max_key_age_days, policy.unused_days) + policy.delete_after_days
-    for ahead in range(days):
+    while to_look_at and (ahead := min(to_look_at)) < days:
         that_day = replace(occasion, now=occasion.now + timedelta(days=ahead))
         today = that_day.today
         seen = {
-            name: _still_used(user, policy, occasion.today, days=ahead)
-            for name, user in fleet.items()
-            # As the scanner sees them: whatever the uses of that day are.
-            if may_concern(user.listed, policy, that_day.now, enforce=True)
-            and (ahead == 0 or not user.unread)
+            name: _still_used(fleet[name], policy, occasion.today, days=ahead)
+            for name in sorted(to_look_at.pop(ahead))
         }
         run = rotate(
             Order(
@@ -92,20 +94,33 @@ def forecast(users: Mapping[str, User], policy: Policy, occasion: Occasion) -> F
         )
         if ahead == 0:
             plans = {plan.user.name: plan for plan in run.plans}
-        waiting[today] = len(run.waiting)
+        if run.waiting:
+            waiting[today] = len(run.waiting)
         for plan in run.plans:
-            if plan.user.name in fleet:
-                fleet[plan.user.name] = replace(fleet[plan.user.name], memory=_told(plan, today))
+            seen[plan.user.name] = replace(seen[plan.user.name], memory=_told(plan, today))
         for outcome in run.outcomes:
             name = outcome.plan.user.name
             for done in outcome.done:
                 if isinstance(done.action, ChangesKeys):
                     changes.append(Change(on=today, user_name=name, action=done.action))
                 if isinstance(done.action, Replace | Promote | Recall | DeleteOrphan):
-                    fleet.pop(name, None)
-                elif name in fleet:
-                    fleet[name] = _after(fleet[name], done.action)
+                    seen.pop(name, None)
+                elif name in seen:
+                    seen[name] = _after(seen[name], done.action)
+        # Whoever waits for a place is looked at every day, and so is whoever something was done about.
+        at_once = {plan.user.name for plan in run.waiting} | {each.plan.user.name for each in run.outcomes}
+        for name, user in seen.items():
+            fleet[name] = replace(fleet[name], keys=_kept(fleet[name], user), memory=user.memory)
+            day = today + _DAY if name in at_once else next_look(State.of(user, policy, that_day))
+            if day is not None:
+                to_look_at[ahead + (day - today).days].add(name)
     return Forecast(plans=plans, changes=tuple(changes), waiting=waiting)
+
+
+def _kept(before: User, after: User) -> tuple[Key, ...]:
+    """The keys that are left, with the uses of the first day: it is from there that they are supposed to go on."""
+    status = {key.id: key.status for key in after.keys}
+    return tuple(replace(key, status=status[key.id]) for key in before.keys if key.id in status)
 
 
 def _as_if_done(plan: Plan) -> Outcome:
@@ -131,12 +146,9 @@ def _still_used(user: User, policy: Policy, today: date, *, days: int) -> User:
     """The user so many days later: keys that are in use today have been used again by then."""
 
     def later(key: Key) -> Key:
-        in_use = key.active and key.used_on is not None
-        if not in_use or (today - key.idle_since).days > policy.quiet_days_before_first_use:
+        if key.use is None or not goes_on(key, policy, today):
             return key
-        return replace(
-            key, last_use=replace(key.use, at=key.use.at + timedelta(days=days)) if key.use else None
-        )
+        return replace(key, last_use=replace(key.use, at=key.use.at + timedelta(days=days)))
 
     return replace(user, keys=tuple(map(later, user.keys)))
 

@@ -86,7 +86,7 @@ def previewed(
             for name, user in seen.items()
             for row in _rows(listed[name], user, changes[name], foreseen.plans.get(name), occasion.today)
         ),
-        days=tuple((day, replaced[day], foreseen.waiting[day]) for day in days),
+        days=tuple((day, replaced[day], foreseen.waiting.get(day, 0)) for day in days),
         account=tuple(
             item.text
             for item in account_items(order, policy, path_prefix=path_prefix, listeners=occasion.listeners)
