@@ -123,10 +123,10 @@ bootstrap: $(DEPLOYS) ## once per AWS account and Region, before the first deplo
 # A parameter that is not named keeps the value it has: the template's own at first (Mode is Audit there), and later
 # what was deployed. An update that said Audit by itself would stop the rotation of an account in Enforce unseen.
 # The table outlives the stack, and a stack deployed anew takes it over instead of failing on its name.
-deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."
+deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.com Mode=Enforce ..."; APPROVAL=never: no question
 	@PYTHONPATH=functions .deploy/bin/python -m infra.before_deploy $(foreach parameter,$(PARAMETERS),'$(parameter)')
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
-	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
+	  $(if $(APPROVAL),--require-approval $(APPROVAL)) $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 	@PYTHONPATH=functions .deploy/bin/python -m infra.after_deploy
 
 wings: $(READY) ## where the code lives, into docs/design.md

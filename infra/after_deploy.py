@@ -1,4 +1,5 @@
-"""`python -m infra.after_deploy`: whether both functions run what was put together here; the last step of `make deploy`.
+"""`python -m infra.after_deploy`: the last step of `make deploy`: whether both functions run what was put together here, and
+what a person does next.
 
 The CDK CLI uploads nothing that its bucket has already, and the name it looks for is no secret: whoever may write to that
 bucket could have put other code there first.
@@ -13,6 +14,7 @@ import sys
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from keyrotation.run.settings import region_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sns import SNSClient
 
 CLOUD_ASSEMBLY = Path(__file__).resolve().parents[1] / "cdk.out"
 STACK = "AccessKeyRotation"
@@ -56,12 +60,41 @@ def differences(
         yield f"{function_name}: it has layers, and this stack gives it none: {layers}"
 
 
-def functions(environment: Mapping[str, str]) -> list[str]:
-    """Both, by the deployed stack's outputs. Raises what botocore raises."""
-    cloudformation = boto3.client("cloudformation", region_name=region_of(environment))
+@dataclass(frozen=True)
+class Stack:
+    """What is deployed: its parameters, and its outputs."""
+
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def deployed(cloudformation: "CloudFormationClient") -> Stack:
+    """Raises what botocore raises."""
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-    return [outputs["ScannerName"], outputs["RotatorName"]]
+    return Stack(
+        parameters={each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]},
+        outputs={each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]},
+    )
+
+
+def next_steps(stack: Stack, *, sns: "SNSClient") -> Iterator[str]:
+    """A line each, the most urgent first."""
+    address = stack.parameters["AlertEmail"]
+    try:
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=stack.outputs["TopicArn"])
+        arns = {each["Endpoint"]: each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]}
+    except (BotoCoreError, ClientError) as error:
+        yield f"See who is subscribed to the topic: that could not be read here ({error})."
+    else:
+        if not arns:
+            yield "Subscribe somebody: nobody gets the mail. For example: make deploy PARAMETERS=AlertEmail=on-call@example.com"
+        if not arns.get(address, "arn:").startswith("arn:"):
+            yield f"Confirm the subscription: open the link in the mail that SNS sent to {address}. It works for two days."
+    yield "Start a run now, instead of waiting for the next one:"
+    yield f"    {stack.outputs['RunNow']}"
+    yield "See whether all is well: make doctor"
+    if stack.parameters["Mode"] == "Audit":
+        yield "Nothing is changed in Audit. How to go on from here to Enforce: docs/rollout.md"
 
 
 def fetched(url: str) -> bytes:
@@ -76,10 +109,12 @@ def main() -> int:
     environment = os.environ  # noqa: TID251  # a command of its own
     try:
         bundle = bundle_in(CLOUD_ASSEMBLY)
-        lambdas = boto3.client("lambda", region_name=region_of(environment))
+        region = region_of(environment)
+        stack = deployed(boto3.client("cloudformation", region_name=region))
+        lambdas = boto3.client("lambda", region_name=region)
         found = [
             each
-            for name in functions(environment)
+            for name in (stack.outputs["ScannerName"], stack.outputs["RotatorName"])
             for each in differences(name, bundle, lambdas=lambdas, fetch=fetched)
         ]
     except (BotoCoreError, ClientError, OSError) as error:
@@ -91,7 +126,9 @@ def main() -> int:
             "Turn the schedule off (the stack's output Stop), and find out who wrote it: docs/security.md\n"
         )
         return 1
-    sys.stderr.write("Both functions run the code that was put together here.\n")
+    sys.stderr.write("Both functions run the code that was put together here.\n\nNext:\n")
+    steps = next_steps(stack, sns=boto3.client("sns", region_name=region))
+    sys.stderr.writelines(f"  {each}\n" for each in steps)
     return 0
 
 

@@ -1,12 +1,16 @@
-"""`python -m infra.before_deploy Name=value ...`: refuses parameters that do not fit together, before anything is deployed.
+"""`python -m infra.before_deploy Name=value ...`: says what `make deploy` is about to change and where, and refuses what cannot
+be meant, before anything is synthesized or deployed.
 
-With the words of the functions, whose own policy judges. A parameter that is not named counts as `make deploy` leaves it:
-with the value of the stack that is deployed, otherwise with the template's default.
+Each value is judged by the template's own definitions, and all together by the functions' own policy, in their words. A
+parameter that is not named counts as `make deploy` leaves it: with the value of the stack that is deployed, otherwise with
+the template's default.
 """
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,12 +18,37 @@ from keyrotation.policy import Policy, PolicyError, parameter_name
 from keyrotation.run.settings import SettingsError, principals, refuse_strangers, region_of, whole_number
 
 from infra.parameters import POLICY
+from infra.values import defaults, refusals
+from infra.version import VERSION
+
+STACK = "AccessKeyRotation"
+# Of a first deployment that was begun, or failed: the CDK CLI makes the stack anew.
+NOT_THERE = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
+MODES = {
+    "Audit": "Audit: it looks and reports, and has no permission to change a key",
+    "Enforce": "Enforce: the next run replaces keys that are due, and gives notice before anything is switched off",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a deployment goes. `alias`: of the account, or why it is not known; empty: it has none.
+
+    `deployed`: the parameters of the stack there; None: there is none.
+    """
+
+    account: str
+    alias: str
+    region: str
+    caller: str
+    deployed: Mapping[str, str] | None
+    version: str = ""
 
 
 def problems(
     parameters: Sequence[str], *, deployed: Mapping[str, str], account: str | None = None
 ) -> list[str]:
-    """What is wrong with `Name=value` words, one problem each; empty when they may be deployed.
+    """What does not fit together in `Name=value` words, one problem each; empty when they may be deployed.
 
     `account`: where to. None: not known, and whose the readers are is not judged.
     """
@@ -51,35 +80,90 @@ def problems(
     return []
 
 
-def in_force(environment: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of the deployed stack; none before the first deployment. Raises what botocore raises."""
-    cloudformation = boto3.client("cloudformation", region_name=region_of(environment))
+def target(client: Callable[[str], Any]) -> Target:
+    """Asked of AWS, with the caller's credentials. Raises what botocore raises."""
+    caller = client("sts").get_caller_identity()
+    cloudformation = client("cloudformation")
     try:
-        [stack] = cloudformation.describe_stacks(StackName="AccessKeyRotation")["Stacks"]
+        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     except ClientError as error:
-        if "does not exist" in str(error):
-            return {}
-        raise
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        if "does not exist" not in str(error):
+            raise
+        stack = {"StackStatus": "REVIEW_IN_PROGRESS"}
+    deployed = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return Target(
+        account=caller["Account"],
+        alias=_alias(client("iam")),
+        region=cloudformation.meta.region_name,
+        caller=caller["Arn"],
+        deployed=None if stack["StackStatus"] in NOT_THERE else deployed,
+        version=outputs.get("Version", "unknown"),
+    )
 
 
-def main(parameters: Sequence[str]) -> int:
-    """Returns the exit code. Where the stack cannot be looked at, what is named is judged beside the defaults."""
+def _alias(iam: Any) -> str:
+    """For the reader only: whoever may deploy need not be allowed to read it."""
     try:
-        deployed = in_force(os.environ)  # noqa: TID251  # a command of its own
-        readers = any(each.startswith("SecretReaderArns=") for each in parameters) or deployed.get(
-            "SecretReaderArns"
-        )
-        account = boto3.client("sts").get_caller_identity()["Account"] if readers else None
+        return "".join(iam.list_account_aliases()["AccountAliases"])
+    except ClientError as error:
+        return f"its alias could not be read: {error.response['Error']['Code']}"
+
+
+def summary(where: Target, parameters: Sequence[str]) -> Iterator[str]:
+    """What a person wants to see before saying yes, a line each."""
+    yield f"Account  {where.account}" + (f" ({where.alias})" if where.alias else "")
+    yield f"Region   {where.region}"
+    yield f"As       {where.caller}"
+    if where.deployed is None:
+        yield f"Stack    {STACK} {VERSION}, new"
+    else:
+        yield f"Stack    {STACK}, update from version {where.version} to {VERSION}"
+    named = dict(each.partition("=")[::2] for each in parameters)
+    before = defaults() if where.deployed is None else {**defaults(), **where.deployed}
+    after = {**before, **named}
+    changed = [name for name in named if after[name] != before[name]]
+    of = "the defaults" if where.deployed is None else "what is deployed"
+    yield f"Change   {len(changed)} parameter{'s' * (len(changed) != 1)}, compared with {of}"
+    width = max(map(len, changed), default=0)
+    yield from (
+        f"         {name:{width}}  {_shown(before[name])} -> {_shown(after[name])}" for name in changed
+    )
+    if where.deployed is None or "Mode" in changed:
+        yield f"Mode     {MODES[after['Mode']]}"
+    if not after["AlertEmail"]:
+        yield "WARNING  AlertEmail is empty: nobody gets the mail or the alarms, and no key is switched off or deleted"
+        yield "         until somebody is subscribed to the topic. To name an address: AlertEmail=on-call@example.com"
+
+
+def _shown(value: str) -> str:
+    return value or "(empty)"
+
+
+def main(
+    parameters: Sequence[str], *, environment: Mapping[str, str], client: Callable[..., Any] = boto3.client
+) -> int:
+    """Returns the exit code. Where the stack cannot be looked at, what is named is judged beside the defaults."""
+    region = region_of(environment)
+    try:
+        where = target(lambda service: client(service, region_name=region))
     except (BotoCoreError, ClientError) as error:
         sys.stderr.write(
             f"the deployed parameters could not be read ({type(error).__name__}): judged by the defaults\n"
         )
-        deployed, account = {}, None
-    refused = problems(parameters, deployed=deployed, account=account)
+        where = None
+    refused = list(refusals(parameters, region=where.region if where else region))
+    if not refused:
+        refused = problems(
+            parameters,
+            deployed=(where.deployed or {}) if where else {},
+            account=where.account if where else None,
+        )
+    if where and not refused:
+        sys.stderr.writelines(f"{line}\n" for line in summary(where, parameters))
     sys.stderr.writelines(f"refused: {problem}\n" for problem in refused)
     return 1 if refused else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], environment=os.environ))  # noqa: TID251  # a command of its own

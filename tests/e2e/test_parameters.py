@@ -1,10 +1,13 @@
 """Parameters of the deployed stack: what they refuse, and that a change of one counts from the next run on."""
 
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from infra import after_deploy, before_deploy
+from infra.version import VERSION
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey
 from sandbox.day import run_day
@@ -79,6 +82,27 @@ def test_a_stack_with_a_value_that_cannot_be_meant_is_not_begun(stack: Deployed,
     assert words in refused.value.response["Error"]["Message"]
     with pytest.raises(ClientError, match="does not exist"):
         cloudformation.describe_stacks(StackName="Refused")
+
+
+def test_before_and_after_a_deployment_a_person_is_told_what_changes_where_and_what_to_do_next(
+    stack: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = stack.account
+
+    def client(service: str, *, region_name: str | None) -> Any:
+        assert region_name == account.region
+        return account.client(service)  # type: ignore[call-overload]  # whichever is asked for
+
+    environment = {"AWS_REGION": account.region}
+    assert before_deploy.main(["Mode=Audit", "WarnDays=7"], environment=environment, client=client) == 0
+    said = capsys.readouterr().err
+    assert f"Account  {account.account_id}" in said
+    assert f"update from version {VERSION} to {VERSION}" in said
+    assert "Change   1 parameter, compared with what is deployed\n         Mode  Enforce -> Audit\n" in said
+
+    found = after_deploy.deployed(account.client("cloudformation"))
+    steps = list(after_deploy.next_steps(found, sns=account.client("sns")))
+    assert f"    {stack.outputs['RunNow']}" in steps
 
 
 def test_a_lower_threshold_counts_from_the_next_run_on_with_the_same_code(stack: Deployed) -> None:

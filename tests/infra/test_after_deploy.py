@@ -5,12 +5,13 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.after_deploy import bundle_in, differences
+from infra.after_deploy import Stack, bundle_in, differences, next_steps
 from tests.assembled import Assembly
 from tests.infra.test_make import would_run
 
@@ -87,6 +88,51 @@ def test_the_bundle_is_the_one_that_the_assembly_uploads(assembly: Assembly) -> 
         if each["Type"] == "AWS::Lambda::Function"
     }
     assert keys == {folder.name.removeprefix("asset.") + ".zip"}
+
+
+STACK = Stack(
+    parameters={"AlertEmail": "on-call@example.com", "Mode": "Audit"},
+    outputs={"TopicArn": "arn:aws:sns:eu-west-1:123456789012:topic", "RunNow": "aws lambda invoke scanner"},
+)
+
+
+class Topic:
+    """Who is subscribed, with what SNS says instead of an ARN while it is not confirmed."""
+
+    def __init__(self, **subscriptions: str) -> None:
+        self.subscriptions = subscriptions
+
+    def get_paginator(self, operation: str) -> "Topic":
+        assert operation == "list_subscriptions_by_topic"
+        return self
+
+    def paginate(self, *, TopicArn: str) -> list[dict[str, Any]]:  # noqa: N803  # as boto3 has it
+        assert TopicArn == STACK.outputs["TopicArn"]
+        listed = [{"Endpoint": who, "SubscriptionArn": arn} for who, arn in self.subscriptions.items()]
+        return [{"Subscriptions": listed}]
+
+
+def first_step(stack: Stack, **subscriptions: str) -> str:
+    topic: Any = Topic(**subscriptions)
+    return next(next_steps(stack, sns=topic))
+
+
+def test_the_first_next_step_is_to_confirm_the_mail_until_that_is_done() -> None:
+    address = STACK.parameters["AlertEmail"]
+    assert first_step(STACK).startswith("Subscribe somebody")
+    assert first_step(STACK, **{address: "PendingConfirmation"}).startswith("Confirm the subscription")
+    assert first_step(STACK, **{address: "arn:aws:sns:..."}).startswith("Start a run now")
+    assert first_step(STACK, somebody="arn:aws:sns:...").startswith("Start a run now")
+
+
+def test_the_next_steps_are_a_run_the_doctor_and_in_audit_the_way_to_enforce() -> None:
+    topic: Any = Topic(somebody="arn:aws:sns:...")
+    audit = list(next_steps(STACK, sns=topic))
+    enforce = list(next_steps(replace(STACK, parameters={**STACK.parameters, "Mode": "Enforce"}), sns=topic))
+    assert "    aws lambda invoke scanner" in audit
+    assert audit[:-1] == enforce
+    assert "make doctor" in enforce[-1]
+    assert "docs/rollout.md" in audit[-1]
 
 
 def test_it_is_the_last_that_make_deploy_does() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -9,10 +10,12 @@ from botocore.stub import Stubber
 from keyrotation.policy import Policy, PolicyError
 from keyrotation.run.settings import ScannerSettings, SettingsError
 
-from infra.before_deploy import in_force, main, problems
+from infra.before_deploy import main, problems
+from infra.values import defaults
+from infra.version import VERSION
 from tests.component.account import NOW
-from tests.component.deployment import POLICY, no_settings_of_this_machine
-from tests.infra.synthesized import ROOT
+from tests.component.deployment import POLICY
+from tests.infra.synthesized import ROOT, Template
 
 NAME = "AccessKeyRotation"
 TOGETHER = {
@@ -70,45 +73,146 @@ def test_what_is_deployed_counts_for_what_is_not_named() -> None:
     assert problems(["MaxKeyAgeDays=60"], deployed={"OverlapDays": "40", "AlertEmail": ""}) != []
 
 
-def test_the_deployed_stack_is_asked_and_before_the_first_deployment_there_is_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    no_settings_of_this_machine(monkeypatch)
-    client = boto3.client("cloudformation")
-    asked: list[str | None] = []
+class Account:
+    """What AWS answers to whoever deploys. `stack`: of describe_stacks; None: there is none."""
 
-    def made(_: str, *, region_name: str | None) -> object:
-        asked.append(region_name)
-        return client
+    def __init__(self, stack: dict[str, Any] | None, *, aliases: list[str] | None = None) -> None:
+        self.stack, self.aliases = stack, aliases
+        self.regions: set[str | None] = set()
 
-    monkeypatch.setattr(boto3, "client", made)
-    parameters = [{"ParameterKey": "MaxKeyAgeDays", "ParameterValue": "365"}]
-    stack = {
+    def client(self, service: str, *, region_name: str | None) -> Any:
+        self.regions.add(region_name)
+        made = boto3.client(
+            service,  # type: ignore[call-overload]  # one of three
+            region_name=region_name or "us-east-1",
+            aws_access_key_id="A",
+            aws_secret_access_key="B",
+        )
+        stubber = Stubber(made)
+        match service:
+            case "sts":
+                arn = "arn:aws:sts::123456789012:assumed-role/deployer/me"
+                stubber.add_response(
+                    "get_caller_identity", {"Account": "123456789012", "Arn": arn, "UserId": "U"}
+                )
+            case "iam" if self.aliases is None:
+                stubber.add_client_error("list_account_aliases", "AccessDenied", "no")
+            case "iam":
+                stubber.add_response(
+                    "list_account_aliases", {"AccountAliases": self.aliases, "IsTruncated": False}
+                )
+            case _ if self.stack is None:
+                stubber.add_client_error(
+                    "describe_stacks", "ValidationError", f"Stack with id {NAME} does not exist"
+                )
+            case _ if not self.stack:
+                stubber.add_client_error("describe_stacks", "AccessDenied", "no")
+            case _:
+                stubber.add_response("describe_stacks", {"Stacks": [self.stack]}, {"StackName": NAME})
+        stubber.activate()
+        return made
+
+    def judges(self, *parameters: str, **environment: str) -> int:
+        return main(parameters, environment=environment, client=self.client)
+
+
+def stack(*, status: str = "CREATE_COMPLETE", **parameters: str) -> dict[str, Any]:
+    return {
         "StackName": NAME,
         "CreationTime": NOW,
-        "StackStatus": "CREATE_COMPLETE",
-        "Parameters": parameters,
+        "StackStatus": status,
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        "Outputs": [{"OutputKey": "Version", "OutputValue": "0.1.0"}],
     }
-    with Stubber(client) as cloudformation:
-        for _ in range(2):
-            cloudformation.add_client_error(
-                "describe_stacks", "ValidationError", f"Stack with id {NAME} does not exist"
-            )
-        assert in_force({}) == {}
-        assert main(["OverlapDays=60"]) == 1
-        for _ in range(2):
-            cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
-        assert in_force({"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "us-east-1"}) == {
-            "MaxKeyAgeDays": "365"
-        }
-        assert asked[-1] == "eu-west-3", "where the CDK CLI deploys to"
-        assert main(["OverlapDays=60"]) == 0
-        # What cannot be looked at is judged by the template's defaults.
-        for _ in range(2):
-            cloudformation.add_client_error("describe_stacks", "AccessDenied", "no")
-        assert main(["OverlapDays=60"]) == 1
-        assert main(["OverlapDays=20"]) == 0
-    client.close()
+
+
+def test_the_deployed_stack_is_asked_where_the_cdk_cli_deploys_to() -> None:
+    there = Account(stack(MaxKeyAgeDays="365"))
+    assert there.judges("OverlapDays=60", AWS_REGION="eu-west-3", AWS_DEFAULT_REGION="us-east-1") == 0
+    assert there.regions == {"eu-west-3"}
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        Account(None),
+        Account({}),
+        Account(stack(MaxKeyAgeDays="365", status="ROLLBACK_COMPLETE")),
+    ],
+    ids=["no stack", "a stack that cannot be read", "a stack whose first deployment failed"],
+)
+def test_without_a_stack_the_defaults_count(account: Account) -> None:
+    assert account.judges("OverlapDays=60") == 1
+    assert account.judges("OverlapDays=20") == 0
+
+
+def test_a_person_sees_account_region_version_and_what_changes_and_is_warned_that_nobody_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = Account(stack(Mode="Audit", MaxKeyAgeDays="90", AlertEmail=""), aliases=["prod"])
+    assert there.judges("Mode=Enforce", "MaxKeyAgeDays=90", "OverlapDays=10", AWS_REGION="eu-west-3") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[:7] == [
+        "Account  123456789012 (prod)",
+        "Region   eu-west-3",
+        "As       arn:aws:sts::123456789012:assumed-role/deployer/me",
+        f"Stack    AccessKeyRotation, update from version 0.1.0 to {VERSION}",
+        "Change   2 parameters, compared with what is deployed",
+        "         Mode         Audit -> Enforce",
+        "         OverlapDays  14 -> 10",
+    ]
+    assert said[7].startswith("Mode     Enforce: ")
+    assert said[8].startswith("WARNING  AlertEmail is empty")
+
+
+def test_before_a_first_deployment_it_says_new_and_what_differs_from_the_defaults(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert Account(None).judges("AlertEmail=a@example.com", "WarnDays=7") == 0
+    said = capsys.readouterr().err
+    assert "(its alias could not be read: AccessDenied)" in said
+    assert f"AccessKeyRotation {VERSION}, new\n" in said
+    assert (
+        "Change   1 parameter, compared with the defaults\n         AlertEmail  (empty) -> a@example.com\n"
+        in said
+    )
+    assert "Mode     Audit: " in said
+    assert "WARNING" not in said
+
+
+REFUSED = {
+    "Mode=enforce": "Mode must be Audit or Enforce. It is 'enforce'; did you mean Enforce?",
+    "Mod=Enforce": "there is no parameter Mod; did you mean Mode?",
+    "maxkeyagedays=80": "there is no parameter maxkeyagedays; did you mean MaxKeyAgeDays?",
+    "Colour=red": "there is no parameter Colour",
+    "Enforce": "'Enforce' is not Name=value. A value with a space in it is not possible",
+    "WarnDays=0": "WarnDays must be a whole number from 1 to 3650. It is '0'",
+    "WarnDays=soon": "WarnDays must be a whole number from 1 to 3650. It is 'soon'",
+    "RunAt=6:00": "RunAt must be a time from 00:00 to 23:59, written HH:MM. It is '6:00'",
+    "TimeZone=Europe/Berln": "TimeZone: there is no time zone 'Europe/Berln'; did you mean Europe/Berlin?",
+    "AlarmTopicArn=arn:aws:sns:eu-west-1:123456789012:mine": "AlarmTopicArn is in eu-west-1, and must be in the Region of "
+    "the stack, us-east-1",
+}
+
+
+@pytest.mark.parametrize("word", REFUSED)
+def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_synthesized(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Account(None).judges(word) == 1
+    assert capsys.readouterr().err == f"refused: {REFUSED[word]}\n"
+
+
+def test_a_parameter_that_is_there_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Account(None).judges("Mode=Audit", "Mode=Enforce") == 1
+    assert capsys.readouterr().err == "refused: Mode is there twice\n"
+
+
+def test_the_definitions_are_those_of_the_template(template: Template) -> None:
+    assert defaults() == {
+        name: str(each["Default"]) for name, each in template["Parameters"].items() if name in defaults()
+    }
+    assert defaults().keys() == {name for name in template["Parameters"] if name != "BootstrapVersion"}
 
 
 THEIRS = "arn:aws:iam::999999999999:role/deployer"

@@ -43,6 +43,12 @@ def test_deploy_passes_on_the_parameters_that_are_named_and_leaves_the_others_as
     ]
 
 
+def test_a_pipeline_deploys_without_a_question() -> None:
+    assert "--require-approval" not in deploys("")
+    said = would_run("deploy", "APPROVAL=never")
+    assert "--require-approval never" in said.rpartition("npx --no-install cdk deploy")[2]
+
+
 @pytest.mark.parametrize("target", ["check", "test"])
 def test_lint_types_and_layers_are_part_of_both_checks(target: str) -> None:
     said = would_run(target)
