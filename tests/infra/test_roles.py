@@ -1,13 +1,15 @@
 """The roles: exactly these actions on exactly these resources, in Audit and in Enforce."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from keyrotation.act.events import SOURCE
 
+from infra.stack import AccessKeyRotation
 from tests.infra.roles import ROTATOR, SCANNER, SCHEDULE, Statement, allowed, statements
-from tests.infra.synthesized import Template, of_type, text
+from tests.infra.synthesized import Template, app_in, of_type, text
 
 # A user who is gone has no path.
 ANYBODY = "arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*"
@@ -275,4 +277,20 @@ def test_the_rotators_role_has_the_name_that_secrets_policies_rely_on(template: 
     assert (
         of_type(template, "AWS::IAM::Role")[ROTATOR]["Properties"]["RoleName"]
         == "access-key-rotation-rotator"
+    )
+
+
+def test_a_permissions_boundary_in_the_context_is_on_every_role(tmp_path: Path) -> None:
+    """As docs/other-tools.md says it: accounts where every role must have one."""
+    app = app_in(tmp_path)
+    app.node.set_context("@aws-cdk/core:permissionsBoundary", {"name": "developer-boundary"})
+    stack = AccessKeyRotation(app, "AccessKeyRotation")
+    template: Template = app.synth().get_stack_by_name(stack.stack_name).template
+
+    roles = of_type(template, "AWS::IAM::Role")
+
+    assert len(roles) == len(ROLES)
+    boundaries = [text(template, role["Properties"]["PermissionsBoundary"]) for role in roles.values()]
+    assert boundaries == ["arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/developer-boundary"] * len(
+        ROLES
     )
