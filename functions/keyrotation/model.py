@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
+from functools import cached_property
 from typing import Final, TypeVar
 
 from keyrotation.memory import Memory
@@ -60,7 +61,7 @@ class Occasion:
     listeners: int | None
     enforce: bool = True
 
-    @property
+    @cached_property
     def today(self) -> date:
         return self.now.astimezone(UTC).date()
 

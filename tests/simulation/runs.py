@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +14,10 @@ from keyrotation.act.apply import Applier, Heard, Outcome
 from keyrotation.act.replacement import Issuer
 from keyrotation.act.secret_store import SecretStore
 from keyrotation.causes import CALL_ERRORS
+from keyrotation.decide import tags
 from keyrotation.decide.actions import Plan
 from keyrotation.decide.plan import may_concern
+from keyrotation.decide.tags import Tags
 from keyrotation.look import inventory
 from keyrotation.look.inventory import Profile, root_has_keys, scan
 from keyrotation.look.left_behind import is_to_be_told, left_behind, told_of
@@ -81,11 +83,25 @@ class Reader:
         self.read = {id(item): self.read[id(item)] for item in items.values() if id(item) in self.read}
 
 
+_parse = tags.parse
+
+
+@lru_cache(maxsize=4096)
+def _parsed(written: tuple[tuple[str, str], ...]) -> Tags:
+    return _parse(dict(written))
+
+
+def parse(written: Mapping[str, str]) -> Tags:
+    """The product's own reading of tags, once for each set of them."""
+    return _parsed(tuple(written.items()))
+
+
 @contextmanager
 def quickly(reader: Reader) -> Iterator[None]:
     """Without threads, which would take a third of the time to wake and to wait, and reading no item twice."""
     with (
         patch.object(table, "from_item", reader),
+        patch.object(tags, "parse", parse),
         patch.object(inventory, "ThreadPoolExecutor", InOrder),
         patch.object(rotation, "ThreadPoolExecutor", InOrder),
     ):

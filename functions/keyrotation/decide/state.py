@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 
 from keyrotation.decide import remembering
 from keyrotation.decide import tags as tag
@@ -67,7 +68,10 @@ class State:
         return self.today + timedelta(days=days)
 
     def key(self, key_id: str) -> Key | None:
-        return next((key for key in self.keys if key.id == key_id), None)
+        for key in self.keys:
+            if key.id == key_id:
+                return key
+        return None
 
     def remembered(self, key: Key) -> KeyMemory:
         return self.memory.key(key.id)
@@ -82,12 +86,12 @@ class State:
         """True when `day` lies `days` days back or fewer; a day ahead (clocks differ) counts as today."""
         return day is not None and (self.today - day).days <= days
 
-    @property
+    @cached_property
     def newest(self) -> Key | None:
         """The newest active key."""
         return next((key for key in reversed(self.keys) if key.active), None)
 
-    @property
+    @cached_property
     def pair(self) -> tuple[Key, Key] | None:
         """Elder and successor, when both keys are active."""
         match [key for key in self.keys if key.active]:

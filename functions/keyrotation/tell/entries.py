@@ -183,5 +183,9 @@ def short(words: str) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    printable = "".join(character if character.isprintable() else "?" for character in text)
+    printable = (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else "?" for character in text)
+    )
     return printable if len(printable) <= longest else f"{printable[: longest - 3]}..."
