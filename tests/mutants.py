@@ -468,8 +468,14 @@ MUTANTS = (
     mutant(
         "a key that was off vanished",
         "decide/rules",
-        "if newest is not None and issued[newest].off_since is None:",
-        "if newest is not None:",
+        "if newest is not None and issued[newest].off_since is None and state.keys:",
+        "if newest is not None and state.keys:",
+    ),
+    mutant(
+        "the last key of a user vanished",
+        "decide/rules",
+        "issued[newest].off_since is None and state.keys:",
+        "issued[newest].off_since is None:",
     ),
     mutant(
         "a key that was not the newest vanished",

@@ -93,9 +93,10 @@ class Events:
         self.watch.forget_memory()
 
     def _restore_the_table(self) -> None:
-        """As docs/memory.md says: without `pending` and without notices, and above every revision that there was."""
+        """As docs/memory.md says, without `pending` and notices and above every revision, but with the keys that are gone."""
         self.did["the table is restored"] += 1
         items = self.product.account.table.items
+        self.watch.forget_memory()
         for user_id, before in self.random.choice(self._backups).items():
             if "M" not in before["keys"]:
                 continue  # somebody had garbled it
@@ -108,8 +109,15 @@ class Events:
             restored = {**before, "keys": {"M": keys}, "revision": {"N": revision}}
             restored.pop("pending", None)
             items[user_id] = restored
+            self.watch.remembered_again(
+                user_id,
+                {
+                    key_id
+                    for key_id, key in keys.items()
+                    if "issued_on" in key["M"] and "off_since" not in key["M"]
+                },
+            )
         self.product.account.garbled.clear()
-        self.watch.forget_memory()
 
 
 def drawn(random: Random, *, cap: int, usual: bool = False) -> Policy:

@@ -60,6 +60,7 @@ class Watch:
     `made`: by key id, when the product made it; `known`: those of them that its memory was not made to forget.
     `changed`: the ids of users whose keys the product changed today.
     `off`: by key id, since when a key is off; `held`: what programs and people have in hand, by user id.
+    `paired`: by user id, the last evening on which both keys were active.
     `vanished`: by user id, the key that somebody else deleted, so that none is replaced; `perhaps_vanished`: users of whom the
     product may believe so.
     `prompt`: the ids of users all of whose programs move to a new key in time, and use it often.
@@ -86,6 +87,7 @@ class Watch:
     off: dict[str, date] = field(default_factory=dict)
     off_by_product: dict[str, _Off] = field(default_factory=dict)
     back_on: dict[str, date] = field(default_factory=dict)
+    paired: dict[str, date] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
     prompt: set[str] = field(default_factory=set)
     vanished: dict[str, str] = field(default_factory=dict)
@@ -386,6 +388,15 @@ class Watch:
         self.vanished.clear()
         self._seen_off.clear()
 
+    def remembered_again(self, user_id: str, issued: set[str]) -> None:
+        """By an item of an earlier day, which knows these keys as issued and on.
+
+        Of one that is gone since, nobody can tell who deleted it: where another key is left, it may be another tool.
+        """
+        user = self.account.iam.with_id(user_id)
+        if user is not None and user.keys and not issued <= user.keys.keys():
+            self.perhaps_vanished.add(user_id)
+
     def person_deleted(self, user: UserRecord, key: KeyRecord) -> None:
         """Before it is gone."""
         if key.id in self.made:
@@ -437,6 +448,8 @@ class Watch:
         actionable = not any(self._may_act(user)) and self.account.listeners > 0
         if looked:
             self.moved.discard(user.id)
+        if len(user.keys) > 1 and _pair(user) != (None, None):
+            self.paired[user.id] = self.today
         for key in user.keys.values():
             if not key.active:
                 self.off.setdefault(key.id, self.today)
@@ -516,8 +529,10 @@ class Watch:
             return
         idle_since = newest.used_on or newest.created_on
         if policy.unused_days and elder is None and tag.REPLACE not in user.tags:
-            unused_on = idle_since + timedelta(days=policy.unused_days)
-            if self.today > unused_on and overdue(unused_on, quiet + 2 * warn + 14):
+            # The newer of two waits until the key before it is off for so long; what was forgotten may be off since then.
+            before = max(self.paired.get(user.id, date.min), self.forgot_on)
+            unused_on = max(idle_since + timedelta(days=policy.unused_days), before + timedelta(days=quiet))
+            if overdue(unused_on, 2 * warn + 14):
                 self._broken(user, f"{newest.id} is not used since {idle_since}, and stays on")
         self._replaced_in_time(user, newest, overdue)
         self._young_enough(user, start)

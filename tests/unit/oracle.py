@@ -82,11 +82,11 @@ class Facts:
         self.vanished = self.user.memory.vanished is not None or self._vanishes()
 
     def _vanishes(self) -> bool:
-        """Rule 14: the newest key of the user was issued, is gone, and was not known as off."""
+        """Rule 14: the newest key of the user was issued, is gone though another is left, and was not known as off."""
         here = {key.id for key in self.keys}
         remembered = self.user.memory.keys
         gone = {k: each for k, each in remembered.items() if k not in here and each.issued_on is not None}
-        if not gone:
+        if not gone or not here:
             return False
         newest = max(gone.values(), key=lambda each: each.issued_on or date.min)
         assert newest.issued_on is not None

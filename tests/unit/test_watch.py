@@ -179,6 +179,21 @@ def one_that_nobody_used_is_retired(life: Life) -> None:
     life.switches_off(life.old)
 
 
+def an_unused_one_waits_for_the_key_before_it(life: Life) -> None:
+    """Both keys are active until day 220, and nobody ever used the newer one: it goes 35 days later."""
+    life.watch.calm_since = FIRST
+    life.by_hand(newer_used=False)
+    life.on(130)
+    life.uses(life.old)
+    life.on(213)
+    life.tells(life.old, 220, Why.UNUSED)
+    life.on(219)
+    life.evening()
+    life.on(220)
+    life.switches_off(life.old)
+    life.evening(deep=True)
+
+
 def the_elder_by_hand_goes(life: Life) -> None:
     life.by_hand()
     life.on(92)
@@ -199,6 +214,7 @@ GOOD: dict[Callable[[Life], None], Deed] = {
     replaced_told_off_and_deleted: Deed.DELETED,
     forced_off_after_its_extension: Deed.FORCED,
     one_that_nobody_used_is_retired: Deed.UNUSED,
+    an_unused_one_waits_for_the_key_before_it: Deed.UNUSED,
     the_elder_by_hand_goes: Deed.BY_HAND,
     an_orphan_is_deleted: Deed.ORPHAN,
 }
@@ -592,6 +608,12 @@ def an_unused_key_has_no_end(life: Life) -> None:
     life.evening(deep=True)
 
 
+def an_unused_key_has_no_end_after_the_key_before_it_went(life: Life) -> None:
+    an_unused_one_waits_for_the_key_before_it(life)
+    life.on(219 + 35 + 2 * 7 + 15)
+    life.evening(deep=True)
+
+
 def a_replacement_never_comes(life: Life) -> None:
     life.watch.calm_since = FIRST
     life.on(110)
@@ -683,6 +705,7 @@ BAD: dict[Callable[[Life], None], str] = {
     a_pair_has_no_end: "without an end",
     an_inactive_key_has_no_end: "is never deleted",
     an_unused_key_has_no_end: "and stays on",
+    an_unused_key_has_no_end_after_the_key_before_it_went: "and stays on",
     a_replacement_never_comes: "is not replaced",
     a_key_reaches_the_threshold: "is 90 days old",
     an_overlap_is_told_again_and_again: "again and again",
@@ -697,3 +720,22 @@ def test_the_watch_sees_what_is_wrong(story: Callable[[Life], None]) -> None:
     life = Life()
     story(life)
     assert any(BAD[story] in each for each in life.watch.violations), life.watch.violations
+
+
+@pytest.mark.parametrize(("gone", "wrong"), [({"AKIAGONE"}, 0), (set(), 1)], ids=["gone", "nothing is gone"])
+def test_an_item_of_an_earlier_day_excuses_a_replacement_that_never_comes_where_it_names_a_key_that_is_gone(
+    gone: set[str], wrong: int
+) -> None:
+    life = Life()
+    life.watch.remembered_again(life.user.id, {life.old} | gone)
+    a_replacement_never_comes(life)
+    assert len(life.watch.violations) == wrong
+
+
+def test_an_item_of_an_earlier_day_excuses_nothing_where_no_key_was_left() -> None:
+    life = Life()
+    life.account.iam.delete_access_key("ann", life.old)
+    life.watch.remembered_again(life.user.id, {life.old})
+    life.old = life.account.iam.create_access_key("ann", created=life.account.now).id
+    a_replacement_never_comes(life)
+    assert len(life.watch.violations) == 1

@@ -275,14 +275,18 @@ def secret_lost(state: State) -> Iterator[Item]:
 
 
 def gone_keys(state: State) -> Iterator[ForgetKeys]:
-    """Memory says nothing about keys that IAM does not have. And the first half of rule 14: which one vanished."""
+    """Memory says nothing about keys that IAM does not have. And the first half of rule 14: which one vanished.
+
+    Of a user who has no key left none did: whoever rotates keys leaves one, and what takes away the last is the end of
+    them. A table that was restored may still know one that this system has retired and deleted since.
+    """
     gone = _gone(state)
     if not gone:
         return
     issued = {key_id: key for key_id in gone if (key := state.memory.key(key_id)).issued_on is not None}
     newest = max(issued, key=lambda key_id: issued[key_id].issued_on or date.min, default=None)
     vanished = None
-    if newest is not None and issued[newest].off_since is None:
+    if newest is not None and issued[newest].off_since is None and state.keys:
         made_on = issued[newest].issued_on or date.min
         others = [key.created_on for key in state.keys] + [
             known.issued_on

@@ -425,6 +425,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
         user(key(9, used=0), memory={NEW: known(issued=10)}),
         ["forget new"],
     ),
+    "nor has the last key of a user, which nothing replaced": (user(memory={NEW: known(issued=10)}), ["forget new"]),
     # What is not understood (rule 1).
     "three keys": (user(key(99, used=1), key(60, used=1, id=NEW), key(5, id=THIRD)), ["not-understood"]),
     "a status that IAM may invent": (user(key(99, used=1, status="Expired")), ["not-understood"]),
