@@ -1,4 +1,4 @@
-"""The rule of the README, deployed: a replaced key reaches whoever carries it to where it is used; and every other event."""
+"""The rule of docs/notifications.md, deployed: a replaced key reaches whoever carries it to where it is used; and every other event."""
 
 import json
 import re
@@ -21,10 +21,10 @@ from tests.e2e.runbook import Shell, commands
 from tests.e2e.test_emulator import new_function
 
 
-def commands_of_the_readme() -> str:
+def commands_of_the_document() -> str:
     """Those of the chapter on events, as they stand there."""
-    readme = Path(CHECKOUT, "README.md").read_text()
-    return commands(readme.partition("### Events, for programs")[2].partition("\n## ")[0])
+    document = Path(CHECKOUT, "docs/notifications.md").read_text()
+    return commands(document.partition("## Events, for programs")[2].partition("\n## ")[0])
 
 
 # Says what it is invoked with.
@@ -53,7 +53,7 @@ def received(
         time.sleep(0.2)
 
 
-def test_the_rule_of_the_readme_brings_the_replaced_keys_and_no_other_event(
+def test_the_rule_of_the_document_brings_the_replaced_keys_and_no_other_event(
     stack: Deployed, tmp_path: Path
 ) -> None:
     account = stack.account
@@ -61,7 +61,7 @@ def test_the_rule_of_the_readme_brings_the_replaced_keys_and_no_other_event(
     shell = Shell(account, binaries=tmp_path)
     found = account.client("lambda").get_function_configuration(FunctionName=pipeline)
     shell.environment["PIPELINE"] = found["FunctionArn"]
-    shell.run(commands_of_the_readme())
+    shell.run(commands_of_the_document())
     people = (
         Person(name="ev-due", story="due", keys=DUE),
         Person(name="ev-quiet", story="elder past its off date", keys=QUIET_ELDER),
@@ -97,7 +97,7 @@ def test_every_change_and_every_notice_is_an_event_with_its_day_and_reason(
     shell = Shell(account, binaries=tmp_path)
     found = account.client("lambda").get_function_configuration(FunctionName=pipeline)
     shell.environment["PIPELINE"] = found["FunctionArn"]
-    of_everything = re.sub(r', "detail-type": \[[^]]*\]', "", commands_of_the_readme())
+    of_everything = re.sub(r', "detail-type": \[[^]]*\]', "", commands_of_the_document())
     shell.run(of_everything)
     people = (
         Person(name="ev-due", story="due", keys=DUE),

@@ -196,9 +196,9 @@ def test_before_the_stack_is_deployed_nobody_was_told_and_nothing_goes_off_withi
     }
 
 
-def sample_of_the_readme() -> list[str]:
-    readme = Path(CHECKOUT, "README.md").read_text()
-    sample = readme.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n\n")[0]
+def sample_of_the_document() -> list[str]:
+    document = Path(CHECKOUT, "docs/preview.md").read_text()
+    sample = document.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n\n")[0]
     return [line.removeprefix("    ") for line in sample.splitlines()]
 
 
@@ -210,10 +210,10 @@ def but_for_chance(line: str) -> str:
     return " ".join(line.split())
 
 
-def test_the_sample_of_the_readme_is_what_it_prints_of_the_demos_users(
+def test_the_sample_of_the_document_is_what_it_prints_of_the_demos_users(
     empty_account: EmulatedAccount, reader: Key
 ) -> None:
-    sample = [but_for_chance(line) for line in sample_of_the_readme() if line != "..."]
+    sample = [but_for_chance(line) for line in sample_of_the_document() if line != "..."]
     printed = [but_for_chance(line) for line in shown(empty_account, reader).splitlines()]
     assert len(sample) > 10
     assert [line for line in sample if line not in printed] == []

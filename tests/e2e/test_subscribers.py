@@ -58,8 +58,8 @@ class Pager:
 
 
 def subscribing_a_pager() -> str:
-    """The commands of the README, over http: nobody vouches for a certificate of this machine."""
-    text = Path(CHECKOUT, "README.md").read_text()
+    """The commands of docs/notifications.md, over http: nobody vouches for a certificate of this machine."""
+    text = Path(CHECKOUT, "docs/notifications.md").read_text()
     section = text.partition("For a pager that only rings when somebody is needed:")[2].partition(
         "\n(`$TOPIC`"
     )[0]
@@ -83,7 +83,7 @@ def topic(stack: Deployed) -> Iterator[str]:
 
 @pytest.fixture
 def pager(stack: Deployed, topic: str, tmp_path: Path) -> Iterator[Pager]:
-    """Subscribed as the README says, and confirmed as its owner would, with the tokens that SNS posts."""
+    """Subscribed as docs/notifications.md says, and confirmed as its owner would, with the tokens that SNS posts."""
     sns, pager, shell = stack.account.client("sns"), Pager(), Shell(stack.account, binaries=tmp_path)
     with pager.listening() as url:
         shell.environment |= {"TOPIC": topic, "PAGER": url}

@@ -1,4 +1,4 @@
-"""The pictures of the README say what is deployed and what the policy computes."""
+"""The pictures of the README and of docs/design.md say what is deployed and what the policy computes."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from keyrotation.policy import Policy
 from tests.infra.synthesized import ROOT, Template, of_type, text
 
 README = (ROOT / "README.md").read_text()
-LIFE, STACK = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+(LIFE,) = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+(STACK,) = re.findall(r"```mermaid\n(.*?)```", (ROOT / "docs" / "design.md").read_text(), re.DOTALL)
 DRAWN = ("AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Scheduler::Schedule")
 
 
