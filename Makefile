@@ -22,7 +22,7 @@ MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 # mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
 TYPED := .venv/.typed
 
-.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy wings clean
+.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy doctor wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -48,7 +48,7 @@ $(DEPLOYS): requirements-deploy.txt package-lock.json
 	npm ci --no-audit --no-fund --silent
 	touch $@
 # cdk.json says `python`.
-preview bootstrap deploy: export PATH := $(CURDIR)/.deploy/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+preview bootstrap deploy doctor: export PATH := $(CURDIR)/.deploy/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 # What our own code is worth, `make types` says.
 $(TYPED): $(READY)
@@ -128,6 +128,12 @@ deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.co
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(if $(APPROVAL),--require-approval $(APPROVAL)) $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 	@PYTHONPATH=functions .deploy/bin/python -m infra.after_deploy
+
+# What is deployed is compared with what this checkout would deploy. make says the doctor's own exit code ("Error 3") and ends
+# with 2 whatever it is; docs/first-day.md has the command for scripts.
+doctor: $(DEPLOYS) ## whether the deployed stack is healthy, and is this checkout's; only reads; ARGS="--format json"
+	@npx --no-install cdk synth --quiet >&2
+	@PYTHONPATH=functions .deploy/bin/python -m infra.doctor $(ARGS)
 
 wings: $(READY) ## where the code lives, into docs/design.md
 	.venv/bin/python -m tests.infra.wings

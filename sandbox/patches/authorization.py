@@ -86,7 +86,8 @@ def name_the_function_that_asks() -> None:
     resolve = iam_evaluator._resolve_condition_key
 
     def resolve_condition_key(key: str, context: Any) -> Any:
-        if key.lower() != "lambda:sourcefunctionarn":
+        # The policy simulator is told.
+        if key.lower() != "lambda:sourcefunctionarn" or key.lower() in context.service_context:
             return resolve(key, context)
         name = context.principal_arn.rpartition("/")[2]
         found = lambda_svc._functions.get(name) if ":assumed-role/" in context.principal_arn else None

@@ -1,8 +1,10 @@
 """IAM: users and keys of the past, two keys a user, new names, last uses, lists in pages."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
+from ministack.core import iam_evaluator, responses
 from ministack.services import iam
 
 from sandbox.controls import Controls, Page
@@ -10,6 +12,9 @@ from sandbox.patches.answers import SECONDS, Handler, Parameters, Response, iam_
 
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 _DEFAULT_PAGE = 100
+_NOT = "implicitDeny"
+# How the emulator's evaluator says it, and how the simulator does.
+_DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": _NOT}
 
 
 def shift_the_clock(controls: Controls) -> None:
@@ -93,6 +98,64 @@ def tell_last_use(controls: Controls) -> None:
         return response
 
     iam._IAM_HANDLERS["GetAccessKeyLastUsed"] = get_access_key_last_used
+
+
+def simulate_in_a_context() -> None:
+    """The emulator's policy simulator forgets the context, and all resources but the first. Neither knows boundaries and SCPs."""
+
+    def simulate_principal_policy(parameters: Parameters) -> Response:
+        role, account = iam._p(parameters, "PolicySourceArn"), responses.get_account_id()
+        policies = iam_evaluator._gather_role_policies(role.rpartition("/")[2], account)
+        context = {
+            iam._p(parameters, f"{entry}.ContextKeyName").lower(): _one_or_all(
+                list(_members(parameters, f"{entry}.ContextKeyValues"))
+            )
+            for entry in _numbered(parameters, "ContextEntries", ".ContextKeyName")
+        }
+        results = ""
+        for action in _members(parameters, "ActionNames"):
+            for resource in list(_members(parameters, "ResourceArns")) or ["*"]:
+                asked = iam_evaluator.EvalContext(
+                    principal_arn=role,
+                    principal_type="AssumedRole",
+                    principal_account=account,
+                    action=action,
+                    resource_arn=resource,
+                    region=responses.get_region(),
+                    source_ip="127.0.0.1",
+                    secure_transport=True,
+                    service_context=context,
+                )
+                decision = _DECISIONS[iam_evaluator.evaluate(asked, policies).decision] if policies else _NOT
+                results += (
+                    f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>"
+                    f"<EvalDecision>{decision}</EvalDecision></member>"
+                )
+        response: Response = iam._xml(
+            200,
+            "SimulatePrincipalPolicyResponse",
+            f"<SimulatePrincipalPolicyResult><EvaluationResults>{results}</EvaluationResults>"
+            "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>",
+        )
+        return response
+
+    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate_principal_policy
+
+
+def _numbered(parameters: Parameters, name: str, member: str = "") -> Iterator[str]:
+    """`ActionNames.member.1` and so on, as long as there are any."""
+    number = 1
+    while iam._p(parameters, f"{name}.member.{number}{member}"):
+        yield f"{name}.member.{number}"
+        number += 1
+
+
+def _members(parameters: Parameters, name: str) -> Iterator[str]:
+    return (iam._p(parameters, each) for each in _numbered(parameters, name))
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
 
 
 def paginate(controls: Controls, *, action: str, members: str) -> None:

@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime
+from ministack.services import lambda_svc
 
 # The deployed code has no word of it, and no variable of a function can bring it in.
 _ASTRAY = """
@@ -23,6 +24,16 @@ def lead_astray() -> None:
     endpoint = f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}"
     script = _ASTRAY.replace("ENDPOINT", repr(endpoint)) + lambda_runtime._PYTHON_WORKER_SCRIPT
     lambda_runtime._PYTHON_WORKER_SCRIPT = script
+
+
+def hand_out_code_over_tls() -> None:
+    """The emulator's link to a function's code is http, also where its port speaks TLS."""
+    link: Callable[[str], str] = lambda_svc._presigned_code_url
+
+    def presigned_code_url(function_name: str) -> str:
+        return "https" + link(function_name).removeprefix("http")
+
+    lambda_svc._presigned_code_url = presigned_code_url
 
 
 def wait_for_the_log() -> None:

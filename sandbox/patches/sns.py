@@ -30,6 +30,20 @@ def keep_mail(controls: Controls) -> None:
     sns._fanout = fanout
 
 
+def tell_the_key_of_a_stacks_topic() -> None:
+    """CloudFormation here forgets which KMS key a topic is encrypted with."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+    create = handlers["create"]
+
+    def create_topic(logical_id: str, properties: Parameters, stack_name: str) -> tuple[str, Parameters]:
+        arn, attributes = create(logical_id, properties, stack_name)
+        if key := properties.get("KmsMasterKeyId"):
+            sns._topic_by_arn_any_scope(arn)["attributes"]["KmsMasterKeyId"] = key
+        return arn, attributes
+
+    handlers["create"] = create_topic
+
+
 def tell_all_of_a_stacks_subscription() -> None:
     """One that CloudFormation makes here has no PendingConfirmation, no Endpoint, and an empty filter; in AWS it is as any other."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]
