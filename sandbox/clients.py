@@ -31,8 +31,10 @@ Service = Literal[
     "dynamodb",
     "events",
     "iam",
+    "kms",
     "lambda",
     "logs",
+    "s3",
     "scheduler",
     "secretsmanager",
     "sns",
@@ -99,6 +101,9 @@ class Clients:
     def client(self, service: Literal["sqs"], *, key: Key = ADMIN) -> "SQSClient": ...
     @overload
     def client(self, service: Literal["sts"], *, key: Key = ADMIN) -> "STSClient": ...
+    # Only tests of `make doctor` speak to these.
+    @overload
+    def client(self, service: Literal["kms", "s3"], *, key: Key = ADMIN) -> Any: ...
 
     def client(self, service: Service, *, key: Key = ADMIN) -> Any:
         """A client of the account's administrator, or of whoever holds `key`. It never retries."""

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -64,11 +65,10 @@ def examined(
     *,
     assembly: Path,
     now: datetime,
-    url_suffix: Callable[[str], str],
     fetch: Callable[[str], bytes],
 ) -> list[Finding]:
     """Raises NoStack, and what botocore raises where the stack itself cannot be read."""
-    stack = read(client=client, assembly=assembly, url_suffix=url_suffix)
+    stack = read(client=client, assembly=assembly)
     return list(findings(everything(stack, now=now, fetch=fetch)))
 
 
@@ -87,12 +87,13 @@ def main(arguments: Sequence[str], *, now: datetime, assembly: Path, stdout: Tex
         )
     try:
         session = boto3.session.Session(region_name=region_of(os.environ))  # noqa: TID251  # a command of its own
-        # A session is made anew for each client otherwise; there are a dozen.
-        client = cache(lambda service: session.client(service, config=_CONFIG))
-        resolver = session._session.get_component("endpoint_resolver")  # noqa: SLF001  # boto3 does not show it
-        found = examined(
-            client, assembly=assembly, now=now, url_suffix=resolver.get_partition_dns_suffix, fetch=fetched
-        )
+        with ExitStack() as clients:
+
+            @cache
+            def client(service: str) -> Any:
+                return clients.enter_context(closing(session.client(service, config=_CONFIG)))  # type: ignore[call-overload]  # any service
+
+            found = examined(client, assembly=assembly, now=now, fetch=fetched)
     except NoStack:
         return _could_not(stderr, f"there is no stack {STACK} in this account and Region")
     except ClientError as error:

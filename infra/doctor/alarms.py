@@ -38,12 +38,10 @@ def _alarms(stack: Stack) -> Iterator[Finding]:
     yield from wrong
     if not wrong:
         yield ok("alarms", f"{len(wanted)}, each the template's, none in ALARM, their actions are on")
-    silent = [name for name, each in found.items() if each.get("StateValue") == "INSUFFICIENT_DATA"]
+    silent = sorted(name for name, each in found.items() if each.get("StateValue") == "INSUFFICIENT_DATA")
     if silent:
-        yield note(
-            "alarms",
-            f"{len(silent)} have no data yet, as is so on the first day: {', '.join(sorted(silent))}",
-        )
+        which = "all of them" if len(silent) == len(found) else ", ".join(silent)
+        yield note("alarms", f"{len(silent)} have no data yet, which is usual on the first day: {which}")
 
 
 def _alarm(

@@ -29,7 +29,7 @@ def looks(stack: Stack, *, fetch: Callable[[str], bytes]) -> Iterator[Look]:
 
 
 def _code(stack: Stack, logical_id: str, what: str, fetch: Callable[[str], bytes]) -> Iterator[Finding]:
-    bundle, function = bundle_in(stack.assembly), stack.deployed.physical_id(logical_id)
+    bundle, function = bundle_in(stack.assembly).resolve(), stack.deployed.physical_id(logical_id)
     found = list(differences(function, bundle, lambdas=stack.client("lambda"), fetch=fetch))
     if not found:
         count = sum(each.is_file() for each in bundle.rglob("*"))
@@ -37,7 +37,7 @@ def _code(stack: Stack, logical_id: str, what: str, fetch: Callable[[str], bytes
         return
     told = [each.removeprefix(f"{function}: ") for each in found]
     more = f", and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-    packed = stack.assembly / "bundle.zip"
+    packed = bundle.parent / "bundle.zip"
     pack = f"(cd {shlex.quote(str(bundle))} && python3 -m zipfile -c {shlex.quote(str(packed))} .)"
     upload = aws(
         "lambda update-function-code",

@@ -7,6 +7,9 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from botocore.exceptions import ClientError
+from keyrotation.causes import is_code
+
 from infra.doctor.examine import Look
 from infra.doctor.findings import Finding, fail, ok
 from infra.doctor.mend import aws
@@ -26,7 +29,7 @@ def looks(stack: Stack, *, now: datetime) -> Iterator[Look]:
 def _schedule(stack: Stack, logical_id: str, now: datetime) -> Iterator[Finding]:
     wanted, name = stack.deployed.properties(logical_id), stack.deployed.physical_id(logical_id)
     found = stack.client("scheduler").get_schedule(Name=name)
-    changed = [each for each in _COMPARED if not same(wanted.get(each), found.get(each))]
+    changed = [each for each in _COMPARED if not _same(wanted.get(each), found.get(each))]
     changed += [each for each in ("StartDate", "EndDate", "KmsKeyArn") if found.get(each)]
     if changed:
         yield fail(
@@ -48,11 +51,11 @@ def _schedule(stack: Stack, logical_id: str, now: datetime) -> Iterator[Finding]
         )
 
 
-def same(wanted: Any, found: Any) -> bool:
+def _same(wanted: Any, found: Any) -> bool:
     """Whether all that the template says is so. What AWS adds by itself, such as a default, is no difference."""
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
-            same(each, found.get(name)) for name, each in wanted.items()
+            _same(each, found.get(name)) for name, each in wanted.items()
         )
     return str(wanted) == str(found)
 
@@ -71,22 +74,27 @@ def _failures(stack: Stack, logical_id: str) -> Iterator[Finding]:
     """The destination of the firings on which the scanner failed."""
     wanted = stack.deployed.properties(logical_id)
     config = {name: value for name, value in wanted.items() if name not in ("FunctionName", "Qualifier")}
-    found = stack.client("lambda").get_function_event_invoke_config(
-        FunctionName=wanted["FunctionName"], Qualifier=wanted["Qualifier"]
+    put_back = aws(
+        "lambda put-function-event-invoke-config",
+        region=stack.region,
+        cli_input_json={
+            **config,
+            "FunctionName": wanted["FunctionName"],
+            "Qualifier": wanted["Qualifier"],
+        },
     )
-    if same(config, found):
+    try:
+        found = stack.client("lambda").get_function_event_invoke_config(
+            FunctionName=wanted["FunctionName"], Qualifier=wanted["Qualifier"]
+        )
+    except ClientError as error:
+        if not is_code(error, "ResourceNotFoundException"):
+            raise
+        yield fail("failed starts", "go nowhere: the scanner's destination for them is gone", put_back)
+        return
+    if _same(config, found):
         yield ok("failed starts", "go to the schedule's dead-letter queue, after three tries")
     else:
         yield fail(
-            "failed starts",
-            "where they go, or how often they are tried, is not the template's",
-            aws(
-                "lambda put-function-event-invoke-config",
-                region=stack.region,
-                cli_input_json={
-                    **config,
-                    "FunctionName": wanted["FunctionName"],
-                    "Qualifier": wanted["Qualifier"],
-                },
-            ),
+            "failed starts", "where they go, or how often they are tried, is not the template's", put_back
         )

@@ -41,7 +41,7 @@ def _role(stack: Stack, logical_id: str, what: str) -> Iterator[Finding]:
                     elif missing:
                         undecided.append(f"{action} (depends on {', '.join(missing)})")
                     else:
-                        refused.setdefault(_by_what(result), []).append((action, resource))
+                        refused.setdefault(_by_what(result, expected), []).append((action, resource))
     for cause, calls in refused.items():
         yield _refusal(stack, what, arn, cause, calls)
     if undecided:
@@ -113,18 +113,18 @@ def _missing(result: Mapping[str, Any]) -> list[str]:
     return sorted({key for each in _details(result) for key in each.get("MissingContextValues", [])})
 
 
-def _by_what(result: Mapping[str, Any]) -> str:
+def _by_what(result: Mapping[str, Any], expected: str) -> str:
+    if expected == "explicitDeny":
+        return "its policies do not deny"
     for each in _details(result):
         if each.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations") is False:
             return "a service control policy of the organization forbids"
         if each.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary") is False:
             return "the role's permissions boundary forbids"
-    if result["EvalDecision"] == "explicitDeny":
-        return "one of its policies denies"
     return (
-        "its policies do not allow"
-        if result["EvalDecision"] == "implicitDeny"
-        else "its policies do not deny"
+        "one of its policies denies"
+        if result["EvalDecision"] == "explicitDeny"
+        else "its policies do not allow"
     )
 
 

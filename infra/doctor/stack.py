@@ -10,6 +10,14 @@ from typing import Any
 from infra.after_deploy import STACK
 from infra.doctor.template import Deployed
 
+# As botocore has them. Of another partition it is not known, and what rests on it is not seen.
+_URL_SUFFIXES = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-us-gov": "amazonaws.com",
+}
+
 
 class NoStack(Exception):
     """There is nothing to look at."""
@@ -46,8 +54,8 @@ class Stack:
         return self.deployed.pseudo["AWS::Partition"]
 
 
-def read(*, client: Callable[[str], Any], assembly: Path, url_suffix: Callable[[str], str]) -> Stack:
-    """Raises NoStack, and what botocore raises. `url_suffix`: of a partition, `amazonaws.com` of most."""
+def read(*, client: Callable[[str], Any], assembly: Path) -> Stack:
+    """Raises NoStack, and what botocore raises."""
     cloudformation = client("cloudformation")
     described = cloudformation.describe_stacks(StackName=STACK).get("Stacks", [])
     if not described:
@@ -77,8 +85,8 @@ def read(*, client: Callable[[str], Any], assembly: Path, url_suffix: Callable[[
                 "AWS::Region": region,
                 "AWS::StackId": stack["StackId"],
                 "AWS::StackName": stack["StackName"],
-                "AWS::URLSuffix": url_suffix(partition),
-            },
+            }
+            | ({"AWS::URLSuffix": _URL_SUFFIXES[partition]} if partition in _URL_SUFFIXES else {}),
         ),
         assembly=assembly,
         client=client,

@@ -43,6 +43,7 @@ def install(controls: Controls) -> None:
     authorization.name_how_a_secret_is_deleted()
     authorization.name_the_function_that_asks()
     authorization.name_what_a_secrets_policy_blocks()
+    authorization.name_what_is_read_of_a_function()
     cloudwatch.deploy_expressions()
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)

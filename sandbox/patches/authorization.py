@@ -1,13 +1,18 @@
 """Authorization: what policies can ask about a request, and who is noted to have made it."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam, lambda_svc
 
 from sandbox.controls import Call, Controls, LastUse
 from sandbox.patches.answers import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete", "POST": "Update"}
 
 
 def name_the_role_as_principal() -> None:
@@ -109,6 +114,22 @@ def name_what_a_secrets_policy_blocks() -> None:
         return context
 
     iam_actions.request_tag_context = request_tag_context
+
+
+def name_what_is_read_of_a_function() -> None:
+    """The emulator takes a look at a function's concurrency for a change of it, and one at its failures for one at its code."""
+    named: Callable[[str, str], str | None] = iam_actions._lambda_action
+
+    def lambda_action(method: str, path: str) -> str | None:
+        for part, of in (
+            ("concurrency", "FunctionConcurrency"),
+            ("event-invoke-config", "FunctionEventInvokeConfig"),
+        ):
+            if path.rstrip("/").endswith(f"/{part}"):
+                return f"{_VERBS[method]}{of}"
+        return named(method, path)
+
+    iam_actions._lambda_action = lambda_action
 
 
 def record_requests(controls: Controls) -> None:

@@ -10,6 +10,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -35,6 +36,7 @@ RENAMED = {("sns", "subscribe", "Endpoint"): "notification-endpoint"}
 def run(words: list[str], *, client_of: Callable[[str, str | None], Any]) -> str:
     """What the command prints. `client_of` makes the client of a service in a Region; None: the default one."""
     service, operation, *rest = words
+    service = "s3" if service == "s3api" else service
     given, files = _options(rest)
     (region,) = given.get("region", [None])
     client = client_of(service, region)
@@ -115,13 +117,15 @@ def _value(shape: Any, words: list[str]) -> object:
         return given
     if shape.type_name == "list":
         return words
-    if shape.type_name == "map":
+    if shape.type_name == "map" or (shape.type_name == "structure" and words[0].startswith("{")):
         return json.loads(*words)
     if shape.type_name == "boolean":
         if words:
             raise SystemExit(f"{shape.name} is a switch, and has no value: {words}")
         return True
     (word,) = words
+    if word.startswith("fileb://"):
+        return Path(word.removeprefix("fileb://")).read_bytes()
     return int(word) if shape.type_name in {"integer", "long"} else word
 
 

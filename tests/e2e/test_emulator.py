@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError, WaiterError
 
 from sandbox import emulator
@@ -336,6 +338,57 @@ def test_a_stacks_subscription_says_that_it_is_confirmed_and_has_no_filter(
     attributes = sns.get_subscription_attributes(SubscriptionArn=made["SubscriptionArn"])["Attributes"]
     assert (attributes["Endpoint"], attributes["PendingConfirmation"]) == ("a@example.com", "false")
     assert "FilterPolicy" not in attributes
+
+
+def test_a_stacks_topic_says_which_key_encrypts_it(empty_account: EmulatedAccount) -> None:
+    name = f"topic-{uuid4().hex[:8]}"
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name, "KmsMasterKeyId": "alias/aws/sns"}}
+    cloudformation, sns = empty_account.client("cloudformation"), empty_account.client("sns")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Topic": topic}}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    arn = f"arn:aws:sns:{empty_account.region}:{empty_account.account_id}:{name}"
+    assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["KmsMasterKeyId"] == "alias/aws/sns"
+
+
+def test_the_policy_simulator_knows_the_context_and_every_resource(empty_account: EmulatedAccount) -> None:
+    iam, name = empty_account.client("iam"), f"role-{uuid4().hex[:8]}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": "sqs:SendMessage",
+            "Resource": "arn:aws:sqs:us-east-1:111122223333:ours",
+            "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": "arn:ours"}},
+        },
+        {"Effect": "Deny", "Action": "sqs:PurgeQueue", "Resource": "*"},
+    ]
+    role = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="sends",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+
+    def decisions(function: str) -> list[str]:
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=role,
+            ActionNames=["sqs:SendMessage", "sqs:PurgeQueue"],
+            ResourceArns=[f"arn:aws:sqs:us-east-1:111122223333:{queue}" for queue in ("theirs", "ours")],
+            ContextEntries=[
+                {
+                    "ContextKeyName": "lambda:SourceFunctionArn",
+                    "ContextKeyType": "string",
+                    "ContextKeyValues": [function],
+                }
+            ],
+        )
+        return [each["EvalDecision"] for each in answer["EvaluationResults"]]
+
+    assert decisions("arn:ours") == ["implicitDeny", "allowed", "explicitDeny", "explicitDeny"]
+    assert decisions("arn:theirs") == ["implicitDeny", "implicitDeny", "explicitDeny", "explicitDeny"]
 
 
 def test_an_alarm_on_an_expression_is_deployed_as_one_on_its_first_metric(
@@ -757,6 +810,39 @@ def handler(event, context):
         boto3.client("iam").tag_user(UserName=event["user"], Tags=[{"Key": key, "Value": "here"}])
     return "done"
 """
+
+
+def test_the_code_of_a_function_comes_over_tls(empty_account: EmulatedAccount) -> None:
+    name = new_function(empty_account, "def handler(event, context): pass")
+    link = urlsplit(empty_account.client("lambda").get_function(FunctionName=name)["Code"]["Location"])
+    assert link.scheme == "https"
+    packed = empty_account.emulator.request("GET", f"{link.path}?{link.query}")
+    with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
+        assert bundle.namelist() == ["main.py"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied"),
+    [
+        ("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"),
+        ("lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig"),
+    ],
+)
+def test_to_read_of_a_function_is_not_to_change_it(
+    empty_account: EmulatedAccount, allowed: str, denied: str
+) -> None:
+    function = new_function(empty_account, "def handler(event, context): pass")
+    reader = new_key(empty_account, new_user(empty_account, allow=allowed))
+    options = {"FunctionName": function}
+    more = {"ReservedConcurrentExecutions": 1} if "Concurrency" in denied else {"MaximumRetryAttempts": 1}
+    reads, writes = (each.partition(":")[2] for each in (allowed, denied))
+    as_reader: Any = empty_account.client("lambda", key=reader)
+    as_administrator: Any = empty_account.client("lambda")
+    getattr(as_administrator, xform_name(writes))(**options, **more)
+    getattr(as_reader, xform_name(reads))(**options)
+    with pytest.raises(ClientError) as error:
+        getattr(as_reader, xform_name(writes))(**options, **more)
+    assert refusal(error)[0] == "AccessDeniedException"
 
 
 def test_a_function_can_be_killed_right_after_what_it_did_and_its_next_invocation_is_a_new_process(

@@ -73,6 +73,13 @@ def test_a_simulation_gets_what_is_said_of_it() -> None:
     assert said[-8:] == ["--users", "7", "--years", "2", "--seed", "5", "--faults", "0.1"]
 
 
+def test_the_doctor_compares_with_what_this_checkout_would_deploy_now() -> None:
+    """Nothing but its answer goes to stdout."""
+    synthesizes, looks = would_run("doctor", "ARGS=--format json").splitlines()[-2:]
+    assert synthesizes == "npx --no-install cdk synth --quiet >&2"
+    assert looks == "PYTHONPATH=functions .deploy/bin/python -m infra.doctor --format json"
+
+
 def layers_of(checkout: Path) -> subprocess.CompletedProcess[str]:
     """What lint-imports says of a copy, as `make layers` asks it."""
     return subprocess.run(
