@@ -1,16 +1,14 @@
 """Authorization: what policies can ask about a request, and who is noted to have made it."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam, lambda_svc
 
 from sandbox.controls import Call, Controls, LastUse
 from sandbox.patches.answers import Parameters
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete", "POST": "Update"}
 
@@ -55,32 +53,37 @@ def name_the_user_as_resource() -> None:
     iam_actions.extract_resource_arn = extract_resource_arn
 
 
-def name_the_source_of_events() -> None:
-    """The emulator leaves events:source out of what a policy may ask about: the sources that PutEvents names."""
+def tell_what_a_request_says() -> None:
+    """The emulator leaves some condition keys out of what a policy may ask about a request: those of `_SAID_BY`."""
     told = iam_actions.request_tag_context
 
     def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
         context: Parameters = told(service, iam_action, body, parameters)
-        if iam_action == "events:PutEvents":
-            sources = [entry["Source"] for entry in json.loads(body)["Entries"] if "Source" in entry]
-            return {**context, "events:source": sources}
-        return context
+        said = _SAID_BY.get(iam_action)
+        return context if said is None else context | said(json.loads(body))
 
     iam_actions.request_tag_context = request_tag_context
 
 
-def name_how_a_secret_is_deleted() -> None:
-    """The emulator leaves secretsmanager:ForceDeleteWithoutRecovery out of what a policy may ask about."""
-    told = iam_actions.request_tag_context
+def _sources(request: Parameters) -> Parameters:
+    return {"events:source": [entry["Source"] for entry in request["Entries"] if "Source" in entry]}
 
-    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
-        context: Parameters = told(service, iam_action, body, parameters)
-        if iam_action == "secretsmanager:DeleteSecret":
-            at_once = json.loads(body).get("ForceDeleteWithoutRecovery", False)
-            return {**context, "secretsmanager:forcedeletewithoutrecovery": str(at_once).lower()}
-        return context
 
-    iam_actions.request_tag_context = request_tag_context
+def _how_a_secret_is_deleted(request: Parameters) -> Parameters:
+    at_once = request.get("ForceDeleteWithoutRecovery", False)
+    return {"secretsmanager:forcedeletewithoutrecovery": str(at_once).lower()}
+
+
+def _whether_a_public_policy_is_refused(request: Parameters) -> Parameters:
+    blocks = request.get("BlockPublicPolicy")
+    return {} if blocks is None else {"secretsmanager:BlockPublicPolicy": str(blocks).lower()}
+
+
+_SAID_BY: Mapping[str, Callable[[Parameters], Parameters]] = {
+    "events:PutEvents": _sources,
+    "secretsmanager:DeleteSecret": _how_a_secret_is_deleted,
+    "secretsmanager:PutResourcePolicy": _whether_a_public_policy_is_refused,
+}
 
 
 def name_the_function_that_asks() -> None:
@@ -99,21 +102,6 @@ def name_the_function_that_asks() -> None:
         return found["config"]["FunctionArn"] if found else None
 
     iam_evaluator._resolve_condition_key = resolve_condition_key
-
-
-def name_what_a_secrets_policy_blocks() -> None:
-    """The emulator leaves secretsmanager:BlockPublicPolicy out: whether PutResourcePolicy is to refuse a public one."""
-    told = iam_actions.request_tag_context
-
-    def request_tag_context(service: str, iam_action: str, body: bytes, parameters: Parameters) -> Parameters:
-        context: Parameters = told(service, iam_action, body, parameters)
-        if iam_action == "secretsmanager:PutResourcePolicy":
-            blocks = json.loads(body).get("BlockPublicPolicy")
-            if blocks is not None:
-                return {**context, "secretsmanager:BlockPublicPolicy": str(blocks).lower()}
-        return context
-
-    iam_actions.request_tag_context = request_tag_context
 
 
 def name_what_is_read_of_a_function() -> None:

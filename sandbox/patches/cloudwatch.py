@@ -1,7 +1,9 @@
-"""CloudWatch: a template's alarm may be an expression over several metrics."""
+"""CloudWatch: a template's alarm may be an expression over several metrics, and a topic says whose alarms it takes."""
 
 from typing import Any
 
+from ministack.core import iam_evaluator
+from ministack.services import cloudwatch, sns
 from ministack.services.cloudformation import provisioners
 
 from sandbox.patches.answers import Parameters
@@ -22,3 +24,43 @@ def deploy_expressions() -> None:
         return alarm
 
     provisioners._cw_metric_alarm_record = metric_alarm_record
+
+
+def ask_the_topic() -> None:
+    """The emulator has an alarm speak through any topic; in AWS the topic's policy is asked, with the alarm as the source."""
+    dispatch = cloudwatch._dispatch_alarm_actions
+
+    def dispatch_alarm_actions(alarm: Parameters, *states_and_reason: str) -> None:
+        heard = {
+            kind: [action for action in alarm.get(kind) or [] if _lets_in(action, alarm["AlarmArn"])]
+            for kind in ("AlarmActions", "OKActions", "InsufficientDataActions")
+        }
+        dispatch(alarm | heard, *states_and_reason)
+
+    cloudwatch._dispatch_alarm_actions = dispatch_alarm_actions
+
+
+def _lets_in(topic_arn: str, alarm_arn: str) -> bool:
+    topic = sns._topic_by_arn_any_scope(topic_arn)
+    if topic is None:
+        return False
+    *_, region, account, _name = topic_arn.split(":")
+    asked = iam_evaluator.EvalContext(
+        # A service is no principal of IAM.
+        principal_arn="",
+        principal_type="Service",
+        principal_account=account,
+        action="sns:Publish",
+        resource_arn=topic_arn,
+        region=region,
+        secure_transport=True,
+        service_context={
+            "aws:sourcearn": alarm_arn,
+            "aws:sourceaccount": alarm_arn.split(":")[4],
+            "aws:principalisawsservice": "true",
+        },
+    )
+    judged = iam_evaluator.evaluate_resource_policy(
+        topic["attributes"]["Policy"], asked, service="cloudwatch.amazonaws.com"
+    )
+    return bool(judged.decision == "Allow")

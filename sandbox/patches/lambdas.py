@@ -8,12 +8,18 @@ from typing import Any
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import lambda_svc
 
-# The deployed code has no word of it, and no variable of a function can bring it in.
+# The deployed code has no word of it. A variable of the function counts for a client that does not ignore it, as in AWS.
 _ASTRAY = """
+import os as _os
 import botocore.session as _session
 
-def _create_client(session, *names, _create=_session.Session.create_client, **options):
-    return _create(session, *names, **{**options, "endpoint_url": ENDPOINT})
+def _create_client(session, service, *names, _create=_session.Session.create_client, **options):
+    configs = (session.get_default_client_config(), options.get("config"))
+    straight = any(getattr(each, "ignore_configured_endpoint_urls", None) for each in configs)
+    configured = "AWS_ENDPOINT_URL_" + session.get_service_model(service).service_id.hyphenize().replace("-", "_").upper()
+    if straight or configured not in _os.environ:
+        options["endpoint_url"] = OURS
+    return _create(session, service, *names, **options)
 
 _session.Session.create_client = _create_client
 """
@@ -22,7 +28,7 @@ _session.Session.create_client = _create_client
 def lead_astray() -> None:
     """The functions go to AWS's own endpoints, whatever their environment says. Here botocore has no other than ours."""
     endpoint = f"https://127.0.0.1:{os.environ['GATEWAY_PORT']}"
-    script = _ASTRAY.replace("ENDPOINT", repr(endpoint)) + lambda_runtime._PYTHON_WORKER_SCRIPT
+    script = _ASTRAY.replace("OURS", repr(endpoint)) + lambda_runtime._PYTHON_WORKER_SCRIPT
     lambda_runtime._PYTHON_WORKER_SCRIPT = script
 
 
