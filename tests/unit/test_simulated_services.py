@@ -30,10 +30,13 @@ def table(account: Account, line: Line | None = None) -> Table:
     )
 
 
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:access-keys/ann/credentials-AbCdEf"
+
+
 def test_what_is_saved_is_read_again_and_what_is_left_out_is_removed() -> None:
     remembering = table(Account())
     saved = remembering.save(
-        Memory(user_id="AIDAANN", name="ann", secret_arn="arn", keys={"AKIA": KeyMemory(secret_arn="arn")}),
+        Memory(user_id="AIDAANN", name="ann", secret_arn=ARN, keys={"AKIA": KeyMemory(secret_arn=ARN)}),
         run_id="run",
     )
     assert remembering.read("AIDAANN") == saved

@@ -7,6 +7,7 @@ Attributes of the item that this version does not know are ignored, and survive 
 `vanished` and `offer`, which are written whole, they would not: they are refused, and whoever adds one there raises SCHEMA.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,10 @@ SCHEMA = 1
 OPTIONAL = ("secret_arn", "policy_arn", "pending", "vanished", "changed", "offer")
 _KINDS = {"S": "a text", "N": "a number", "M": "a map", "L": "a list"}
 _NAMES_LONGER = 80
+# Its name is read from it (model.name_of_secret), and commands for people are made of that.
+_SECRET = re.compile(
+    r"arn:[a-z0-9-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}"
+)
 
 _T = TypeVar("_T")
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -126,7 +131,7 @@ def from_item(item: Mapping[str, Any]) -> Memory:
         user_id=said.text("user_id"),
         revision=said.count("revision"),
         name=said.text("name"),
-        secret_arn=said.maybe("secret_arn", said.text),
+        secret_arn=said.maybe("secret_arn", said.secret),
         policy_arn=said.maybe("policy_arn", said.text),
         pending=said.maybe("pending", lambda name: _read_pending(said.inner(name))),
         vanished=said.maybe("vanished", lambda name: _read_vanished(said.inner(name))),
@@ -149,6 +154,12 @@ class _Attributes:
 
     def text(self, name: str) -> str:
         return str(self._of(name, "S"))
+
+    def secret(self, name: str) -> str:
+        said = self.text(name)
+        if not _SECRET.fullmatch(said):
+            raise self._unlike(name, "is not the ARN of a secret")
+        return said
 
     def count(self, name: str) -> int:
         """From 1: what was never written has no item."""
@@ -244,7 +255,7 @@ def _read_key(said: _Attributes) -> KeyMemory:
     said.only(KeyMemory)
     return KeyMemory(
         issued_on=said.maybe("issued_on", said.day),
-        secret_arn=said.maybe("secret_arn", said.text),
+        secret_arn=said.maybe("secret_arn", said.secret),
         off_since=said.maybe("off_since", said.day),
         off_because=said.maybe("off_because", lambda name: said.word(name, OffReason)),
         back_on=said.maybe("back_on", said.day),

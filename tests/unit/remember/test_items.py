@@ -54,11 +54,14 @@ FULL = Memory(
 )
 
 days = st.dates()
+secrets = st.from_regex(r"[A-Za-z0-9/_+=.@-]{1,40}-[A-Za-z0-9]{6}", fullmatch=True).map(
+    lambda name: f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}"
+)
 notices = st.builds(Notice, what=st.sampled_from(What), why=st.sampled_from(Why), day=days, told=days)
 keys = st.builds(
     KeyMemory,
     issued_on=st.none() | days,
-    secret_arn=st.none() | st.text(),
+    secret_arn=st.none() | secrets,
     off_since=st.none() | days,
     off_because=st.none() | st.sampled_from(OffReason),
     back_on=st.none() | days,
@@ -82,7 +85,7 @@ memories = st.builds(
     user_id=st.text(),
     revision=st.integers(min_value=1),
     name=st.text(),
-    secret_arn=st.none() | st.text(),
+    secret_arn=st.none() | secrets,
     policy_arn=st.none() | st.text(),
     pending=st.none() | pendings,
     vanished=st.none() | st.builds(Vanished, key_id=st.text(), on=days),
@@ -154,6 +157,7 @@ def test_a_newer_schema_is_refused_before_anything_else_is_looked_at() -> None:
 
 
 VALUE = "PRIVATE"
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:access-keys/carol/credentials-AbCdEf"
 A_KEY = ("keys", "M", KEY, "M")
 NOTICE = (*A_KEY, "notice", "M")
 PENDING = ("pending", "M")
@@ -169,6 +173,10 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     (("revision",), {"N": "-1"}, "revision is not a whole number above 0"),
     (("name",), {"L": []}, "name is not a text"),
     (("secret_arn",), {"NULL": True}, "secret_arn is not a text"),
+    *(
+        (("secret_arn",), {"S": said}, "secret_arn is not the ARN of a secret")
+        for said in ("", VALUE, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:short", f"{ARN}\n")
+    ),
     (("policy_arn",), {"SS": [VALUE]}, "policy_arn is not a text"),
     (("changed",), {"N": "20261120"}, "changed is not a text"),
     (("changed",), {"S": VALUE}, "changed is not a day such as 2026-11-22"),
@@ -183,6 +191,7 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     ((*A_KEY, "issued_on"), {"S": VALUE}, f"keys.{KEY}.issued_on is not a day such as 2026-11-22"),
     ((*A_KEY, "back_on"), {"S": VALUE}, f"keys.{KEY}.back_on is not a day such as 2026-11-22"),
     ((*A_KEY, "secret_arn"), {"M": {}}, f"keys.{KEY}.secret_arn is not a text"),
+    ((*A_KEY, "secret_arn"), {"S": VALUE}, f"keys.{KEY}.secret_arn is not the ARN of a secret"),
     ((*A_KEY, "of_since"), {"S": VALUE}, f"keys.{KEY}.of_since is nothing that this version knows"),
     ((*A_KEY, "notice"), {"S": VALUE}, f"keys.{KEY}.notice is not a map"),
     *(((*NOTICE, name), None, f"keys.{KEY}.notice.{name} is missing") for name in ("what", "why", "day")),
