@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
 # Seconds between the tries to use a new key: 57 in all, about four times what IAM was seen to need.
 PROOF_DELAYS = (1, 2, 2, 2, 2, 2, 2, 3, 5, 8, 13, 15)
-# Seconds before each further try to create a key that IAM refused because it is asked too often.
+# Seconds before each further try to create a key that IAM refused for now: it is asked too often, or still counts a key
+# that this run deleted a moment ago to make room.
 CREATE_DELAYS = (1, 2, 4, 8)
+FOR_NOW = (*THROTTLED, "LimitExceeded")
 # The same for a tag that IAM does not take away while something else changes the user: botocore calls that final.
 UNTAG_DELAYS = (1, 2, 4)
 _STAYS = "memory knows that it is pending, and nothing more happens to this user until that is settled"
@@ -130,14 +132,14 @@ class Issuer:
     def _create(self, user: User, ledger: Ledger) -> NewKey:
         """Without retries: one after a lost answer would hit the two-key limit and hide the first key.
 
-        But for the answer that IAM is asked too often: then it is known that no key was made.
+        But for the answers that are for now: then it is known that no key was made.
         """
         for delay in (*CREATE_DELAYS, None):
             try:
                 made = self.iam_once.create_access_key(UserName=user.name)["AccessKey"]
                 break
             except CALL_ERRORS as error:
-                if delay is not None and is_code(error, *THROTTLED):
+                if delay is not None and is_code(error, *FOR_NOW):
                     self.sleep(delay)
                     continue
                 if not refused_before_effect(error):

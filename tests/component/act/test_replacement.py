@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ParamValidationError
 from keyrotation.act.apply import Outcome
 from keyrotation.act.ledger import Ledger
-from keyrotation.act.replacement import Issuer, ReplacementFailed
+from keyrotation.act.replacement import CREATE_DELAYS, Issuer, ReplacementFailed
 from keyrotation.decide import tags as tag
 from keyrotation.look.observe import observe
 from keyrotation.memory import KeyMemory, Memory, Pending, Vanished
@@ -469,14 +469,34 @@ def test_a_refused_creation_is_known_to_have_made_nothing(
     assert replacement.pending is None
 
 
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_slot_that_iam_still_counts_as_taken_is_waited_for(
+    account: Account, replacement: Replacement, calls: Calls, times: int
+) -> None:
+    """The key in it was deleted a moment ago, by the same run."""
+
+    def still_counted(call: Call) -> Any:
+        tried = call.operation == "CreateAccessKey" and len(calls.of("CreateAccessKey"))
+        return error_answer(call, "LimitExceeded", 409, "said no") if tried and tried <= times else None
+
+    calls.meet(still_counted)
+
+    outcome = replacement.run()
+
+    assert outcome.failure is None
+    assert len(account.keys("carol")) == 2
+    assert len(calls.of("CreateAccessKey")) == times + 1
+
+
 def test_the_real_limit_of_two_keys_is_known_to_have_made_nothing(
-    account: Account, replacement: Replacement
+    account: Account, replacement: Replacement, calls: Calls
 ) -> None:
     seen = replacement.seen()
     by_hand = account.add_key("carol", age=0)
 
     outcome = replacement.run(seen)
 
+    assert len(calls.of("CreateAccessKey")) == len(CREATE_DELAYS) + 1
     assert "no key was made (CreateAccessKey: LimitExceeded" in str(outcome.failure)
     assert account.keys("carol") == {replacement.old: "Active", by_hand: "Active"}
     assert replacement.pending is None
