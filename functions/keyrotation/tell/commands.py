@@ -1,13 +1,16 @@
-"""The commands that a mail tells people to copy, and who runs them."""
+"""The commands that a mail tells people to copy, and who runs them.
+
+An option and its value are one word, `--option=value`: IAM takes a user's name such as `--debug`.
+"""
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
 from keyrotation.decide import tags
-from keyrotation.model import ACTIVE
+from keyrotation.model import ACTIVE, secret_name
 
 # How far ahead the commands propose an exemption, from the day that it is to avert.
 _PROPOSED_EXEMPTION = timedelta(days=30)
@@ -44,8 +47,8 @@ def fetch(secret: str, *, region: str, old_key_works: bool) -> Command:
 def follow(user_name: str, secret: str, *, region: str) -> Command:
     """From then on that program needs nobody any more (docs/consumers.md)."""
     line = (
-        f"access-key-follow adopt .aws/follow/{shlex.quote(user_name)}.json --profile PROFILE --region {region} "
-        f"--secret {shlex.quote(secret)} --take-over"
+        f"access-key-follow adopt {shlex.quote(_file(user_name))} --profile=PROFILE --region={region} "
+        f"--secret={shlex.quote(secret)} --take-over"
     )
     return Command(runner=Runner.CONSUMER, purpose="to have it follow by itself from now on", line=line)
 
@@ -65,7 +68,7 @@ def leave_alone(user_name: str, day: date, purpose: str) -> Command:
 
 
 def set_status(user_name: str, key_id: str, status: str) -> str:
-    return f"aws iam update-access-key {_key(user_name, key_id)} --status {status}"
+    return f"aws iam update-access-key {_key(user_name, key_id)} --status={status}"
 
 
 def delete_key(user_name: str, key_id: str) -> str:
@@ -75,20 +78,20 @@ def delete_key(user_name: str, key_id: str) -> str:
 def fetch_new_key(secret: str, *, region: str) -> str:
     """For the owner, signed with the old key while it works; secrets are in one Region, IAM is not."""
     return (
-        f"aws secretsmanager get-secret-value --region {region} --secret-id {shlex.quote(secret)} "
-        "--query SecretString --output text"
+        f"aws secretsmanager get-secret-value --region={region} --secret-id={shlex.quote(secret)} "
+        "--query=SecretString --output=text"
     )
 
 
 def restore_secret(secret: str, *, region: str) -> str:
-    return f"aws secretsmanager restore-secret --region {region} --secret-id {shlex.quote(secret)}"
+    return f"aws secretsmanager restore-secret --region={region} --secret-id={shlex.quote(secret)}"
 
 
 def delete_secret(secret: str, *, region: str) -> str:
     """With the longest time in which it can be restored."""
     return (
-        f"aws secretsmanager delete-secret --region {region} --secret-id {shlex.quote(secret)} "
-        "--recovery-window-in-days 30"
+        f"aws secretsmanager delete-secret --region={region} --secret-id={shlex.quote(secret)} "
+        "--recovery-window-in-days=30"
     )
 
 
@@ -97,7 +100,7 @@ def exempt(user_name: str, *, until: date) -> str:
 
 
 def end_exemption(user_name: str) -> str:
-    return f"aws iam untag-user {_user(user_name)} --tag-keys {tags.EXEMPT}"
+    return f"aws iam untag-user {_user(user_name)} --tag-keys={tags.EXEMPT}"
 
 
 def ask_for_replacement(user_name: str) -> str:
@@ -109,6 +112,7 @@ def list_tags(user_name: str) -> str:
 
 
 def remove_tags(user_name: str, tag_keys: Sequence[str]) -> str:
+    # Several values follow their option; each of these begins with this system's own prefix.
     return f"aws iam untag-user {_user(user_name)} --tag-keys {' '.join(map(shlex.quote, tag_keys))}"
 
 
@@ -132,20 +136,20 @@ def describe_secret(secret: str, *, region: str) -> str:
 
 def look_in_cloudtrail(key_id: str, *, region: str) -> str:
     return (
-        f"aws cloudtrail lookup-events --region {region} --lookup-attributes "
-        f"AttributeKey=AccessKeyId,AttributeValue={key_id} --max-items 50"
+        f"aws cloudtrail lookup-events --region={region} "
+        f"--lookup-attributes=AttributeKey=AccessKeyId,AttributeValue={key_id} --max-items=50"
     )
 
 
 def detach_policy(user_name: str, policy_name: str, *, partition: str) -> str:
     arn = f"arn:{partition}:iam::aws:policy/{policy_name}"
-    return f"aws iam detach-user-policy {_user(user_name)} --policy-arn {shlex.quote(arn)}"
+    return f"aws iam detach-user-policy {_user(user_name)} --policy-arn={shlex.quote(arn)}"
 
 
 def read_memory(user_id: str, *, table_name: str, region: str) -> str:
     """One user's item: what was done and told."""
     key = shlex.quote(f'{{"user_id":{{"S":"{user_id}"}}}}')
-    return f"aws dynamodb get-item --region {region} --table-name {shlex.quote(table_name)} --key {key}"
+    return f"aws dynamodb get-item --region={region} --table-name={shlex.quote(table_name)} --key={key}"
 
 
 def read_user(user_name: str) -> str:
@@ -153,27 +157,52 @@ def read_user(user_name: str) -> str:
 
 
 def list_subscriptions(topic_arn: str) -> str:
-    return f"aws sns list-subscriptions-by-topic --region {topic_arn.split(':')[3]} --topic-arn {topic_arn}"
+    return f"aws sns list-subscriptions-by-topic --region={topic_arn.split(':')[3]} --topic-arn={topic_arn}"
 
 
 def read_log(log_group_name: str, run_id: str, *, region: str) -> str:
     """Everything that a run wrote, a line per user."""
     pattern = shlex.quote(f'"{run_id}"')
     return (
-        f"aws logs filter-log-events --region {region} --log-group-name {shlex.quote(log_group_name)} "
-        f"--filter-pattern {pattern} --query 'events[].message' --output text"
+        f"aws logs filter-log-events --region={region} --log-group-name={shlex.quote(log_group_name)} "
+        f"--filter-pattern={pattern} --query='events[].message' --output=text"
     )
 
 
 def _tag(user_name: str, key: str, value: str) -> str:
-    return f"aws iam tag-user {_user(user_name)} --tags {shlex.quote(f'Key={key},Value={value}')}"
+    return f"aws iam tag-user {_user(user_name)} --tags={shlex.quote(f'Key={key},Value={value}')}"
 
 
 def _user(user_name: str) -> str:
-    # IAM takes a name such as --debug, which would be an option of its own.
-    between = "=" if user_name.startswith("-") else " "
-    return f"--user-name{between}{shlex.quote(user_name)}"
+    return f"--user-name={shlex.quote(user_name)}"
 
 
 def _key(user_name: str, key_id: str) -> str:
-    return f"{_user(user_name)} --access-key-id {key_id}"
+    return f"{_user(user_name)} --access-key-id={key_id}"
+
+
+def _file(user_name: str) -> str:
+    """Where the consumer's command keeps what it knows of a user."""
+    return f".aws/follow/{user_name}.json"
+
+
+def for_anybody(command: Command, *, user_name: str, key_id: str | None) -> Command:
+    """The same with `NAME` and `KEY` for the user and the key, to be said once for many."""
+    # By whole words: a user may be called anything that stands in a command.
+    general = {
+        f"--user-name={user_name}": "--user-name=NAME",
+        f"--secret-id={secret_name(user_name)}": f"--secret-id={secret_name('NAME')}",
+        f"--secret={secret_name(user_name)}": f"--secret={secret_name('NAME')}",
+        _file(user_name): _file("NAME"),
+        f"--access-key-id={key_id}": "--access-key-id=KEY",
+    }
+    words = [for_shell(general.get(word, word)) for word in shlex.split(command.line)]
+    return replace(command, line=" ".join(words))
+
+
+def for_shell(word: str) -> str:
+    """Quoted where it has to be; of an option only the value."""
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={shlex.quote(value)}"
+    return shlex.quote(word)

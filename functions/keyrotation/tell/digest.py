@@ -14,6 +14,8 @@ from keyrotation.tell.report_json import data_of
 # SNS takes 256 KiB for all renderings of a message together, as they stand in the JSON that carries them. `sqs` and
 # `lambda` need a copy each of the JSON, so 60 + 2 x 69 KiB is the most; the lists are cut until it fits.
 _LARGEST_BODY, _LARGEST_DATA = 60 * 1024, 69 * 1024
+# A mail that is longer is read by nobody.
+_MOST_LINES = 400
 _STEPS = (MOST_PER_SECTION, 15, 10, 7, 5, 3, 2, 1)
 
 
@@ -59,6 +61,7 @@ def _fitting(render: Callable[[int], str], largest: int) -> str:
     rendered = ""
     for most in _STEPS:
         rendered = render(most)
-        if len(json.dumps(rendered, ensure_ascii=False).encode()) <= largest:
+        lines = rendered.count("\n")
+        if len(json.dumps(rendered, ensure_ascii=False).encode()) <= largest and lines <= _MOST_LINES:
             break
     return rendered

@@ -7,9 +7,12 @@ from typing import assert_never
 from keyrotation.act.replacement import Issued
 from keyrotation.decide import actions
 from keyrotation.memory import OffReason, What, Why
-from keyrotation.model import Key, name_of_secret
+from keyrotation.model import Key, name_of_secret, secret_name
 from keyrotation.tell import commands
 from keyrotation.tell.entries import Entry, Telling
+
+# The kinds of entries that hand over a new key.
+INSTALLED = frozenset({"replaced", "finished", "replaced-before"})
 
 
 def failed(telling: Telling) -> Iterator[Entry]:
@@ -165,7 +168,15 @@ def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, iss
         by=action.notice.day if action.notice else None,
         then=_THEN[Why.OVERLAP] if action.notice else "",
         since=action.since,
+        many=_many_replaced(telling, action) if action.old_key_id else "",
     )
+
+
+def _many_replaced(telling: Telling, action: actions.Replace) -> str:
+    if telling.audit:
+        return "this key would be replaced, and the new key would come in the user's secret."
+    after = " The old key works until then, and longer while it is used" if action.notice else ""
+    return f"a new key is in the secret {secret_name('NAME')}, with the user's name for NAME. Install it.{after}."
 
 
 def _finished(telling: Telling, plan: actions.Plan, action: actions.Promote, issued: Issued | None) -> Entry:
@@ -284,7 +295,10 @@ def _off_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
 
 
 def _replaced_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:
-    text = f"this new key is in the secret {telling.secret_of(plan)}. Install it"
+    text = (
+        f"an earlier attempt made this new key, and may not have told of it: it is in the secret {telling.secret_of(plan)}. "
+        "Install it"
+    )
     return telling.about(plan, text, *telling.install(plan), kind="replaced-before", key_id=key.id)
 
 

@@ -54,12 +54,14 @@ class KeyFacts:
 class Entry:
     """One block of a section. `user` None: it is about the account.
 
-    `by`, `then` and `since` are those of `actions.Item`; `console` links to where a person sees the user. `new_key`: the id
-    of the key that was issued, and `secret_arn` the secret where it can be fetched. `hints`: what else is known of the user.
+    `many`: the same said of many users at once, as sentences; empty: there is no way to. `by`, `then` and `since` are those
+    of `actions.Item`; `console` links to where a person sees the user. `new_key`: the id of the key that was issued, and
+    `secret_arn` the secret where it can be fetched. `hints`: what else is known of the user.
     """
 
     kind: str
     text: str
+    many: str = ""
     user: str | None = None
     owner: str = ""
     key: KeyFacts | None = None
@@ -129,6 +131,7 @@ class Telling:
         then: str = "",
         since: date | None = None,
         issued: Issued | None = None,
+        many: str = "",
     ) -> Entry:
         """An entry about the plan's user, and one of its keys where there is one. `ways`: the commands beside it."""
         user = plan.user
@@ -136,6 +139,7 @@ class Telling:
         return Entry(
             kind=kind,
             text=_cut(text, _LONGEST_TEXT),
+            many=many,
             user=user.name,
             owner=short(plan.owner),
             key=_facts(key, user) if key is not None else None,

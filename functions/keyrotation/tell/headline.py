@@ -8,9 +8,10 @@ from datetime import date
 from keyrotation.act.replacement import NOT_MADE, ROLLED_BACK
 from keyrotation.decide.actions import Kind
 from keyrotation.run.settings import Mode
+from keyrotation.tell.blocks import Part
 from keyrotation.tell.done import NOTICED
 from keyrotation.tell.entries import Entry
-from keyrotation.tell.report import Part, Report
+from keyrotation.tell.report import Report
 
 _SHORTEST_ALIAS = 6
 _LONGEST_SUBJECT = 99  # SNS: fewer than 100 printable ASCII characters

@@ -6,7 +6,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from keyrotation.tell.commands import Command
+from keyrotation.tell.commands import Command, for_shell
 
 _WIDTH = 72
 # Text that people wrote is wrapped at 4 and starts no line elsewhere: a command or a link, at 8, cannot be forged.
@@ -84,8 +84,8 @@ def _cut(line: str) -> Iterator[str]:
     A word that fits no line (IAM allows 64 characters in a user name, and a secret's name is longer still) is put
     together by printf.
     """
-    words = [shlex.quote(word) for word in shlex.split(line)]
     room = _WIDTH - _COMMAND_INDENT - len("  ") - len(" \\")
+    words = [each for word in shlex.split(line) for each in _in_two(word, room)]
     piece: list[str] = []
     for word in words:
         if word.startswith("--") and piece:
@@ -103,6 +103,16 @@ def _cut(line: str) -> Iterator[str]:
         piece.append(word)
     if piece:
         yield " ".join(piece)
+
+
+def _in_two(word: str, room: int) -> Iterator[str]:
+    """An option that fits no line with its value stands before it, unless the value would be taken for an option."""
+    option, equals, value = word.partition("=")
+    if len(for_shell(word)) > room and option.startswith("--") and equals and not value.startswith("-"):
+        yield option
+        yield for_shell(value)
+    else:
+        yield for_shell(word)
 
 
 def _put_together(word: str) -> Iterator[str]:

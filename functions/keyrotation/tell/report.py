@@ -18,12 +18,15 @@ from keyrotation.run.record import Announcement, Run, announcements
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell import asked, done, links
 from keyrotation.tell.account import account_items
+from keyrotation.tell.blocks import Part, UserBlock, blocks_of
 from keyrotation.tell.commands import Command
 from keyrotation.tell.entries import Entry, Telling, short
 
 _MONDAY = 0
 # Bytes of JSON for the notices of a message, and what one takes beside its key and the names of its user and owner.
 _ROOM_FOR_NOTICES, _NOTICE_SIZE = 42 * 1024, 135
+# Lines of the mail for them: a key and a name that are longer than this take two.
+_LINES_FOR_NOTICES, _LONGEST_LINE = 280, 65
 
 
 class Severity(StrEnum):
@@ -32,23 +35,6 @@ class Severity(StrEnum):
     INFO = "info"
     ATTENTION = "attention"
     CRITICAL = "critical"
-
-
-class Part(StrEnum):
-    """The sections of a report, those that need someone first."""
-
-    FORCED = "forced-off"
-    CRITICAL = "critical"
-    FAILED = "failed"
-    ACCOUNT = "account"
-    ASKED = "attention"
-    WOULD = "would-do"
-    DONE = "done"
-    DONE_BEFORE = "done-before"
-    UPCOMING = "upcoming"
-    EXEMPT = "exempt"
-    WAITING = "waiting"
-    DEFERRED = "deferred"
 
 
 class Reason(StrEnum):
@@ -92,6 +78,8 @@ class Coverage:
 class Report:
     """`parts` has every section, complete, the worst entry first; `reasons` say why a mail is due.
 
+    `users`: the same by user, the most urgent first, with their notices (blocks.py).
+
     `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
     confirmed subscriptions; None: they could not be read.
     """
@@ -104,6 +92,7 @@ class Report:
     mode: Mode
     listeners: int | None
     parts: Mapping[Part, tuple[Entry, ...]]
+    users: tuple[UserBlock, ...]
     notices: tuple[Announcement, ...]
     notices_left: int
     reasons: frozenset[Reason]
@@ -166,6 +155,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         mode=settings.mode,
         listeners=run.listeners,
         parts={part: tuple(found) for part, found in parts.items()},
+        users=blocks_of(parts, named),
         notices=tuple(named),
         notices_left=len(to_tell) - len(named),
         reasons=reasons,
@@ -185,7 +175,11 @@ def _room_for(to_tell: Sequence[Announcement]) -> int:
     sizes = accumulate(
         _NOTICE_SIZE + len(each.user.name) + len(each.key_id) + _bytes_of(each.owner) for each in to_tell
     )
-    return sum(size <= _ROOM_FOR_NOTICES for size in sizes)
+    lines = accumulate(1 + (len(f"{each.key_id} {each.user.name}") > _LONGEST_LINE) for each in to_tell)
+    return sum(
+        size <= _ROOM_FOR_NOTICES and line <= _LINES_FOR_NOTICES
+        for size, line in zip(sizes, lines, strict=True)
+    )
 
 
 def _bytes_of(text: str) -> int:

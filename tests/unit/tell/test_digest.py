@@ -7,9 +7,10 @@ import pytest
 from keyrotation.memory import KeyMemory, OffReason, Vanished, Why
 from keyrotation.run.record import Run
 from keyrotation.run.settings import RotatorSettings
+from keyrotation.tell.blocks import Part
 from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.headline import subject_of
-from keyrotation.tell.report import Part, Severity, report_of
+from keyrotation.tell.report import Severity, report_of
 
 from tests.unit.people import NEW, OLD, THIRD, TODAY, at, days_ago, key, known, notice, off
 from tests.unit.scenes import (
@@ -172,7 +173,7 @@ def flat(digest: Digest) -> str:
 def test_a_replaced_key_comes_with_its_secret_its_off_date_and_the_command_for_the_owner() -> None:
     body = flat(digest_of(run_of(DUE), ENFORCE, redelivered=False))
     assert f"the new key {NEW} is in the secret access-keys/alice/credentials. Install it." in body
-    assert "On 2026-12-06, in 14 days, it is switched off if nobody uses it by then." in body
+    assert f"On 2026-12-06, in 14 days, {OLD} is switched off (overlap: if nobody uses it by then)." in body
     assert (
         "The owner, with the old key, to fetch the new key: aws secretsmanager get-secret-value --region"
         in body
@@ -182,7 +183,7 @@ def test_a_replaced_key_comes_with_its_secret_its_off_date_and_the_command_for_t
 def test_a_key_that_was_forced_off_comes_with_the_way_back() -> None:
     body = flat(digest_of(run_of(FORCED), ENFORCE, redelivered=False))
     assert "SWITCHED OFF WHILE IN USE * dave" in body
-    command = f"aws iam update-access-key --user-name dave --access-key-id {OLD} --status Active"
+    command = f"aws iam update-access-key --user-name=dave --access-key-id={OLD} --status=Active"
     assert command in body.replace("\\ ", "")
 
 
@@ -268,7 +269,8 @@ def test_what_an_earlier_delivery_did_is_read_from_memory_and_told_once() -> Non
         "COMING UP"
     )[0]
     assert "* off-today" in section
-    assert "* made-today" in section
+    assert "NEW KEYS TO INSTALL * made-today" in body
+    assert "An earlier attempt made this new key, and may not have told of it" in body
     assert "* long-off" not in section
     # Nor with the command that switches it on again: it may be the one that leaked.
     assert "* by-a-person" not in section
@@ -371,14 +373,14 @@ def test_no_owner_is_asked_to_hurry_for_a_day_that_is_not_his() -> None:
 
 def test_while_nobody_listens_no_day_is_said_to_be_the_last() -> None:
     body = flat(digest_of(run_of(EXTENDED, listeners=0), ENFORCE, redelivered=False))
-    assert "it would be switched off, in use or not" in body
-    assert "it is switched off" not in body
+    assert f"{OLD} would be switched off (in-use: whether it is in use or not)" in body
+    assert "is switched off" not in body.partition("NEEDS SOMEONE")[2]
 
 
 @pytest.mark.parametrize("scene", ["secret-lost", "successor-not-stored"])
 def test_the_key_to_delete_is_the_new_one_that_cannot_be_fetched_and_never_the_old_one(scene: str) -> None:
     body = flat(digest_of(SCENES[scene].run, ENFORCE, redelivered=False)).replace("\\ ", "")
-    deleted = re.findall(r"delete-access-key --user-name \S+ --access-key-id (\S+)", body)
+    deleted = re.findall(r"delete-access-key --user-name=\S+ --access-key-id=(\S+)", body)
     assert deleted == [NEW]
 
 
@@ -399,7 +401,7 @@ def test_the_commands_for_an_exposed_key_stand_in_their_order() -> None:
         "detach-user-policy",
         "tag-user",
     ]
-    assert "--status Inactive" in exposed.commands[0].line
+    assert "--status=Inactive" in exposed.commands[0].line
     # Of a key that is off already, nothing is left to switch.
     assert OLD not in exposed.commands[0].line
 

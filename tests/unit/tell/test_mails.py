@@ -40,6 +40,7 @@ TITLES = {
     "THE ACCOUNT",
     "NEEDS SOMEONE",
     "WOULD BE DONE (Mode is Audit: nothing was changed)",
+    "NEW KEYS TO INSTALL",
     "DONE TODAY",
     "DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL",
     "COMING UP",
@@ -50,6 +51,9 @@ TITLES = {
     "SETTINGS",
     "THIS RUN",
 }
+# A line of a table: a key and its user, a long name on a line of its own.
+ROW = re.compile(r" {6}[A-Z0-9]{16,}( \S+)?| {6}\S+")
+REST_OF_ROW = re.compile(r" {8}\S+")
 
 
 @pytest.mark.parametrize("name", sorted(SCENES))
@@ -81,23 +85,18 @@ def problems(digest: Digest) -> list[str]:
     found += [
         f"not a line of the head: {line}" for line in head.splitlines() if not re.match(r"[A-Z0-9a-z]", line)
     ]
-    titles = [re.sub(r": \d+, the first \d+$", "", section.partition("\n")[0]) for section in sections]
+    titles = [re.sub(r": \d+ users?$", "", section.partition("\n")[0]) for section in sections]
     found += [f"no title: {title}" for title in titles if title not in TITLES]
     if len(set(titles)) != len(titles) or titles[-3:] != ["EXAMINED", "SETTINGS", "THIS RUN"]:
         found.append(f"not these titles in this order: {titles}")
-    for title, section in zip(titles, sections, strict=True):
-        lines = section.splitlines()[1:]
-        if title == "NOTICES":
-            lines = [
-                line
-                for line in lines
-                if not re.fullmatch(r" {6}[A-Z0-9]{16,}( \S+)?( \(new\))?| {8}\S+( \(new\))?", line)
-            ]
-        found += _problems_of_lines(lines)
-    if named_in_mail(digest) != named_in_json(digest) or set(named_in_mail(digest)) != set(
-        map(_named, digest.named)
-    ):
-        found.append("mail, JSON and `named` differ in their notices")
+    for section in sections:
+        found += _problems_of_lines(section.splitlines()[1:])
+    of_users = [line for line in digest.body.splitlines() if line.startswith("* ")]
+    if len(set(of_users)) != len(of_users):
+        found.append(f"a user with two blocks: {of_users}")
+    in_mail, in_json = named_in_mail(digest), named_in_json(digest)
+    if not sorted(in_mail) == sorted(in_json) == sorted(map(_named, digest.named)):
+        found.append(f"mail, JSON and `named` differ in their notices: {in_mail} {in_json}")
     return found
 
 
@@ -113,23 +112,59 @@ def named_in_json(digest: Digest) -> list[tuple[str, ...]]:
 
 
 def named_in_mail(digest: Digest) -> list[tuple[str, ...]]:
-    """As a reader finds them: below the day, what happens and the reason, each key with its user."""
-    section = digest.body.partition("\nNOTICES\n")[2].partition("\n\n")[0]
-    text = re.sub(r"\n {8}", " ", section)
+    """As a reader finds them: in the block of a user, or in a table below the day, what happens and the reason."""
     found: list[tuple[str, ...]] = []
-    heading, in_heading = "", False
-    for line in text.splitlines():
-        if line.startswith(" " * 6):
-            in_heading = False
-            day, what, why = re.search(
-                r"(\d{4}-\d\d-\d\d),.* (switched off|deleted) \(([a-z-]+)", heading
-            ).groups()  # type: ignore[union-attr]
-            key_id, name = line.removesuffix(" (new)").split()
-            found.append((name, key_id, {"switched off": "switch-off", "deleted": "delete"}[what], why, day))
+    heading = user = ""
+    for line in _unwrapped(digest.body):
+        if line.startswith("* "):
+            user = line.split()[1]
+        elif about := re.match(
+            r" {4}(?:On|Due on) (\S+?),.* (switched off|deleted) \(([a-z-]+)[:)].*:$", line
+        ):
+            heading = " ".join(about.groups())
+        elif line.startswith(" " * 6) and heading:
+            key_id, name = line.split()
+            day, what, why = re.fullmatch(r"(\S+) (.*) (\S+)", heading).groups()  # type: ignore[union-attr]
+            found.append((name, key_id, WHAT[what], why, day))
         else:
-            heading = f"{heading} {line.strip()}" if in_heading else line.strip()
-            in_heading = True
+            heading = ""
+        if one := _one_notice(line):
+            found.append((user, *one))
     return found
+
+
+WHAT = {"switched off": "switch-off", "deleted": "delete"}
+
+
+def _one_notice(line: str) -> tuple[str, ...] | None:
+    words = r"(switched off|deleted)"
+    ahead = re.fullmatch(
+        rf" {{4}}On (\S+), in \d+ days?, (\S+) (?:is|would be) {words} \(([a-z-]+).*\)\.", line
+    )
+    if ahead is not None:
+        day, key_id, what, why = ahead.groups()
+        return key_id, WHAT[what], why, day
+    late = re.fullmatch(rf" {{4}}(\S+) was to be {words} on (\S+), and is not yet \(([a-z-]+).*\)\.", line)
+    if late is not None:
+        key_id, what, day, why = late.groups()
+        return key_id, WHAT[what], why, day
+    return None
+
+
+def _unwrapped(body: str) -> Iterator[str]:
+    """Each sentence that begins a paragraph at column 4, and each line of a table, in one line."""
+    lines: list[str] = []
+    begins = re.compile(r" {4}(On|Due on) \d|\* | {6}\S| {4}[A-Z0-9]{16,} was to be ")
+    for line in body.splitlines():
+        ended = not lines or lines[-1].endswith((".", ":")) or lines[-1].startswith("* ")
+        in_table = bool(lines) and lines[-1].startswith(" " * 6)
+        text_goes_on = line[:4].isspace() and line[4:5].strip() and not in_table and not ended
+        row_goes_on = in_table and REST_OF_ROW.fullmatch(line) and len(lines[-1].split()) == 1
+        if row_goes_on or (text_goes_on and not begins.match(line)):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    yield from lines
 
 
 def _texts(data: object) -> Iterator[str]:
@@ -145,14 +180,18 @@ def _texts(data: object) -> Iterator[str]:
 
 
 def _problems_of_lines(lines: list[str]) -> list[str]:
-    """Blocks begin with `* `, text stands at 4, commands and links at 8, and nothing anywhere else."""
-    found, goes_on = [], False
+    """Blocks begin with `* `, text stands at 4, tables at 6, commands and links at 8, and nothing anywhere else."""
+    found, goes_on, row = [], False, False
     for line in lines:
         command = re.fullmatch(r" {8}((aws [a-z]+ [a-z-]+|access-key-follow adopt)( .*)?|https://\S+)", line)
-        fine = re.match(r" {10}\S", line) if goes_on else command or re.match(r"\* \S| {4}\S", line)
+        of_table = ROW.fullmatch(line) or (row and REST_OF_ROW.fullmatch(line))
+        fine = (
+            re.match(r" {10}\S", line) if goes_on else command or of_table or re.match(r"\* \S| {4}\S", line)
+        )
         if not fine:
             found.append(f"a line of its own: {line!r}")
         goes_on = line.endswith(" \\") and (goes_on or command is not None)
+        row = bool(of_table)
     return found
 
 
@@ -179,8 +218,9 @@ def test_every_scene_keeps_the_shape(name: str) -> None:
 def test_five_thousand_users_fit_and_say_where_the_rest_is() -> None:
     scene = SCENES["five-thousand-users"]
     digest = digest_of(scene.run, scene.settings, redelivered=False)
-    assert re.search(r"NEEDS SOMEONE: 500, the first \d+", digest.body)
+    assert "\nNEEDS SOMEONE: 500 users\n" in digest.body
     assert re.search(r"and \d+ more, all of them in the log of this run", digest.body)
+    assert digest.body.count("\n") <= 400
     data = json.loads(digest.data)
     assert data["complete"] is False
     assert data["counts"]["attention"] == 500
@@ -251,6 +291,14 @@ def test_a_report_says_whether_it_is_complete(users: int, *, complete: bool) -> 
     assert data["complete"] is complete
     assert data["counts"]["done"] == users
     assert len(data["sections"]["done"]) == 25
+
+
+def test_a_hundred_replacements_are_a_table_with_a_line_for_each_and_the_commands_once() -> None:
+    body = SCENES["hundred-replaced"].mail()
+    assert body.count("\n") <= 200
+    assert len(re.findall(r"\n {6}AKIANEGLECTED\d{7} service-\d\d(?=\n)", body)) == 100
+    assert body.count("get-secret-value") == 1
+    assert "--secret-id=access-keys/NAME/credentials" in body
 
 
 def test_a_small_report_is_complete() -> None:

@@ -11,8 +11,8 @@ from keyrotation.tell import commands
     [
         ("--debug", ["--user-name=--debug"]),
         ("-a", ["--user-name=-a"]),
-        ("alice", ["--user-name", "alice"]),
-        ("a=b+c,d.e@f", ["--user-name", "a=b+c,d.e@f"]),
+        ("alice", ["--user-name=alice"]),
+        ("a=b+c,d.e@f", ["--user-name=a=b+c,d.e@f"]),
     ],
 )
 def test_a_name_is_never_taken_for_an_option(name: str, words: list[str]) -> None:
