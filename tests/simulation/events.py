@@ -116,6 +116,7 @@ class Events:
                     for key_id, key in keys.items()
                     if "issued_on" in key["M"] and "off_since" not in key["M"]
                 },
+                stopped="vanished" in restored,
             )
         self.product.account.garbled.clear()
 

@@ -388,13 +388,14 @@ class Watch:
         self.vanished.clear()
         self._seen_off.clear()
 
-    def remembered_again(self, user_id: str, issued: set[str]) -> None:
+    def remembered_again(self, user_id: str, issued: set[str], *, stopped: bool) -> None:
         """By an item of an earlier day, which knows these keys as issued and on.
 
         Of one that is gone since, nobody can tell who deleted it: where another key is left, it may be another tool.
+        `stopped`: the item says that one had vanished already, which a person may have answered since.
         """
         user = self.account.iam.with_id(user_id)
-        if user is not None and user.keys and not issued <= user.keys.keys():
+        if user is not None and (stopped or (user.keys and not issued <= user.keys.keys())):
             self.perhaps_vanished.add(user_id)
 
     def person_deleted(self, user: UserRecord, key: KeyRecord) -> None:

@@ -722,20 +722,24 @@ def test_the_watch_sees_what_is_wrong(story: Callable[[Life], None]) -> None:
     assert any(BAD[story] in each for each in life.watch.violations), life.watch.violations
 
 
-@pytest.mark.parametrize(("gone", "wrong"), [({"AKIAGONE"}, 0), (set(), 1)], ids=["gone", "nothing is gone"])
-def test_an_item_of_an_earlier_day_excuses_a_replacement_that_never_comes_where_it_names_a_key_that_is_gone(
-    gone: set[str], wrong: int
+@pytest.mark.parametrize(
+    ("gone", "stopped", "wrong"),
+    [({"AKIAGONE"}, False, 0), (set(), True, 0), (set(), False, 1)],
+    ids=["it names a key that is gone", "it says that one had vanished", "neither"],
+)
+def test_an_item_of_an_earlier_day_excuses_a_replacement_that_never_comes(
+    *, gone: set[str], stopped: bool, wrong: int
 ) -> None:
     life = Life()
-    life.watch.remembered_again(life.user.id, {life.old} | gone)
+    life.watch.remembered_again(life.user.id, {life.old} | gone, stopped=stopped)
     a_replacement_never_comes(life)
     assert len(life.watch.violations) == wrong
 
 
-def test_an_item_of_an_earlier_day_excuses_nothing_where_no_key_was_left() -> None:
+def test_a_key_that_is_gone_excuses_nothing_where_no_other_was_left() -> None:
     life = Life()
     life.account.iam.delete_access_key("ann", life.old)
-    life.watch.remembered_again(life.user.id, {life.old})
+    life.watch.remembered_again(life.user.id, {life.old}, stopped=False)
     life.old = life.account.iam.create_access_key("ann", created=life.account.now).id
     a_replacement_never_comes(life)
     assert len(life.watch.violations) == 1
