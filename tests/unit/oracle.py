@@ -46,13 +46,20 @@ def own_policy(policy: Policy, tags: Tags) -> Policy:
         return policy
 
 
-def understood(user: User) -> bool:
+def understood(user: User, today: date) -> bool:
     """Rule 1, the other way round."""
+    here = {key.id for key in user.keys}
+    late = any(
+        each.issued_on == today and each.off_since is None
+        for key_id, each in user.memory.keys.items()
+        if key_id not in here
+    )
     return (
         not user.unread
         and not tags_of(user).malformed
         and all(key.status in ("Active", "Inactive") for key in user.keys)
         and len(user.keys) <= 2
+        and (not late or tags_of(user).replace_asked)
     )
 
 

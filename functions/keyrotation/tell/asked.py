@@ -89,10 +89,10 @@ def _see_why(telling: Telling, plan: Plan, item: Item) -> Iterator[Command]:
         yield commands.administrator("to see whether it can be read", _reading(telling, plan))
         if plan.user.id:
             yield _memory(telling, plan)
-    elif len(plan.user.keys) > 2:
-        yield from _see_keys(telling, plan, item)
-    else:
+    elif tags.parse(plan.user.tags).malformed:
         yield from _see_tags(telling, plan, item)
+    else:
+        yield from _see_keys(telling, plan, item)
 
 
 def _reading(telling: Telling, plan: Plan) -> str:

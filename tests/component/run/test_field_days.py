@@ -473,3 +473,37 @@ def test_a_job_that_read_its_key_when_it_began_goes_on_for_the_whole_overlap_and
     assert account.keys("batch") == {old: "Active", new: "Active"}
     batch.until(lambda: old in batch.off, new, within=30)
     assert batch.off[old] >= 14 + Policy().quiet_days
+
+
+def test_a_controller_that_loses_track_of_its_key_finds_no_place_and_takes_none_from_the_overlap(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """It believes that its key is gone, and tries to make another every day: IAM refuses while there are two."""
+    upjet = life("upjet")
+    theirs = account.add_key("upjet", age=80, used=0)
+    upjet.a_day(theirs)
+    issued = account.new_key("upjet", theirs)
+
+    for _ in range(10):
+        with pytest.raises(account.iam.exceptions.LimitExceededException):
+            account.iam.create_access_key(UserName="upjet")
+        upjet.a_day(theirs)
+
+    assert account.keys("upjet") == {theirs: "Active", issued: "Active"}
+    upjet.until(lambda: theirs in upjet.off, issued, within=40)
+
+
+def test_a_key_that_terraform_makes_anew_in_an_overlap_is_a_persons_and_nothing_goes_off_over_it(
+    account: Account, life: Callable[..., Life]
+) -> None:
+    """`taint` deletes the key that Terraform knows, which is the old one, and makes another in its place."""
+    app = life("tainted")
+    theirs = account.add_key("tainted", age=80, used=0)
+    app.go_on(4, theirs)
+    issued = account.new_key("tainted", theirs)
+    account.iam.delete_access_key(UserName="tainted", AccessKeyId=theirs)
+    after = account.iam.create_access_key(UserName="tainted")["AccessKey"]["AccessKeyId"]
+
+    app.go_on(20, after)
+
+    assert account.keys("tainted") == {issued: "Active", after: "Active"}

@@ -9,10 +9,11 @@ import pytest
 from keyrotation.decide.actions import Kind
 from keyrotation.memory import Why
 from keyrotation.model import secret_name
+from keyrotation.run.settings import SettingsError
 from moto.cloudtrail.responses import CloudTrailResponse
 
 from tests.component.account import ACCOUNT, NOW, TODAY, Account
-from tests.component.calls import Calls
+from tests.component.calls import Call, Calls
 from tests.component.deployment import Deployment, Mail
 
 
@@ -382,3 +383,62 @@ def test_hints_cost_no_call(account: Account, calls: Calls, deployment: Deployme
         deployment.mails()
 
     assert made[0] == made[1]
+
+
+def test_a_new_key_that_iam_does_not_list_yet_has_not_vanished(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    """Its listing may be behind for a while, and somebody starts a second run by hand."""
+    account.add_user("lena")
+    old = account.add_key("lena", age=80, used=0)
+    a_run(deployment)
+    new = account.new_key("lena", old)
+
+    def behind(_call: Call, answer: dict[str, Any]) -> None:
+        answer["AccessKeyMetadata"] = [
+            each for each in answer["AccessKeyMetadata"] if each["AccessKeyId"] == old
+        ]
+
+    calls.change_answer("ListAccessKeys", behind)
+    mails = a_run(deployment)
+
+    memory = account.memory("lena")
+    assert (memory.vanished, memory.key(new).issued_on) == (None, TODAY)
+    assert account.keys("lena") == {old: "Active", new: "Active"}
+    assert not any("was deleted by somebody else" in mail.text for mail in mails)
+
+
+def test_a_key_that_is_old_and_another_that_was_never_used_are_not_taken_for_one(
+    account: Account, deployment: Deployment
+) -> None:
+    account.add_user("reader")
+    young = account.add_key("reader", age=10)
+    old = account.add_key("reader", age=85, used=0)
+
+    a_run(deployment)
+
+    assert account.keys("reader") == {young: "Active", old: "Active"}
+
+
+def test_a_stack_that_rotates_daily_is_refused_before_it_looks_at_anybody(deployment: Deployment) -> None:
+    """Of another tool, a period of one day deleted keys instead of rotating them."""
+    with pytest.raises(SettingsError, match="MaxKeyAgeDays"):
+        deployment.load("rotator", MAX_KEY_AGE_DAYS="1")
+    with pytest.raises(SettingsError, match="MaxKeyAgeDays"):
+        deployment.load("scanner", MAX_KEY_AGE_DAYS="1")
+
+
+def test_a_secret_that_holds_its_users_key_in_another_form_gets_no_key_and_the_old_key_stays(
+    account: Account, deployment: Deployment
+) -> None:
+    """A stack of the team made it, with names of their own in it: neither they nor we would find what the other wrote."""
+    _, old = account.add_carol()
+    account.secrets.create_secret(
+        Name=secret_name("carol"), SecretString=json.dumps({"aws_key": old, "aws_secret": "theirs"})
+    )
+
+    (mail,) = a_run(deployment)
+
+    assert account.keys("carol") == {old: "Active"}
+    assert mail.attributes["severity"] == "critical"
+    assert "its description does not say that this system made it" in mail.text

@@ -171,7 +171,7 @@ def test_in_audit_nothing_is_done_but_remembered_and_every_notice_falls(case: Ca
 
 @holds_for(anyone)
 def test_what_is_remembered_of_keys_is_the_same_in_audit_and_during_an_exemption(case: Case) -> None:
-    if not understood(case.user) or case.user.memory.pending is not None:
+    if not understood(case.user, TODAY) or case.user.memory.pending is not None:
         return
     audit = plan_user(case.user, case.policy, replace(case.occasion, enforce=False))
     enforced = plan_user(case.user, case.policy, replace(case.occasion, enforce=True, listeners=1))
@@ -189,7 +189,7 @@ def test_what_is_remembered_of_keys_is_the_same_in_audit_and_during_an_exemption
 @holds_for(anyone)
 def test_unknown_or_exempt_means_no_action_and_it_is_told(case: Case) -> None:
     plan = plan_of(case)
-    if not understood(case.user):
+    if not understood(case.user, TODAY):
         falling = {DropNotice} if not case.occasion.enforce else set()
         assert {type(action) for action in plan.actions} <= falling
         assert plan.items
@@ -378,7 +378,7 @@ def test_the_policy_of_the_secret_follows_a_rename_before_anything_else(case: Ca
     moved = user.memory.secret_arn is not None and user.memory.policy_arn not in (None, user.arn)
     plan = plan_of(case)
     mends = [a for a in plan.decided if isinstance(a, MendPolicy)]
-    if not understood(user) or exempt(user, TODAY) or user.memory.pending is not None:
+    if not understood(user, TODAY) or exempt(user, TODAY) or user.memory.pending is not None:
         return
     if moved and user.the_secret is not None and not user.the_secret.deleted:
         assert [a.user_arn for a in mends] == [user.arn]
@@ -389,7 +389,7 @@ def test_the_policy_of_the_secret_follows_a_rename_before_anything_else(case: Ca
 
 @holds_for(anyone)
 def test_what_is_remembered_of_a_key_that_is_gone_is_forgotten(case: Case) -> None:
-    if not understood(case.user) or case.user.memory.pending is not None:
+    if not understood(case.user, TODAY) or case.user.memory.pending is not None:
         return
     after = applied(case.user, plan_of(case).actions, OCCASION.now)
     assert after.memory.keys.keys() <= {key.id for key in after.keys}
