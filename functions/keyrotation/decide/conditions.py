@@ -13,6 +13,18 @@ from keyrotation.model import Key, LastUse
 _EARLY = 2
 
 
+def not_listed_yet(state: State) -> list[str]:
+    """Keys of today: IAM's listing may be behind for a while. Whoever deleted one and asks for another by tag knows better."""
+    if state.tags.replace_asked:
+        return []
+    listed = {key.id for key in state.keys}
+    return sorted(
+        key_id
+        for key_id, known in state.memory.keys.items()
+        if key_id not in listed and known.issued_on == state.today and known.off_since is None
+    )
+
+
 def overlap_ends(state: State) -> date | None:
     """The day on which an elder with an issued successor may go off (rule 9); None: there is no such pair."""
     if state.pair is None:

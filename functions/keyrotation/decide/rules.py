@@ -38,6 +38,7 @@ from keyrotation.decide.conditions import (
     key_before,
     looks_after_secret,
     may_retire_soon,
+    not_listed_yet,
     overlap_ends,
     pair_clears_on,
     protected_until,
@@ -101,21 +102,10 @@ def not_understood(state: State) -> Iterator[Item]:
         problems.append(f"there are {len(state.keys)} keys, and IAM allows two")
     problems += [
         f"IAM does not list {key_id} yet, which was made here today, or somebody has deleted it"
-        for key_id in _not_listed_yet(state)
+        for key_id in not_listed_yet(state)
     ]
     for problem in problems:
         yield attention(f"nothing was done: {problem}", kind=Kind.NOT_UNDERSTOOD)
-
-
-def _not_listed_yet(state: State) -> list[str]:
-    """Keys of today: IAM's listing may be behind for a while. Whoever deleted one and asks for another by tag knows better."""
-    if state.tags.replace_asked:
-        return []
-    return [
-        key_id
-        for key_id in _gone(state)
-        if (known := state.memory.key(key_id)).issued_on == state.today and known.off_since is None
-    ]
 
 
 def interrupted(state: State) -> Iterator[Action | Item]:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from keyrotation.decide.conditions import (
     by_hand_day,
     due_on,
+    not_listed_yet,
     overlap_ends,
     retirement_day,
 )
@@ -29,6 +30,8 @@ def next_look(state: State) -> date | None:
     `state`: of a day whose plan was carried out and told, with every fact known. A day too early costs a plan; a day too
     late would be a wrong forecast: `tests/unit/preview/test_forecast.py` compares it with a look on every day.
     """
+    if not_listed_yet(state):
+        return state.ahead(1)
     if any(not_understood(state)):
         return None
     if state.memory.pending is not None:
