@@ -18,11 +18,8 @@ def enforce(
     """Two policies for `role`, which it has as `function` alone: with Mode=Enforce, and with Mode=Enforce where secrets have a key of their own."""
     enforcing = cdk.Fn.condition_equals(parameters.mode.value_as_string, "Enforce")
     no_key = cdk.Fn.condition_equals(parameters.secrets_kms_key_arn.value_as_string, "")
-    change = [
-        replace(each, conditions=each.conditions | as_the_code_of(function))
-        for each in permissions.rotator_enforcing(stack=stack, parameters=parameters)
-    ]
-    encrypt = permissions.rotator_encrypting(stack=stack, parameters=parameters)
+    change = of_the_code(function, permissions.rotator_enforcing(stack=stack, parameters=parameters))
+    encrypt = of_the_code(function, permissions.rotator_encrypting(stack=stack, parameters=parameters))
     _attach(
         iam.Policy(stack, "Enforcement", roles=[role]),
         change,
@@ -41,13 +38,21 @@ def enforce(
     ]
 
 
-def as_the_code_of(function: lam.IFunction) -> dict[str, dict[str, object]]:
-    """The condition that the function's own code makes the call: a session of its role that another function has is none.
+def of_the_code(function: lam.IFunction, grants: Sequence[Grant]) -> list[Grant]:
+    """These, for calls that the function's own code makes: a session of its role that another function has makes none.
 
-    Lambda sets the key for what the code asks, and for that alone: what Lambda or Secrets Manager asks in its place, such as
-    the queue or a KMS key, has it not.
+    Lambda sets the key for what the code asks. Of what Secrets Manager then asks KMS in its place nobody documents that it
+    has the key too: that is bound to Secrets Manager instead.
     """
-    return {"ArnEquals": {"lambda:SourceFunctionArn": function.function_arn}}
+    own_code: dict[str, dict[str, object]] = {
+        "ArnEquals": {"lambda:SourceFunctionArn": function.function_arn}
+    }
+    return [
+        each
+        if all(action.startswith("kms:") for action in each.actions)
+        else replace(each, conditions=each.conditions | own_code)
+        for each in grants
+    ]
 
 
 def _attach(policy: iam.Policy, grants: Sequence[Grant], *, only_if: cdk.CfnCondition) -> None:

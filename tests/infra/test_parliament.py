@@ -42,16 +42,18 @@ OF_THE_ACCOUNT = {
 }
 TRUST = "a trust policy is about the role that it stands on, and IAM takes no Resource in one; parliament has no word of them"
 KEY_POLICY = "in a key's own policy * is this key, and AWS asks for it"
+OWN_CODE = (
+    "lambda:SourceFunctionArn is in what a function's own code asks of any service, as AWS documents for Lambda; the "
+    "reference lists it under Lambda alone. docs/findings.md says what a live account shows first"
+)
 # By policy and kind of finding: what it is about, and why it is none.
 ACKNOWLEDGED = {
     ("Scanner/Role", "MALFORMED"): TRUST,
     ("Rotator/Role", "MALFORMED"): TRUST,
     ("Daily/Role", "MALFORMED"): TRUST,
     ("Alerts/Key", "RESOURCE_STAR"): KEY_POLICY,
-    ("Enforcement", "UNKNOWN_CONDITION_FOR_ACTION"): (
-        "lambda:SourceFunctionArn is in what a function's own code asks of any service, as AWS documents for Lambda; the "
-        "reference lists it under Lambda alone. docs/first-day.md says how a live account shows it"
-    ),
+    ("Enforcement", "UNKNOWN_CONDITION_FOR_ACTION"): OWN_CODE,
+    ("Encryption", "UNKNOWN_CONDITION_FOR_ACTION"): OWN_CODE,
 }
 
 
