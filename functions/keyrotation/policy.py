@@ -2,6 +2,21 @@
 
 from dataclasses import dataclass, fields, replace
 
+_LONGEST = 3650
+# The least and the most that the stack's parameters take, by field. CloudFormation enforces them there (infra/parameters.py; a
+# test compares them): the functions need no more than what fits together.
+LIMITS = {
+    "max_key_age_days": (10, _LONGEST),
+    "overlap_days": (3, _LONGEST),
+    "warn_days": (1, _LONGEST),
+    "quiet_days": (2, _LONGEST),
+    "quiet_days_before_first_use": (2, _LONGEST),
+    "in_use_extension_days": (1, _LONGEST),
+    "unused_days": (0, _LONGEST),
+    "delete_after_days": (0, _LONGEST),
+    "max_users_per_run": (1, 5000),
+}
+
 
 class PolicyError(ValueError):
     """The policy is refused; the message names the parameters, one problem a line."""

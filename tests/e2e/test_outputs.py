@@ -124,5 +124,5 @@ def test_the_preview_shows_what_the_deployed_policy_would_do(stack: Deployed, sh
     ).stdout
     command = said.splitlines()[-1].replace(".deploy/bin/python", sys.executable)
     with inhabited(stack, Person(name="foreseen", story="due", keys=DUE)):
-        (row,) = [line for line in shell.run(command).splitlines() if line.startswith("foreseen ")]
+        (row,) = [line for line in shell.run(command).splitlines() if "  foreseen  " in line]
     assert "replace, old key off" in row

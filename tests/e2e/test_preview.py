@@ -26,6 +26,7 @@ READER = "reader"
 MAY_READ = (
     "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountSummary",
+    "iam:ListAccountAliases",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
     "secretsmanager:DescribeSecret",
@@ -139,12 +140,11 @@ def test_the_table_shows_what_would_be_done_to_whom(empty_account: EmulatedAccou
 
     text = shown(empty_account, reader)
 
-    ben, finn = (
-        next(line for line in text.splitlines() if line.startswith(name)) for name in ("ben", "finn")
-    )
-    assert f"replace, old key off {today + timedelta(days=14)}" in ben
-    assert finn.split()[-1] == str(today + timedelta(days=14))
-    assert f"  {today}     3\n" in text
+    rows = text.partition("Would be done, by day:\n")[2].partition("\n\n")[0].splitlines()
+    ben, finn = (next(line for line in rows if f"  {name}  " in line) for name in ("ben", "finn"))
+    assert ben.startswith(f"{today}  replace, old key off {today + timedelta(days=14)}  ben ")
+    assert finn.startswith(f"{today + timedelta(days=14)}  switch off, ")
+    assert f"\n{today}  3  " in text
 
 
 def row_of(told: dict[str, Any], user: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_who_was_given_notice_is_switched_off_on_the_day_of_it_and_who_was_not_g
         off = today + timedelta(days=days)
         return f"switch off, deleted {off + timedelta(days=30)}", str(off)
 
-    assert {name: (row["what"], row["on"]) for name, row in foreseen.items()} == {
+    assert {name: (row["what"], row["steps"][0]["on"]) for name, row in foreseen.items()} == {
         # His day comes in eight days; in use then, it gets InUseExtensionDays more.
         "dan": switched_off(days=8 + 14),
         "eva": switched_off(days=0),
@@ -186,10 +186,11 @@ def test_before_the_stack_is_deployed_nobody_was_told_and_nothing_goes_off_withi
     with not_deployed(empty_account):
         told = json.loads(shown(empty_account, reader, "--format", "json"))
 
-    ends = [row["on"] for row in told["keys"] if row["what"].startswith(("switch off", "delete"))]
+    days = {row["key"]: row["steps"][0]["on"] for row in told["keys"] if row["steps"]}
+    ends = [days[row["key"]] for row in told["keys"] if row["what"].startswith(("switch off", "delete"))]
     assert len(ends) >= 3
     assert min(ends) == str(today + timedelta(days=7))
-    assert {row["user"] for row in told["keys"] if row["on"] == str(today)} == {
+    assert {row["user"] for row in told["keys"] if days.get(row["key"]) == str(today)} == {
         "ben",
         "cleo",
         "data+etl,nightly@corp",
@@ -204,11 +205,23 @@ def sample_of_the_document() -> list[str]:
     return [line.removeprefix("    ") for line in sample.splitlines()]
 
 
+def test_the_page_has_every_user_and_key(
+    empty_account: EmulatedAccount, reader: Key, cast_keys: dict[str, list[Key]]
+) -> None:
+    page = shown(empty_account, reader, "--format", "html")
+
+    assert page.startswith("<!doctype html>")
+    for name, keys in cast_keys.items():
+        assert f">{name}<" in page
+        assert all(f">{key.key_id}<" in page for key in keys), name
+
+
 def but_for_chance(line: str) -> str:
     """Without what differs from one day and one account to the next: days, ids, sums, and the room they take."""
     line = re.sub(r"\d{4}-\d\d-\d\d", "DAY", line)
     line = re.sub(r"\b(AKIA|AIDA)\w+", r"\1", line)
     line = re.sub(r"^\d+ users, \d+ active keys, \d+ of them", "SUMS", line)
+    line = re.sub(r"^access-key-rotation .*", "WHERE", line)
     return " ".join(line.split())
 
 
@@ -225,7 +238,9 @@ def test_the_json_and_the_csv_tell_the_same(
     empty_account: EmulatedAccount, reader: Key, cast_keys: dict[str, list[Key]]
 ) -> None:
     told = json.loads(shown(empty_account, reader, "--format", "json"))["keys"]
-    rows = list(csv.DictReader(shown(empty_account, reader, "--format", "csv").splitlines()))
+    lines = csv.DictReader(shown(empty_account, reader, "--format", "csv").splitlines())
+    # A line without a user is about the account.
+    rows = [line for line in lines if line["user"]]
 
     assert [row["key"] for row in told] == [row["key"] for row in rows]
     assert {row["key"] for row in rows} == {
@@ -239,13 +254,15 @@ def test_the_json_and_the_csv_tell_the_same(
 
 
 def test_a_stricter_policy_is_tried_by_an_option(empty_account: EmulatedAccount, reader: Key) -> None:
+    today = datetime.now(UTC).date()
+
     def due_today(*arguments: str) -> set[str]:
-        told = json.loads(shown(empty_account, reader, "--format", "json", *arguments))
-        return {
-            row["user"]
-            for row in told["keys"]
-            if row["what"].startswith("replace") and row["on"] == told["today"]
-        }
+        told = json.loads(
+            shown(
+                empty_account, reader, "--format", "json", "--only", "replace", "--on", str(today), *arguments
+            )
+        )
+        return {row["user"] for row in told["keys"]}
 
     assert due_today() == {"ben", "cleo", "data+etl,nightly@corp"}
     assert due_today("--max-key-age-days", "65") == {"ben", "cleo", "data+etl,nightly@corp", "hana"}
@@ -258,7 +275,8 @@ def test_nothing_is_written_and_no_secret_is_read(empty_account: EmulatedAccount
 
     principal = f"arn:aws:iam::{empty_account.account_id}:user/{READER}"
     calls = empty_account.calls(principal=principal)
-    assert {call.action for call in calls if call.allowed} == set(MAY_READ)
+    # Who one is may be asked by everybody.
+    assert {call.action for call in calls if call.allowed} == {*MAY_READ, "sts:GetCallerIdentity"}
     assert all(call.allowed for call in calls)
     assert secret_of("eva") in {call.resource.partition("secret:")[2][:-7] for call in calls}
 
@@ -338,7 +356,7 @@ def test_a_policy_that_contradicts_itself_is_refused_before_anything_is_asked(
     done = preview(environment(empty_account, None), "--quiet-days", "20")
 
     assert done.returncode == 2
-    assert "OverlapDays must be more than QuietDays (OverlapDays=14, QuietDays=20)" in done.stderr
+    assert "--overlap-days must be more than --quiet-days (--overlap-days=14, --quiet-days=20)" in done.stderr
 
 
 def test_make_runs_it_with_the_callers_arguments() -> None:

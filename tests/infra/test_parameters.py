@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from keyrotation.policy import Policy
+from keyrotation.policy import LIMITS, Policy, parameter_name
 
 from infra.parameters_page import page
 from tests.infra.synthesized import ROOT, Template, parameters_of
@@ -38,6 +38,12 @@ TEXTS = {
 
 def test_the_parameters_are_those_of_the_design(template: Template) -> None:
     assert set(parameters_of(template)) == {*NUMBERS, *TEXTS}
+
+
+def test_the_preview_takes_the_numbers_that_the_stack_takes() -> None:
+    """Its options say what they may be without a template at hand."""
+    stack = {name: (least, most) for name, (_, least, most) in NUMBERS.items()}
+    assert {parameter_name(field): both for field, both in LIMITS.items()} == stack
 
 
 @pytest.mark.parametrize("name", NUMBERS)

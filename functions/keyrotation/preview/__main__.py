@@ -1,37 +1,37 @@
-"""What the rotation would do to this account and when: `python -m keyrotation.preview --help`.
+"""What the rotation would do to an account and when: `access-key-preview --help`, or `python -m keyrotation.preview`.
 
 With the caller's own credentials, and by calls that only read. Writes nothing, changes nothing, and never sees a secret.
-A composition root, as the two handlers are: here the clock is read and the clients are made.
+A composition root, as the two handlers are: here the clock is read and the clients are made. By botocore alone: that is all
+that the package needs to be installed for it (docs/preview.md).
 """
 
-import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.session import Session
 
-from keyrotation.causes import CALL_ERRORS, is_code
-from keyrotation.look.inventory import list_users, profile_of, root_has_keys
-from keyrotation.look.observe import Sources, read_listed
-from keyrotation.model import Occasion, User
-from keyrotation.policy import Policy, PolicyError, parameter_name
-from keyrotation.preview.outlook import Listed, Preview, previewed
+from keyrotation import VERSION
+from keyrotation.causes import CALL_ERRORS
+from keyrotation.look.inventory import account_alias
+from keyrotation.look.observe import Sources
+from keyrotation.model import Occasion
+from keyrotation.preview.options import Asked, Refused, parse
+from keyrotation.preview.outlook import Account, Preview, Unread, Where, previewed
+from keyrotation.preview.page import page
+from keyrotation.preview.reading import WORKERS, read_account
 from keyrotation.preview.refusals import TRIES, why_failed
 from keyrotation.preview.renderings import as_json, comma_separated, table
-from keyrotation.remember.table import TABLE_NAME, Readings, Table
-from keyrotation.run.settings import iam_path, region_of, whole_number
+from keyrotation.remember.table import TABLE_NAME, Table
+from keyrotation.run.settings import region_of
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sts import STSClient
 
-WORKERS = 10
 # As the scanner: it backs off as IAM asks, and gives a call that hangs up in good time.
 CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": TRIES},
@@ -39,138 +39,105 @@ CONFIG = Config(
     connect_timeout=3,
     read_timeout=30,
 )
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
+_WRITTEN = {"table": table, "csv": comma_separated, "json": as_json, "html": page}
 
 
 def main(arguments: Sequence[str], *, now: datetime, stdout: TextIO, stderr: TextIO) -> int:
-    """Returns the exit code: 0, 1 for what AWS or the credentials refuse, 2 for what was asked wrongly."""
-    options = _options().parse_args(arguments)
+    """Returns the exit code: 0; 1 for what AWS or the credentials refuse; 2 for a wrong option; 3 when only some could be read."""
     try:
-        policy = Policy(**{each.name: getattr(options, each.name) for each in fields(Policy)})
-    except PolicyError as refused:
-        return _fail(stderr, f"this policy is refused: {'; '.join(str(refused).splitlines())}", code=2)
-    try:
-        session = boto3.session.Session(
-            profile_name=options.profile, region_name=options.region or region_of(os.environ)
-        )
-        found = look(
-            session,
-            path_prefix=options.user_path_prefix,
-            policy=policy,
-            now=now,
-            progress=_progress(stderr),
-        )
-    except (*CALL_ERRORS, OSError, ValueError) as error:
-        return _fail(stderr, why_failed(error), code=1)
-    {"table": table, "csv": comma_separated, "json": as_json}[options.format](found, stdout)
-    return 0
+        asked = parse(arguments)
+    except Refused as refused:
+        stderr.write(f"preview: {refused}\n")
+        return 2
+    accounts: list[Account] = []
+    unread: list[Unread] = []
+    for name in asked.accounts or ("",):
+        try:
+            accounts.append(_account(name, asked, accounts, now=now, progress=_progress(stderr, name)))
+        except (*CALL_ERRORS, OSError, ValueError) as error:
+            unread.append(Unread(name=name, why=why_failed(error)))
+        except _Again as again:
+            unread.append(Unread(name=name, why=str(again)))
+    stderr.writelines(f"preview: {f'{each.name}: ' if each.name else ''}{each.why}\n" for each in unread)
+    if not accounts:
+        return 1
+    found = Preview(accounts=tuple(accounts), unread=tuple(unread), wanted=asked.wanted)
+    _WRITTEN[asked.format](found, stdout)
+    return 3 if unread else 0
 
 
-def look(
-    session: "boto3.session.Session",
-    *,
-    path_prefix: str,
-    policy: Policy,
-    now: datetime,
-    progress: Callable[[str], None],
-) -> Preview:
-    """Everybody below the path. Raises what botocore raises: a part of the account is not the account."""
-    iam = session.client("iam", config=CONFIG)
+class _Again(Exception):
+    """The account was read already; its keys would be counted twice."""
+
+
+def _account(
+    name: str, asked: Asked, before: Sequence[Account], *, now: datetime, progress: Callable[[str], None]
+) -> Account:
+    """Raises what botocore raises, and _Again."""
+    session = _session(name, asked)
     sources = Sources(
-        iam=iam,
-        secrets=session.client("secretsmanager", config=CONFIG),
-        table=Table(client=session.client("dynamodb", config=CONFIG), name=TABLE_NAME, fresh=str),
-        path_prefix=path_prefix,
+        iam=_client(session, "iam", asked),
+        secrets=_client(session, "secretsmanager", asked),
+        table=Table(client=_client(session, "dynamodb", asked), name=TABLE_NAME, fresh=str),
+        path_prefix=asked.path_prefix,
     )
+    region = sources.secrets.meta.region_name
+    sts: STSClient = _client(session, "sts", asked)
+    caller = sts.get_caller_identity()
+    for each in before:
+        if (each.where.account, each.where.region) == (caller["Account"], region):
+            raise _Again(f"this is the account {caller['Account']} again, read as {each.where.name}")
+    where = Where(
+        name=name,
+        account=caller["Account"],
+        alias=account_alias(sources.iam),
+        region=region,
+        caller=caller["Arn"],
+        path_prefix=asked.path_prefix,
+        version=VERSION,
+        at=now,
+    )
+    found = read_account(sources, progress)
     # Somebody listens, or nothing would be switched off; and nobody waits for a preview to time out.
-    occasion = Occasion(
-        now=now, region=session.region_name, function_timeout=timedelta(minutes=15), listeners=1
-    )
-    try:
-        listed = _everybody(iam, path_prefix, progress)
-    finally:
-        progress("")
-
-    readings = _remembered(sources.table)
-
-    def observed(name: str) -> User | None:
-        try:
-            return read_listed(listed[name].profile, readings, sources)
-        except ClientError as error:
-            if is_code(error, "NoSuchEntity"):
-                return None  # deleted since it was listed
-            raise
-
-    users: dict[str, User] = {}
-    with ThreadPoolExecutor(WORKERS) as pool:
-        looks = [pool.submit(observed, name) for name in listed]
-        try:
-            for done, each in enumerate(as_completed(looks), start=1):
-                if (user := each.result()) is not None:
-                    users[user.name] = user
-                progress(f"{done} of {len(listed)} users")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-        finally:
-            progress("")
-    root = root_has_keys(iam)
-    return previewed(listed, users, policy, occasion, path_prefix=path_prefix, root_keys=root)
+    occasion = Occasion(now=now, region=region, function_timeout=timedelta(minutes=15), listeners=1)
+    return previewed(found, asked.policy, occasion, where)
 
 
-def _remembered(table: Table) -> Readings:
-    """Nothing, before the stack is deployed. Raises what botocore raises."""
-    try:
-        return table.read_all()
-    except ClientError as error:
-        if is_code(error, "ResourceNotFoundException"):
-            return Readings(memories={}, unread={})
-        raise
+def _session(name: str, asked: Asked) -> Session:
+    """Of a profile; or of a role, assumed with the credentials that there are without it. Raises what botocore raises."""
+    if not _ROLE.fullmatch(name):
+        return Session(profile=name or asked.profile)
+    own = Session(profile=asked.profile)
+    sts: STSClient = _client(own, "sts", asked)
+    assumed = sts.assume_role(RoleArn=name, RoleSessionName="access-key-preview")["Credentials"]
+    session = Session()
+    session.set_credentials(assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
+    return session
 
 
-def _everybody(iam: "IAMClient", path_prefix: str, progress: Callable[[str], None]) -> dict[str, Listed]:
-    listed: dict[str, Listed] = {}
-    for user in list_users(iam, path_prefix):
-        name = user["UserName"]
-        created_on = user["CreateDate"].astimezone(UTC).date()
-        listed[name] = Listed(profile=profile_of(user), created_on=created_on)
-        progress(f"{len(listed)} users listed")
-    return listed
+def _client(session: Session, service: str, asked: Asked) -> Any:
+    """Without a Region of the options or the environment, of the profile's."""
+    region = asked.region or region_of(os.environ)
+    return session.create_client(service, region_name=region, config=CONFIG)
 
 
-def _fail(stderr: TextIO, message: str, *, code: int) -> int:
-    stderr.write(f"preview: {message}\n")
-    return code
-
-
-def _progress(stderr: TextIO) -> Callable[[str], None]:
+def _progress(stderr: TextIO, name: str) -> Callable[[str], None]:
     """One line that is written over, for a person who waits; a file or a pipe gets nothing."""
     shown = stderr.isatty()
 
     def show(text: str) -> None:
         if shown:
-            stderr.write(f"\r\x1b[K{text}")
+            stderr.write(f"\r\x1b[K{f'{name}: ' if name and text else ''}{text}")
             stderr.flush()
 
     return show
 
 
-def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="preview",
-        description="What the rotation would do to this account's access keys, and when. Only reads.",
-    )
-    parser.add_argument("--format", choices=["table", "csv", "json"], default="table")
-    parser.add_argument("--profile", help="of ~/.aws/config; without it the usual credentials are taken")
-    parser.add_argument("--region", help="the one of the stack, where the secrets are")
-    parser.add_argument(
-        "--user-path-prefix", type=iam_path, default="/", help="only users below this path (default: /)"
-    )
-    for each in fields(Policy):
-        option = f"--{each.name.replace('_', '-')}"
-        told = f"the parameter {parameter_name(each.name)} (default: {each.default})"
-        parser.add_argument(option, type=whole_number, default=each.default, metavar="N", help=told)
-    return parser
+def run() -> int:
+    """As a command."""
+    return main(sys.argv[1:], now=datetime.now(UTC), stdout=sys.stdout, stderr=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], now=datetime.now(UTC), stdout=sys.stdout, stderr=sys.stderr))
+    sys.exit(run())

@@ -32,6 +32,8 @@ def why_failed(error: Exception) -> str:
         return "there are no AWS credentials: sign in (`aws sso login`), or set AWS_PROFILE"
     if isinstance(error, failure.NoRegionError):
         return "no AWS Region is set: name the stack's with --region or AWS_REGION"
+    if isinstance(error, failure.InvalidRegionError):
+        return "AWS_REGION, or the profile's Region, is not the name of a Region, like eu-central-1"
     if isinstance(error, _LOGIN_ENDED) or is_code(error, *_EXPIRED):
         return "the AWS credentials have expired: sign in again"
     if is_code(error, *_REFUSED):
@@ -43,7 +45,7 @@ def why_failed(error: Exception) -> str:
     if isinstance(error, failure.SSLError):
         return "TLS failed: the endpoint's certificate is not trusted (behind a proxy, set AWS_CA_BUNDLE)"
     if isinstance(error, _UNREACHABLE):
-        return "AWS cannot be reached: look at the network, the proxy and AWS_ENDPOINT_URL"
+        return "AWS cannot be reached: look at the network, the proxy, the name of the Region and AWS_ENDPOINT_URL"
     # Only now: what fails on the way to AWS is an OSError too.
     if isinstance(error, _NO_CREDENTIALS):
         return f"the AWS credentials could not be had ({type(error).__name__}): see that `aws sts get-caller-identity` works"
@@ -58,5 +60,6 @@ def _missing(error: Exception) -> str:
     if named := re.search(r"perform: ([a-z]+:[A-Za-z]+)", told):
         return named[1]
     operation = told.partition(":")[0]
-    service = "secretsmanager" if "Secret" in operation else "dynamodb" if operation == "Scan" else "iam"
+    services = {"DescribeSecret": "secretsmanager", "Scan": "dynamodb", "AssumeRole": "sts"}
+    service = services.get(operation, "iam")
     return f"{service}:{operation}"

@@ -1,22 +1,25 @@
-"""The preview: what it shows of an account, in three formats, and that it only reads."""
+"""The preview: what it shows of an account, in each format, and that it only reads."""
 
 import csv
 import io
 import json
 from typing import Any
 
-import boto3
+import botocore.session
 import pytest
 from botocore import exceptions as failure
+from keyrotation import VERSION
 from keyrotation.memory import Why
 from keyrotation.preview.__main__ import main
 from keyrotation.preview.refusals import why_failed
 from keyrotation.remember.table import TABLE_NAME
 
-from tests.component.account import NOW, TODAY, Account, days_ago
+from tests.component.account import ACCOUNT, NOW, REGION, TODAY, Account, days_ago
 from tests.component.calls import Call, Calls
 
 READS = {
+    "GetCallerIdentity",
+    "ListAccountAliases",
     "GetAccountAuthorizationDetails",
     "Scan",
     "ListAccessKeys",
@@ -55,6 +58,12 @@ def only_key(told: dict[str, Any], user: str) -> dict[str, Any]:
     return found
 
 
+def on(row: dict[str, Any]) -> str:
+    """The day of the first thing that would be done."""
+    first: dict[str, str] = row["steps"][0]
+    return first["on"]
+
+
 def test_who_has_which_key_and_what_would_be_done_when(account: Account) -> None:
     _, due = account.add_carol()
     account.add_user("dan")
@@ -69,9 +78,12 @@ def test_who_has_which_key_and_what_would_be_done_when(account: Account) -> None
     assert carol["user_id"] == account.iam.get_user(UserName="carol")["User"]["UserId"]
     assert (carol["key"], carol["status"], carol["age_days"]) == (due, "Active", 80)
     assert (carol["last_used_on"], carol["last_used_service"]) == ("2026-11-21", "s3")
-    assert (carol["on"], carol["what"]) == ("2026-11-22", "replace, old key off 2026-12-06")
+    assert (carol["steps"], carol["what"]) == (
+        [{"on": "2026-11-22", "action": "replace"}, {"on": "2026-12-06", "action": "switch-off"}],
+        "replace, old key off 2026-12-06",
+    )
     # Replaced at the age of 74 days: used keys are supposed to stay in use.
-    assert (dan["key"], dan["on"], dan["what"]) == (
+    assert (dan["key"], on(dan), dan["what"]) == (
         young,
         "2027-01-25",
         "replace, old key off 2027-02-08",
@@ -99,7 +111,7 @@ def test_an_old_key_goes_off_on_the_day_that_people_were_told_and_is_deleted_lat
 
     rows = {row["key"]: row for row in as_json()["keys"]}
 
-    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-23", "switch off, deleted 2026-12-23")
+    assert (on(rows[elder]), rows[elder]["what"]) == ("2026-11-23", "switch off, deleted 2026-12-23")
     assert rows[newer]["what"].startswith("replace")
 
 
@@ -110,7 +122,7 @@ def test_an_old_key_of_which_nobody_was_told_goes_off_after_a_notice_that_would_
 
     rows = {row["key"]: row for row in as_json()["keys"]}
 
-    assert (rows[elder]["on"], rows[elder]["what"]) == ("2026-11-29", "switch off, deleted 2026-12-29")
+    assert (on(rows[elder]), rows[elder]["what"]) == ("2026-11-29", "switch off, deleted 2026-12-29")
 
 
 def test_a_notice_is_forecast_as_given_told_again_and_kept_on_its_day(account: Account) -> None:
@@ -120,8 +132,8 @@ def test_a_notice_is_forecast_as_given_told_again_and_kept_on_its_day(account: A
     row = only_key(as_json(), "carol")
 
     # Two days before it would reach the threshold; its notice is given seven days before that.
-    assert (row["key"], row["on"], row["what"]) == (unused, "2026-12-20", "switch off, deleted 2027-01-19")
-    assert row["why"] == "never used, and 88 days old"
+    assert (row["key"], on(row), row["what"]) == (unused, "2026-12-20", "switch off, deleted 2027-01-19")
+    assert row["reason"] == "never used, and 88 days old"
 
 
 def test_a_key_goes_off_no_sooner_than_people_were_told_whatever_policy_is_tried(account: Account) -> None:
@@ -130,7 +142,7 @@ def test_a_key_goes_off_no_sooner_than_people_were_told_whatever_policy_is_tried
 
     rows = {row["key"]: row for row in as_json("--overlap-days", "8", "--max-key-age-days", "80")["keys"]}
 
-    assert rows[elder]["on"] == "2026-12-02"
+    assert on(rows[elder]) == "2026-12-02"
 
 
 def test_what_is_remembered_of_a_key_that_is_off_decides_when_it_is_deleted(account: Account) -> None:
@@ -141,7 +153,7 @@ def test_what_is_remembered_of_a_key_that_is_off_decides_when_it_is_deleted(acco
     row = only_key(as_json(), "carol")
 
     # Thirty days after it went off, but not without a notice of seven.
-    assert (row["key"], row["on"], row["what"]) == (off, "2026-11-29", "delete")
+    assert (row["key"], on(row), row["what"]) == (off, "2026-11-29", "delete")
 
 
 def test_before_the_stack_is_there_an_inactive_key_counts_from_today(account: Account) -> None:
@@ -151,7 +163,7 @@ def test_before_the_stack_is_there_an_inactive_key_counts_from_today(account: Ac
 
     row = only_key(as_json("--delete-after-days", "20"), "carol")
 
-    assert (row["key"], row["on"], row["what"]) == (off, "2026-12-12", "delete")
+    assert (row["key"], on(row), row["what"]) == (off, "2026-12-12", "delete")
 
 
 def test_a_user_whose_memory_cannot_be_read_is_shown_and_nothing_is_foreseen(account: Account) -> None:
@@ -192,10 +204,10 @@ def test_a_policy_is_tried_before_it_is_set(account: Account) -> None:
     account.add_user("dan")
     account.add_key("dan", age=50, used=0)
 
-    assert only_key(as_json(), "dan")["on"] == "2026-12-16"
+    assert on(only_key(as_json(), "dan")) == "2026-12-16"
     tried = as_json("--max-key-age-days", "65")
-    assert only_key(tried, "dan")["on"] == "2026-11-22"
-    assert tried["policy"]["MaxKeyAgeDays"] == 65
+    assert on(only_key(tried, "dan")) == "2026-11-22"
+    assert tried["accounts"][0]["policy"]["MaxKeyAgeDays"] == 65
 
 
 def test_the_cap_spreads_the_replacements_over_the_next_days_oldest_first(account: Account) -> None:
@@ -205,8 +217,18 @@ def test_the_cap_spreads_the_replacements_over_the_next_days_oldest_first(accoun
 
     told = as_json("--max-users-per-run", "2")
 
-    assert [(day["replaced"], day["waiting"]) for day in told["days"][:4]] == [(2, 3), (2, 1), (1, 0), (0, 0)]
-    assert [only_key(told, f"user-{number}")["on"] for number in range(5)] == [
+    replaced, off = told["days"][:3], told["days"][3:]
+    assert [(day["on"], day["replace"], day["waiting"]) for day in replaced] == [
+        ("2026-11-22", 2, 3),
+        ("2026-11-23", 2, 1),
+        ("2026-11-24", 1, 0),
+    ]
+    assert [(day["on"], day["switch-off"]) for day in off] == [
+        ("2026-12-06", 2),
+        ("2026-12-07", 2),
+        ("2026-12-08", 1),
+    ]
+    assert [on(only_key(told, f"user-{number}")) for number in range(5)] == [
         "2026-11-24",
         "2026-11-23",
         "2026-11-23",
@@ -214,29 +236,75 @@ def test_the_cap_spreads_the_replacements_over_the_next_days_oldest_first(accoun
         "2026-11-22",
     ]
     text = previewed("--max-users-per-run", "2")
-    assert "  2026-11-22     2  (3 wait for the next day)\n  2026-11-23     2  (1 wait" in text
+    assert "DAY         REPLACED  SWITCHED OFF" in text
+    assert (
+        "2026-11-22  2         0             3 wait for the next day\n2026-11-23  2         0             1 wait"
+        in text
+    )
 
 
-def test_the_table_names_all_of_it_and_who_should_act(account: Account) -> None:
-    _, key = account.add_carol()
-    account.tag("carol", exempt="some day")
+WHERE = f"account {ACCOUNT} (no alias), Region {REGION}, users below /, read by arn:aws:sts::{ACCOUNT}:"
 
-    text = previewed()
 
-    head, row = text.splitlines()[:2]
-    assert head.split("  ")[0] == "USER"
-    assert row.split()[0] == "carol"
-    assert f"{key}  Active  80   2026-11-21 s3  -" in row
-    assert f"  carol {key}: " in text
-    assert "1 users, 1 active keys, 0 of them 90 days old or older." in text
+def test_the_table_says_where_it_looked_what_would_be_done_and_who_should_act(account: Account) -> None:
+    _, due = account.add_carol()
+    account.tag("carol", owner="team-payments")
+    account.add_user("dan", path="/apps/")
+    asks = account.add_key("dan", age=80, used=1)
+    account.tag("dan", exempt="some day")
+    account.add_user("eve")
+    account.add_key("eve", age=12, used=0)
+    account.tag("eve", exempt="2027-01-31 migration")
+    account.add_user("kim")
+
+    lines = previewed().splitlines()
+
+    assert lines[0].startswith(f"access-key-rotation {VERSION}, 2026-11-22 06:00 UTC: {WHERE}")
+    first = lines.index("Would be done, by day:")
+    assert lines[first + 1].split() == [
+        "ON",
+        "WOULD",
+        "USER",
+        "OWNER",
+        "PATH",
+        "KEY",
+        "STATUS",
+        "AGE",
+        "LAST",
+        "USED",
+        "WHY",
+    ]
+    assert lines[first + 2].startswith("2026-11-22  replace, old key off 2026-12-06  carol  team-payments  /")
+    assert f"{due}  Active  80   2026-11-21 s3  80 days old; a replacement is due" in lines[first + 2]
+    person = lines[lines.index("Needs a person:") + 1]
+    assert person.startswith(
+        f"  dan {asks}: nothing was done: the tag access-key-rotation:exempt is `some day`"
+    )
+    assert "  eve " in lines[lines.index("Exempt:") + 1]
+    assert lines[lines.index("Exempt:") + 1].endswith(": exempt through 2027-01-31: migration")
+    nothing = lines.index("Nothing to do:")
+    assert lines[nothing + 2].split() == ["kim", "-", "/", "-", "-", "-", "-"]
+    assert lines[-1].startswith("4 users, 3 active keys, 0 of them 90 days old or older.")
+    # After her exemption she is foreseen as everybody is.
+    assert any("eve" in line and line.startswith("2027-02-") for line in lines[first:])
 
 
 def test_the_csv_has_a_line_per_key_that_a_program_can_read(account: Account) -> None:
     _, key = account.add_carol()
+    account.tag("carol", owner="team-payments")
 
     (row,) = csv.DictReader(io.StringIO(previewed("--format", "csv")))
 
-    assert (row["user"], row["key"], row["age_days"], row["on"]) == ("carol", key, "80", "2026-11-22")
+    assert (row["account"], row["region"], row["version"]) == (ACCOUNT, REGION, VERSION)
+    assert (row["user"], row["owner"], row["key"], row["age_days"]) == ("carol", "team-payments", key, "80")
+    assert (row["on"], row["action"], row["then_on"], row["then"]) == (
+        "2026-11-22",
+        "replace",
+        "2026-12-06",
+        "switch-off",
+    )
+    assert row["group"] == "changes"
+    assert row["at"] == "2026-11-22T06:00:00Z"
 
 
 def test_nobody_above_the_path_is_shown(account: Account) -> None:
@@ -298,13 +366,14 @@ def test_a_policy_that_breaks_somebody_is_refused_by_name_before_anything_is_ask
     assert code == 2
     assert (
         told
-        == "preview: this policy is refused: OverlapDays must be more than QuietDays (OverlapDays=7, QuietDays=7)\n"
+        == "preview: this policy is refused: --overlap-days must be more than --quiet-days (--overlap-days=7, --quiet-days=7)\n"
     )
     assert calls.operations == []
 
 
 REFUSALS = {
     "GetAccountAuthorizationDetails": "iam:GetAccountAuthorizationDetails",
+    "ListAccountAliases": "iam:ListAccountAliases",
     "ListAccessKeys": "iam:ListAccessKeys",
     "Scan": "dynamodb:Scan",
     "DescribeSecret": "secretsmanager:DescribeSecret",
@@ -383,7 +452,7 @@ def test_what_fails_on_this_machine_is_said_in_one_line(case: str) -> None:
 
 def test_it_makes_clients_with_the_callers_own_session_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert boto3.session.Session().region_name
+    assert botocore.session.Session().get_config_variable("region")
 
     assert refused() == (
         1,

@@ -2,23 +2,17 @@
 
 import csv
 import io
-from dataclasses import fields
-from datetime import date
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from keyrotation.preview.outlook import Row
 from keyrotation.preview.renderings import comma_separated
+
+from tests.unit.preview.previews import a_row, only
 
 
 def shown(name: str) -> str:
-    row = Row(user=name, user_id="AIDA", user_created_on=date(2026, 1, 1))
-    found: Any = SimpleNamespace(rows=[row])
     out = io.StringIO()
-    comma_separated(found, out)
+    comma_separated(only(a_row(user=name)), out)
     (line,) = csv.DictReader(io.StringIO(out.getvalue()))
-    assert list(line) == [each.name for each in fields(Row)]
     return line["user"]
 
 
