@@ -110,10 +110,10 @@ permissions: $(READY) ## what each role may do and why, into docs/permissions.md
 parameters: $(READY) ## the parameters as the console shows them, into docs/parameters.md
 	PYTHONPATH=functions .venv/bin/python -m infra.parameters_page > docs/parameters.md
 
-preview: $(DEPLOYS) ## what it would do to your AWS account, and when; only reads; ARGS="--max-key-age-days 60"
+preview: $(DEPLOYS) ## what it would do to your AWS account, and when; only reads; ARGS="--format html" (docs/preview.md)
 	@PYTHONPATH=functions .deploy/bin/python -m keyrotation.preview $(ARGS)
 
-wheel: $(READY) ## what a consumer's machine installs with pipx, access-key-follow, into build/wheel
+wheel: $(READY) ## what pipx installs, access-key-follow and access-key-preview, into build/wheel
 	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  --wheel-dir build/wheel .
 
