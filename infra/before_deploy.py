@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import boto3  # noqa: TID251  # a command of its own, which reads the deployed stack with the caller's credentials
 from botocore.exceptions import BotoCoreError, ClientError
@@ -136,12 +136,48 @@ def summary(where: Target, parameters: Sequence[str]) -> Iterator[str]:
         yield "         until somebody is subscribed to the topic. To name an address: AlertEmail=on-call@example.com"
 
 
+def nobody_below(path: str, iam: Any) -> bool:
+    """The stack would look at nobody; of `/`, it waits for the account's first user. Raises what botocore raises."""
+    if path == "/":
+        return False
+    pages = iam.get_paginator("list_users").paginate(PathPrefix=path)
+    return not any(page["Users"] for page in pages)
+
+
+def _goes_on_without_users(path: str, iam: Any, *, asks: bool, stdin: TextIO) -> bool:
+    """A path that is mistyped deploys well and rotates nothing: a person is asked, and a pipeline has to say that it is meant."""
+    try:
+        if not nobody_below(path, iam):
+            return True
+    except ClientError as error:
+        # Whoever may deploy need not be allowed to list users.
+        sys.stderr.write(
+            f"Whether anybody is below {path} could not be read: {error.response['Error']['Code']}\n"
+        )
+        return True
+    sys.stderr.write(
+        f"WARNING  no IAM user is below UserPathPrefix={path}: no key would be rotated. A path is case-sensitive\n"
+    )
+    if not asks:
+        return True
+    if not stdin.isatty():
+        sys.stderr.write("refused: there is nobody to ask here. If the path is meant: APPROVAL=never\n")
+        return False
+    sys.stderr.write("Deploy all the same? [y/N] ")
+    sys.stderr.flush()
+    return stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _shown(value: str) -> str:
     return value or "(empty)"
 
 
 def main(
-    parameters: Sequence[str], *, environment: Mapping[str, str], client: Callable[..., Any] = boto3.client
+    parameters: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    client: Callable[..., Any] = boto3.client,
+    stdin: TextIO,
 ) -> int:
     """Returns the exit code. Where the stack cannot be looked at, what is named is judged beside the defaults."""
     region = region_of(environment)
@@ -162,8 +198,14 @@ def main(
     if where and not refused:
         sys.stderr.writelines(f"{line}\n" for line in summary(where, parameters))
     sys.stderr.writelines(f"refused: {problem}\n" for problem in refused)
-    return 1 if refused else 0
+    if refused or not where:
+        return 1 if refused else 0
+    named = dict(each.partition("=")[::2] for each in parameters)
+    path = {**defaults(), **(where.deployed or {}), **named}["UserPathPrefix"]
+    asks = environment.get("APPROVAL") != "never"
+    iam = client("iam", region_name=region)
+    return 0 if _goes_on_without_users(path, iam, asks=asks, stdin=stdin) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], environment=os.environ))  # noqa: TID251  # a command of its own
+    sys.exit(main(sys.argv[1:], environment=os.environ, stdin=sys.stdin))  # noqa: TID251  # a command of its own

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 import aws_cdk as cdk
 
-from infra.parameters import Parameters
+from infra.parameters import OwnTopic
 
 # CloudWatch publishes to topics of its own Region, and Secrets Manager uses KMS keys of its own Region.
 _OF_THIS_REGION = ("SecretsKmsKeyArn", "AlarmTopicArn")
@@ -16,7 +16,7 @@ _OF_THIS_REGION = ("SecretsKmsKeyArn", "AlarmTopicArn")
 def definitions() -> dict[str, cdk.CfnParameter]:
     """Every parameter of the stack by its name, without the rest of the stack."""
     stack = cdk.Stack(cdk.App())
-    Parameters(stack=stack)
+    OwnTopic(stack=stack)
     return {each.node.id: each for each in stack.node.children if isinstance(each, cdk.CfnParameter)}
 
 

@@ -1,5 +1,6 @@
 """Parameters of the deployed stack: what they refuse, and that a change of one counts from the next run on."""
 
+import io
 import json
 from typing import Any
 
@@ -94,7 +95,8 @@ def test_before_and_after_a_deployment_a_person_is_told_what_changes_where_and_w
         return account.client(service)  # type: ignore[call-overload]  # whichever is asked for
 
     environment = {"AWS_REGION": account.region}
-    assert before_deploy.main(["Mode=Audit", "WarnDays=7"], environment=environment, client=client) == 0
+    parameters = ["Mode=Audit", "WarnDays=7"]
+    assert before_deploy.main(parameters, environment=environment, client=client, stdin=io.StringIO()) == 0
     said = capsys.readouterr().err
     assert f"Account  {account.account_id}" in said
     assert f"update from version {VERSION} to {VERSION}" in said

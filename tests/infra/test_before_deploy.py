@@ -1,11 +1,13 @@
 """`make deploy` refuses parameters that do not fit together in the words of the functions, before it deploys."""
 
+import io
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from keyrotation.policy import Policy, PolicyError
 from keyrotation.run.settings import ScannerSettings, SettingsError
@@ -74,10 +76,19 @@ def test_what_is_deployed_counts_for_what_is_not_named() -> None:
 
 
 class Account:
-    """What AWS answers to whoever deploys. `stack`: of describe_stacks; None: there is none."""
+    """What AWS answers to whoever deploys. `stack`: of describe_stacks; None: there is none.
 
-    def __init__(self, stack: dict[str, Any] | None, *, aliases: list[str] | None = None) -> None:
-        self.stack, self.aliases = stack, aliases
+    `users`: by path; None: they may not be listed.
+    """
+
+    def __init__(
+        self,
+        stack: dict[str, Any] | None,
+        *,
+        aliases: list[str] | None = None,
+        users: dict[str, list[str]] | None = None,
+    ) -> None:
+        self.stack, self.aliases, self.users = stack, aliases, users
         self.regions: set[str | None] = set()
 
     def client(self, service: str, *, region_name: str | None) -> Any:
@@ -88,6 +99,8 @@ class Account:
             aws_access_key_id="A",
             aws_secret_access_key="B",
         )
+        if service == "iam":
+            made.get_paginator = lambda _: self
         stubber = Stubber(made)
         match service:
             case "sts":
@@ -112,8 +125,21 @@ class Account:
         stubber.activate()
         return made
 
-    def judges(self, *parameters: str, **environment: str) -> int:
-        return main(parameters, environment=environment, client=self.client)
+    def paginate(self, *, PathPrefix: str) -> list[dict[str, list[str]]]:  # noqa: N803  # as botocore spells it
+        """Of list_users, in pages of which the first is empty, as IAM may answer."""
+        if self.users is None:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListUsers")
+        return [{"Users": []}, {"Users": self.users.get(PathPrefix, [])}]
+
+    def judges(self, *parameters: str, answer: str | None = None, **environment: str) -> int:
+        """`answer`: of a person at a terminal; None: there is nobody."""
+        stdin = io.StringIO(answer) if answer is None else Terminal(answer)
+        return main(parameters, environment=environment, client=self.client, stdin=stdin)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def stack(*, status: str = "CREATE_COMPLETE", **parameters: str) -> dict[str, Any]:
@@ -201,6 +227,49 @@ def test_a_value_that_cannot_be_meant_is_refused_before_anything_is_synthesized(
 ) -> None:
     assert Account(None).judges(word) == 1
     assert capsys.readouterr().err == f"refused: {REFUSED[word]}\n"
+
+
+USERS = {"/apps/": ["ann"]}
+NOBODY = (
+    "WARNING  no IAM user is below UserPathPrefix=/Apps/: no key would be rotated. A path is case-sensitive\n"
+)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("Yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_a_person_is_asked_when_nobody_is_below_the_path(
+    answer: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Account(None, users=USERS).judges("UserPathPrefix=/Apps/", answer=answer) == code
+    assert capsys.readouterr().err.endswith(f"{NOBODY}Deploy all the same? [y/N] ")
+
+
+def test_without_a_terminal_such_a_path_is_refused_unless_it_is_said_to_be_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = Account(None, users=USERS)
+    assert there.judges("UserPathPrefix=/Apps/") == 1
+    assert capsys.readouterr().err.endswith(
+        f"{NOBODY}refused: there is nobody to ask here. If the path is meant: APPROVAL=never\n"
+    )
+    assert there.judges("UserPathPrefix=/Apps/", APPROVAL="never") == 0
+    assert capsys.readouterr().err.endswith(NOBODY)
+
+
+def test_a_path_that_is_deployed_is_asked_about_as_one_that_is_named() -> None:
+    assert Account(stack(UserPathPrefix="/Apps/"), users=USERS).judges() == 1
+    assert Account(stack(UserPathPrefix="/Apps/"), users=USERS).judges("UserPathPrefix=/apps/") == 0
+
+
+def test_nobody_is_asked_where_somebody_is_or_may_come_or_who_it_is_may_not_be_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert Account(None, users=USERS).judges("UserPathPrefix=/apps/") == 0
+    assert Account(None, users={}).judges() == 0, "an account without users"
+    capsys.readouterr()
+    assert Account(None, users=None).judges("UserPathPrefix=/Apps/") == 0
+    assert capsys.readouterr().err.endswith(
+        "Whether anybody is below /Apps/ could not be read: AccessDenied\n"
+    )
 
 
 def test_a_parameter_that_is_there_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
