@@ -199,7 +199,9 @@ def test_before_the_stack_is_deployed_nobody_was_told_and_nothing_goes_off_withi
 
 def sample_of_the_document() -> list[str]:
     document = Path(CHECKOUT, "docs/preview.md").read_text()
-    sample = document.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n## ")[0]
+    sample = document.partition("Of the demo's users it says, among other things:\n\n")[2].partition("\n## ")[
+        0
+    ]
     return [line.removeprefix("    ") for line in sample.splitlines() if line]
 
 
