@@ -212,8 +212,8 @@ def test_the_page_has_every_user_and_key(
 
     assert page.startswith("<!doctype html>")
     for name, keys in cast_keys.items():
-        assert f">{name}<" in page
-        assert all(f">{key.key_id}<" in page for key in keys), name
+        assert f">{name}" in page
+        assert all(key.key_id in page for key in keys), name
 
 
 def but_for_chance(line: str) -> str:

@@ -98,7 +98,7 @@ class Step:
 class Row:
     """One key, or a user without keys. Ages in days; no `steps`: nothing is foreseen. `asks`: who should act.
 
-    `steps` by day: a key that is replaced goes off next, and one that goes off is deleted. `reason`: of the first.
+    `asked_of_user`: of this key or of the user's other one. `steps` by day: a key that is replaced goes off next, and one that goes off is deleted. `reason`: of the first.
     """
 
     account: str
@@ -116,6 +116,7 @@ class Row:
     steps: tuple[Step, ...] = ()
     reason: str = ""
     asks: str = ""
+    asked_of_user: bool = False
     exempt: str = ""
     hints: tuple[str, ...] = ()
 
@@ -123,7 +124,7 @@ class Row:
     def group(self) -> Group:
         if self.steps:
             return Group.CHANGES
-        if self.asks:
+        if self.asked_of_user:
             return Group.NEEDS_A_PERSON
         return Group.EXEMPT if self.exempt else Group.NOTHING
 
@@ -145,6 +146,7 @@ class Row:
         )
 
 
+_ASKING = (Level.CRITICAL, Level.ATTENTION)
 _FIRST = {
     Action.REPLACE: "replace",
     Action.SWITCH_OFF: "switch off",
@@ -316,6 +318,7 @@ def _rows(
             steps=tuple(_steps(of_key)),
             reason=printable(_reason(of_key[0].action)) if of_key else "",
             asks=printable("; ".join(_asked(items, about, known))),
+            asked_of_user=any(item.level in _ASKING for item in items),
             exempt=printable(exempt),
             hints=tuple(hint.text for hint in hints_of(user)) if place == 0 else (),
         )
@@ -324,7 +327,7 @@ def _rows(
 def _asked(items: Iterable[Item], about: set[str | None], known: set[str]) -> Iterator[str]:
     for item in items:
         key_id = item.key_id if item.key_id in known else None
-        if item.level in (Level.CRITICAL, Level.ATTENTION) and key_id in about:
+        if item.level in _ASKING and key_id in about:
             yield item.text
 
 

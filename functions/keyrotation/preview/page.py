@@ -9,7 +9,7 @@ from typing import TextIO
 
 from keyrotation.policy import parameter_name
 from keyrotation.preview.outlook import Account, Action, Group, Preview, Row
-from keyrotation.preview.renderings import COUNTED, SUPPOSED, counted, hints_of, summed_up
+from keyrotation.preview.renderings import COUNTED, SUPPOSED, counted, hints_of, summed_up, who
 
 # Of the bars; what comes later is in the table.
 _DAYS_DRAWN = 92
@@ -114,8 +114,8 @@ def _lines(found: Preview) -> Iterator[str]:
     for each in found.unread:
         yield f'<p class="note unread"><b>{escape(each.name)} could not be read:</b> {escape(each.why)}</p>'
     for account in found.accounts:
-        who = f"Account {account.where.account}" if several else "The account"
-        yield from _notes((who, text) for text in account.told)
+        place = f"Account {account.where.account}" if several else "The account"
+        yield from _notes((place, text) for text in account.told)
     yield from _sums(found)
     yield "<h2>Keys by day</h2>"
     yield from _bars(found)
@@ -123,10 +123,7 @@ def _lines(found: Preview) -> Iterator[str]:
     yield from _table([row for row in found.rows if row.steps], _CHANGES, several=several)
     if asking := [row for row in found.rows if row.asks]:
         yield "<h2>Needs a person</h2>"
-        yield from _notes(
-            (" ".join(filter(None, [row.account if several else "", row.user, row.key])), row.asks)
-            for row in asking
-        )
+        yield from _notes((who(row, several=several), row.asks) for row in asking)
     for title, rows, columns in (
         ("Exempt", [row for row in found.rows if row.exempt], _EXEMPT),
         ("Nothing to do", [row for row in found.rows if row.group is Group.NOTHING], _IDLE),
@@ -263,5 +260,5 @@ def _table(rows: Sequence[Row], heads: tuple[str, ...], *, several: bool) -> Ite
 
 
 def _notes(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
-    for who, text in notes:
-        yield f'<p class="note"><b>{escape(who)}:</b> {escape(text)}</p>'
+    for about, text in notes:
+        yield f'<p class="note"><b>{escape(about)}:</b> {escape(text)}</p>'

@@ -46,7 +46,7 @@ def table(found: Preview, out: TextIO) -> None:
         out,
     )
     _listed("Needs a person", _asking(found, rows, several=several), out)
-    _listed("Exempt", (f"{_who(row, several=several)}: {row.exempt}" for row in rows if row.exempt), out)
+    _listed("Exempt", (f"{who(row, several=several)}: {row.exempt}" for row in rows if row.exempt), out)
     nothing = [row for row in rows if row.group is Group.NOTHING]
     if nothing:
         out.write("\nNothing to do:\n")
@@ -92,15 +92,17 @@ def _listed(title: str, lines: Iterable[str], out: TextIO) -> None:
         out.writelines(f"  {line}\n" for line in found)
 
 
-def _who(row: Row, *, several: bool) -> str:
-    return " ".join(filter(None, [row.account if several else "", row.user, row.key]))
+def who(row: Row, *, several: bool) -> str:
+    """Whom a line is about. `several`: of several accounts."""
+    owner = f"(owner: {row.owner})" if row.owner else ""
+    return " ".join(filter(None, [row.account if several else "", row.user, row.key, owner]))
 
 
 def _asking(found: Preview, rows: Sequence[Row], *, several: bool) -> Iterator[str]:
     for account in found.accounts:
         of_which = f"{account.where.account} " if several else ""
         yield from (f"{of_which}the account: {text}" for text in account.told)
-    yield from (f"{_who(row, several=several)}: {row.asks}" for row in rows if row.asks)
+    yield from (f"{who(row, several=several)}: {row.asks}" for row in rows if row.asks)
 
 
 def _by_day(found: Preview, out: TextIO) -> None:

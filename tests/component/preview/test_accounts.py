@@ -179,6 +179,17 @@ def test_what_manages_or_uses_a_user_is_told_with_what_to_do(account: Account) -
     assert any(line.startswith("  mailer: It sends mail with SES.") for line in asked()[1].splitlines())
 
 
+def test_a_user_of_whom_somebody_is_asked_is_not_among_those_with_nothing_to_do(account: Account) -> None:
+    """Two keys made by hand: what is asked stands beside the older, and is about both."""
+    account.add_user("ivo")
+    older, newer = account.add_key("ivo", age=120, used=0), account.add_key("ivo", age=100, used=1)
+
+    rows = {row["key"]: row for row in as_json()["keys"]}
+
+    assert {rows[older]["group"], rows[newer]["group"]} == {"needs-a-person"}
+    assert (bool(rows[older]["asks"]), bool(rows[newer]["asks"])) == (True, False)
+
+
 def test_only_what_is_asked_for_is_shown_and_counted(account: Account) -> None:
     for name, owner, age in (("ann", "data", 80), ("ben", "data", 10), ("cid", "web", 81)):
         account.add_user(name)
