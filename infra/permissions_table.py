@@ -1,11 +1,13 @@
 """`make permissions`: docs/permissions.md, made of the stack itself, so that it cannot say anything else than what is deployed."""
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import aws_cdk as cdk
 
+from infra.doctor.reads import READS
 from infra.grants import Grant
 from infra.pages import code, row, synthesized
 
@@ -40,6 +42,12 @@ A denial here holds whatever a caller's own policies allow.
 """
 _WILDCARDS = """
 ## Why a resource has a wildcard
+
+"""
+_DOCTOR = """
+## What `make doctor` asks of its caller
+
+All of it only reads. As a policy to attach:
 
 """
 # Where the policy stands, and what names the resources that it is of; None: the one that it stands in.
@@ -77,7 +85,16 @@ def table() -> str:
         for denial in granted.denials
     ]
     policies = list(_resource_policies(template, names))
-    return "".join([_HEAD, _ROLES, *roles, _NEVER, *never, _POLICIES, *policies, _WILDCARDS, *because])
+    return "".join(
+        [_HEAD, _ROLES, *roles, _NEVER, *never, _POLICIES, *policies, _WILDCARDS, *because, *_doctor()]
+    )
+
+
+def _doctor() -> Iterator[str]:
+    yield _DOCTOR
+    reads = {"Effect": "Allow", "Action": sorted(READS.values()), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reads]}, indent=2)
+    yield from (f"    {line}\n" for line in policy.splitlines())
 
 
 def _granted(stack: cdk.Stack, names: dict[str, str], grant: Grant) -> Iterator[str]:

@@ -4,14 +4,8 @@ The emulator asks no key: that the topic is encrypted, and that alarms may use i
 """
 
 import json
-import queue
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,41 +14,9 @@ from sandbox.day import run_day
 from sandbox.launch import CHECKOUT
 from sandbox.mailbox import Mailbox
 from tests.e2e.conftest import ADDRESS, Deployed
+from tests.e2e.pager import Pager
 from tests.e2e.people import DUE, ELDER_IN_USE, inhabited
 from tests.e2e.runbook import Shell, commands
-
-
-@dataclass
-class Pager:
-    """An endpoint on this machine, to which SNS posts."""
-
-    posted: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
-
-    def next(self) -> dict[str, Any]:
-        return self.posted.get(timeout=60)
-
-    @contextmanager
-    def listening(self) -> Iterator[str]:
-        """Its URL."""
-        posted = self.posted
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # the library's name
-                posted.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """What was posted is what the tests look at."""
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_port}/"
-            finally:
-                server.shutdown()
-                thread.join()
 
 
 def subscribing_a_pager() -> str:
