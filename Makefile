@@ -22,7 +22,7 @@ MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 # mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
 TYPED := .venv/.typed
 
-.PHONY: help setup demo check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy doctor wings clean
+.PHONY: help setup demo demo-life check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy doctor wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -59,8 +59,11 @@ $(TYPED): $(READY)
 
 setup: $(READY) $(TYPED) ## install what the other commands need, into .venv and node_modules
 
-demo: $(READY) ## deploy to an emulated account, rotate, show the mail, check, clean up
+demo: $(READY) ## one day on an emulated account: each key before and after, the mail, ten checks
 	@.venv/bin/python -m sandbox.demo
+
+demo-life: $(READY) ## 65 days of three keys there: an owner who follows by itself, one who installs late, one who never does
+	@.venv/bin/python -m sandbox.demo_life
 
 # While working: under a minute once set up.
 check: lint types layers unit ## lint, types, layers, unit tests

@@ -13,13 +13,13 @@ from infra.function import METRICS_NAMESPACE
 NAMES = (
     "ScannerErrors",
     "RotatorErrors",
-    "DeadOrders",
-    "DeadFirings",
-    "OldestOrder",
-    "FailedReplacements",
-    "UnexplainedKeys",
-    "NoListener",
-    "Silence",
+    "OrderFailed",
+    "RunNotStarted",
+    "OrderWaiting",
+    "KeyChangeFailed",
+    "OldKeyUnexplained",
+    "NoSubscription",
+    "NoCompletedRun",
 )
 
 
@@ -82,44 +82,44 @@ class Alarms(Construct):
             "90 minutes apart. First: read the error in the rotator's log.",
         )
         self._at_least(
-            "DeadOrders",
+            "OrderFailed",
             dead_orders.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
-            "An order failed three times and was put aside: its run was not completed. First: read the error in "
+            "An order failed three times and is in the dead-letter queue: its run was not completed. First: read the error in "
             "the rotator's log, fix the cause, then start a run by hand (the stack's output RunNow) and purge the orders' dead-letter queue.",
         )
         self._at_least(
-            "DeadFirings",
+            "RunNotStarted",
             dead_firings.metric_approximate_number_of_messages_visible(
                 period=five_minutes, statistic="Maximum"
             ),
-            "A firing of the schedule never became an order, so that day's run did not start: the scanner could not "
+            "The schedule fired, but no run started: the scanner could not "
             "be invoked, or failed three times. First: read the message in the schedule's dead-letter "
             "queue (ERROR_MESSAGE in its attributes, or responsePayload in its body) and fix the cause; then start "
             "a run by hand and purge that queue.",
         )
         self._at_least(
-            "OldestOrder",
+            "OrderWaiting",
             orders.metric_approximate_age_of_oldest_message(period=five_minutes, statistic="Maximum"),
-            "An order has waited for two hours: the rotator is not taking orders, or failed and failed again. "
+            "An order has waited for two hours: the rotator does not take orders, or failed repeatedly. "
             "First: see that the rotator's event source mapping is enabled, then read the rotator's log.",
             threshold=2 * 60 * 60,
         )
 
-        # Both are said once a run, and last until the run after it says otherwise: as NoListener's, and for the reasons
+        # Both are said once a run, and last until the run after it says otherwise: as NoSubscription's, and for the reasons
         # that stand there. What the first run of a deployment finds over the threshold it also acts upon or tells.
         self._said_by_the_rotator(
-            "FailedReplacements",
+            "KeyChangeFailed",
             "Failed",
             "At least one user's keys could not be changed in the last run: a replacement, switching off or deletion "
-            "failed, and the next run tries it again. First: read the mail of that run, which names user and cause.",
+            "failed. The next run tries again. First: read the mail of that run, which names the user and the cause.",
         )
         self._said_by_the_rotator(
-            "UnexplainedKeys",
+            "OldKeyUnexplained",
             "KeysUnexplained",
-            "An active key is over MaxKeyAgeDays, and nothing explains it: no exemption, no hold, no replacement under "
-            "way, and no mail asked for anything. This should never be. First: find the key with the command in the output Preview.",
+            "An active key is over MaxKeyAgeDays, and nothing explains it: no exemption, no extension, no replacement in "
+            "progress, and no mail asked for anything. This should never happen. First: find the key with the command in the output Preview.",
         )
 
         # An alarm to a topic that nobody listens to reaches nobody: this one is there for its state, which dashboards
@@ -128,7 +128,7 @@ class Alarms(Construct):
         # alarm five minutes later; here it lasts until a run has found somebody. A fresh deployment has no data, so
         # its state is "insufficient data", and nobody is paged.
         self._alarm(
-            "NoListener",
+            "NoSubscription",
             cloudwatch.Metric(
                 namespace=METRICS_NAMESPACE,
                 metric_name="ConfirmedSubscribers",
@@ -136,9 +136,9 @@ class Alarms(Construct):
                 period=five_minutes,
                 statistic="Minimum",
             ),
-            "No subscription to the topic is known to be confirmed and without a filter policy: runs go on, but no key is switched "
-            "off or deleted while nobody would hear of it. First: confirm the subscription that SNS mailed to AlertEmail (the "
-            "link works for two days; the steps say how to get another), or subscribe somebody; the next run then goes on.",
+            "No subscription to the topic is both confirmed and without a filter policy. Runs go on, but no key is deactivated "
+            "or deleted while nobody would get the mail. First: confirm the subscription that SNS mailed to AlertEmail (the "
+            "link works for two days; the steps say how to get another), or subscribe somebody. The next run then goes on.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=1,
@@ -150,10 +150,10 @@ class Alarms(Construct):
         # data for those. It would make zeros of the hours before the deployment too, and page; so a sum with the queue's
         # own metric, which begins with the deployment and goes on as long as the mapping polls. 26 zeros in a row are 26
         # hours without a completed run, also when the very first run never comes. When the mapping is disabled the zeros
-        # stop after a while; then orders wait, and OldestOrder says so.
+        # stop after a while; then orders wait, and OrderWaiting says so.
         an_hour = cdk.Duration.hours(1)
         self._alarm(
-            "Silence",
+            "NoCompletedRun",
             cloudwatch.MathExpression(
                 expression="FILL(completed, 0) + 0 * polled",
                 using_metrics={
@@ -171,8 +171,8 @@ class Alarms(Construct):
                 period=an_hour,
                 label="runs completed",
             ),
-            "No run was completed for 26 hours: nothing watches the keys. First: see that nobody turned the schedule "
-            "off (the stack's output StartAgain turns it on), then look for its last firing in the scanner's log and for the order in the rotator's.",
+            "No run was completed for 26 hours: nothing watches the keys. First: check that the schedule is on "
+            "(the stack's output StartAgain turns it on). Then look for its last run in the scanner's log, and for the order in the rotator's log.",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             periods=26,

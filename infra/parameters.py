@@ -33,7 +33,7 @@ POLICY = (
         label="Threshold in days",
         default=90,
         least=10,
-        description="The threshold: an active access key is off before it is this many days old.",
+        description="An active access key is replaced and deactivated before it is this many days old.",
     ),
     Whole(
         name="OverlapDays",
@@ -47,7 +47,7 @@ POLICY = (
         label="Notice in days",
         default=7,
         least=1,
-        description="Days of notice before a key is switched off or deleted, and before a replacement is issued.",
+        description="At least so many days of notice before a key is deactivated or deleted, and before a replacement is issued.",
     ),
     Whole(
         name="QuietDays",
@@ -68,21 +68,21 @@ POLICY = (
         label="Extension for a key in use in days",
         default=14,
         least=1,
-        description="Days of notice to a key that is in use on its off date. It is switched off after that, in use or not.",
+        description="How many more days an old key stays on that is still in use on its day. After them it is deactivated, in use or not.",
     ),
     Whole(
         name="UnusedDays",
-        label="Unused for this many days: switch off",
+        label="Deactivate after this many unused days",
         default=90,
         least=0,
-        description="A key not used for this many days is switched off without a replacement. 0: never.",
+        description="A key not used for this many days is deactivated without a replacement. 0: never.",
     ),
     Whole(
         name="DeleteAfterDays",
-        label="Inactive for this many days: delete",
+        label="Delete after this many inactive days",
         default=30,
         least=0,
-        description="An inactive key is deleted after this many days. 0: only when its slot is needed.",
+        description="An inactive key is deleted after this many days. 0: only when its place is needed for a new key.",
     ),
     Whole(
         name="MaxUsersPerRun",
@@ -90,7 +90,7 @@ POLICY = (
         default=100,
         least=1,
         most=5000,
-        description="At most this many users are changed in one day; the rest wait for the next.",
+        description="At most this many users are changed in one day. The rest wait for the next day.",
     ),
 )
 
@@ -195,7 +195,7 @@ class Parameters:
             "RunbookUrl",
             default="docs/runbook.md",
             allowed_pattern=r"^[!-~]{1,200}$",
-            description="Where on-call finds docs/runbook.md; stands in every mail and alarm. Best a link: its scheme is https.",
+            description="Where on-call finds docs/runbook.md; it is in every mail and alarm. Best a link that begins with https.",
             constraint_description="RunbookUrl must be 1 to 200 printable ASCII characters without a space.",
         )
         self.log_retention_days = cdk.CfnParameter(
@@ -279,7 +279,7 @@ class OwnTopic(Parameters):
             "AlertEmail",
             default="",
             allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
-            description="Who gets the digest and the alarms; the address must confirm a mail first. Empty: nobody.",
+            description="Who gets the mails and the alarms. SNS first sends a mail to confirm. Empty: nobody.",
             constraint_description="AlertEmail must be one email address, or empty.",
         )
         self.alarm_topic_arn = cdk.CfnParameter(
@@ -309,8 +309,8 @@ class OwnTopic(Parameters):
             "Notify",
             default="Changes",
             allowed_values=["Changes", "Problems", "Always"],
-            description="Which runs send a mail. Changes: whatever is done, asked or comes up. Problems: only what "
-            "failed, is critical or needs someone. Always: every run. Notices are sent in any case.",
+            description="Which runs send a mail. Changes: something was done, is asked or is coming. Problems: "
+            "something failed, is critical or needs a person. Always: every run. Notices are sent in any case.",
             constraint_description="Notify must be Changes, Problems or Always.",
         )
 

@@ -1,12 +1,15 @@
-"""One daily run of the deployed stack, started with the schedule's own payload."""
+"""One daily run of the deployed stack, started with the schedule's own payload; and the days between two runs."""
 
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sandbox.account import EmulatedAccount
+from sandbox.cast import table_of
 
 
 def run_day(account: EmulatedAccount, outputs: Mapping[str, str], *, within_seconds: float = 120) -> str:
@@ -57,3 +60,23 @@ def wait_until_completed(
                 f"the rotator did not complete {run_id} within {within_seconds:.0f} s:\n{told}"
             )
         time.sleep(0.5)
+
+
+def days_pass(account: EmulatedAccount, days: int = 1) -> None:
+    """For users, keys, last uses and messages, and for what is remembered of them."""
+    by, table = timedelta(days=days), table_of(account)
+    account.let_pass(by)
+    for memory in table.read_all().memories.values():
+        table.save(older(memory, by), run_id="days pass")
+
+
+def older(remembered: Any, by: timedelta) -> Any:
+    """Every day and time in it."""
+    if isinstance(remembered, date):
+        return remembered - by
+    if isinstance(remembered, Mapping):
+        return {key: older(value, by) for key, value in remembered.items()}
+    if is_dataclass(remembered) and not isinstance(remembered, type):
+        aged = {each.name: older(getattr(remembered, each.name), by) for each in fields(remembered)}
+        return replace(remembered, **aged)
+    return remembered

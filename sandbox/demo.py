@@ -1,22 +1,26 @@
-"""`make demo`: the real stack on an emulated account, one daily run, its mail, and whether it kept its promises."""
+"""`make demo`: the real stack on an emulated account, one daily run: each key before and after it, the mail in a file, and whether
+the run kept its promises.
+"""
 
 import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, cast, seed, table_of
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day
+from sandbox.launch import CHECKOUT
+from sandbox.screen import ON_CALL, KeyState, change, check, keys_of, say, title
 
-ADDRESS = "on-call@example.com"
+MAIL = CHECKOUT / "build" / "demo-mail.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +52,25 @@ def main() -> int:
     say("Starting an emulated AWS account on this machine (TLS, IAM enforced; nothing goes to AWS)")
     with EmulatedAccount.start() as account:
         say("Deploying the stack with the CDK CLI, Mode=Enforce")
-        outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ADDRESS})
+        outputs = account.deploy({"Mode": "Enforce", "AlertEmail": ON_CALL})
         now = datetime.now(UTC)
         people = cast(now.date())
         keys = seed(account, people, now)
         before = {person.name: snapshot(account, person.name) for person in people}
 
-        title("THE KEYS BEFORE")
-        show_keys(account, people, now, last_word=lambda person: person.story)
+        found = {person.name: keys_of(account, person.name, now) for person in people}
 
         say("Running one day with the schedule's own payload: scanner, queue, rotator")
-        inbox = account.inbox(ADDRESS)
+        inbox = account.inbox(ON_CALL)
         run_day(account, outputs)
         mail = inbox.next()
 
-        title(f"THE MAIL TO {ADDRESS}")
-        print(f"Subject: {mail.subject}\n\n{mail.body}")
-        title("THE KEYS AFTER")
-        show_keys(account, people, now, last_word=lambda person: person.fate)
+        title("EACH KEY, BEFORE THE RUN -> AFTER IT")
+        show_keys(account, people, found, now)
+        title("THE MAIL")
+        MAIL.parent.mkdir(exist_ok=True)
+        MAIL.write_text(f"To: {ON_CALL}\nSubject: {mail.subject}\n\n{mail.body}\n")
+        print(f"  Subject: {mail.subject}\n  The whole mail: {MAIL.relative_to(CHECKOUT)}")
 
         scene = Scene(
             account=account,
@@ -92,25 +97,22 @@ def snapshot(account: EmulatedAccount, user_name: str) -> Snapshot:
 
 
 def show_keys(
-    account: EmulatedAccount, people: tuple[Person, ...], now: datetime, *, last_word: Callable[[Person], str]
+    account: EmulatedAccount,
+    people: tuple[Person, ...],
+    before: Mapping[str, Mapping[str, KeyState]],
+    now: datetime,
 ) -> None:
-    iam = account.client("iam")
+    """A line for each key; beside a user's first one, who it is."""
     for person in people:
-        metadata = iam.list_access_keys(UserName=person.name)["AccessKeyMetadata"]
-        rows = []
-        for key in sorted(metadata, key=lambda key: key["CreateDate"]):
-            used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
-            last = used.get("LastUsedDate")
-            use = "never used" if last is None else f"used {days_since(last, now)} days ago"
-            age = days_since(key["CreateDate"], now)
-            rows.append(f"{key['AccessKeyId']}  {key['Status']:8}  {age:3} days old  {use:17}")
-        for position, row in enumerate(rows or ["no key"]):
-            name, word = (person.name, last_word(person)) if position == 0 else ("", "")
-            print(f"  {name:22} {row:67} {word}".rstrip())
-
-
-def days_since(moment: datetime, now: datetime) -> int:
-    return (now.date() - moment.astimezone(UTC).date()).days
+        after = keys_of(account, person.name, now)
+        rows = [
+            f"{key_id}  {before[person.name].get(key_id, ''):43} -> "
+            f"{change(before[person.name].get(key_id), after.get(key_id)):35}"
+            for key_id in {**before[person.name], **after}
+        ]
+        for position, row in enumerate(rows or [f"{'no key':101}"]):
+            name, story = (person.name, person.story) if position == 0 else ("", "")
+            print(f"  {name:21} {row} {story}".rstrip())
 
 
 # The checks: each yields what is wrong, and nothing when its sentence is true.
@@ -246,17 +248,6 @@ CHECKS: dict[str, Callable[[Scene], Iterator[str]]] = {
 }
 
 
-def check(sentence: str, problems: Iterator[str]) -> bool:
-    try:
-        found = list(problems)
-    except (ClientError, BotoCoreError, LookupError, ValueError) as error:
-        found = [f"{type(error).__name__}: {error}"]
-    print(f"  {'FAIL' if found else 'PASS'}  {sentence}")
-    for problem in found:
-        print(f"        {problem}")
-    return not found
-
-
 def who_am_i(scene: Scene, key: Key) -> str:
     return scene.account.client("sts", key=key).get_caller_identity()["Arn"]
 
@@ -271,14 +262,6 @@ def fetch(scene: Scene, user_name: str, *, as_key: Key) -> dict[str, str]:
 
 def secret_of(user_name: str) -> str:
     return f"access-keys/{user_name.replace(',', '/comma/')}/credentials"
-
-
-def title(text: str) -> None:
-    print(f"\n=== {text} {'=' * max(3, 90 - len(text))}\n", flush=True)
-
-
-def say(text: str) -> None:
-    print(f"... {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Users who live in the shared deployment for the length of a test, and waiting for what happens to them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from keyrotation.memory import Memory
@@ -56,26 +56,6 @@ def until(happened: Callable[[], bool], *, what: str, within_seconds: float = 60
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {within_seconds:.0f} seconds")
         time.sleep(0.2)
-
-
-def days_pass(account: EmulatedAccount, days: int = 1) -> None:
-    """For users, keys, last uses and messages, and for what is remembered of them."""
-    by, table = timedelta(days=days), table_of(account)
-    account.let_pass(by)
-    for memory in table.read_all().memories.values():
-        table.save(older(memory, by), run_id="days pass")
-
-
-def older(remembered: Any, by: timedelta) -> Any:
-    """Every day and time in it."""
-    if isinstance(remembered, date):
-        return remembered - by
-    if isinstance(remembered, Mapping):
-        return {key: older(value, by) for key, value in remembered.items()}
-    if is_dataclass(remembered) and not isinstance(remembered, type):
-        aged = {each.name: older(getattr(remembered, each.name), by) for each in fields(remembered)}
-        return replace(remembered, **aged)
-    return remembered
 
 
 def memory_of(account: EmulatedAccount, user_name: str) -> Memory:

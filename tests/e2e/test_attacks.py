@@ -16,14 +16,13 @@ from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, overlap
 from sandbox.clients import Key
 from sandbox.controls import Mail
-from sandbox.day import run_day, wait_until_idle
+from sandbox.day import days_pass, run_day, wait_until_idle
 from tests.assembled import kept_assembly
 from tests.e2e.conftest import ADDRESS, Deployed
 from tests.e2e.people import (
     DUE,
     FRESH,
     OUR_DESCRIPTION,
-    days_pass,
     inhabited,
     memory_of,
     secret_of,

@@ -347,7 +347,7 @@ def test_every_kind_of_command_that_there_is_is_run_here() -> None:
 # The runbook. The sections of the two dead-letter queues are followed in test_nothing_lost.py.
 
 SECTIONS = re.findall(r"^## .*\((\w[\w ]*)\)$", RUNBOOK.read_text(), re.MULTILINE)
-FOLLOWED_ELSEWHERE = {"DeadOrders", "DeadFirings"}
+FOLLOWED_ELSEWHERE = {"OrderFailed", "RunNotStarted"}
 
 
 def labels(section: str) -> list[str]:
@@ -399,15 +399,15 @@ def _wrong(section: str, told: dict[str, str], account: EmulatedAccount, name: s
         "Nothing": lambda: [set(told) == {"What it means", "How urgent"}],
         "ScannerErrors": lambda: ["users" in told["Verify"]],
         "RotatorErrors": lambda: [told["Undo"].count("ScheduleArn") == 2],
-        "OldestOrder": lambda: [
+        "OrderWaiting": lambda: [
             "Enabled" in did,
             "ApproximateNumberOfMessages" in told["Verify"],
             told["Undo"].split() == ["Disabled", "Enabled"],
         ],
-        "Silence": lambda: ["ENABLED" in did, "ScheduleArn" in did, "users" in did],
+        "NoCompletedRun": lambda: ["ENABLED" in did, "ScheduleArn" in did, "users" in did],
         # No commands of their own: they point to what stands elsewhere.
-        "FailedReplacements": lambda: [{"What to do", "Verify"} <= told.keys()],
-        "UnexplainedKeys": lambda: [{"What to do", "Verify"} <= told.keys()],
-        "NoListener": lambda: ["SubscriptionArn" in did, f"{ADDRESS}\tfalse\tNone" in told["Verify"]],
+        "KeyChangeFailed": lambda: [{"What to do", "Verify"} <= told.keys()],
+        "OldKeyUnexplained": lambda: [{"What to do", "Verify"} <= told.keys()],
+        "NoSubscription": lambda: ["SubscriptionArn" in did, f"{ADDRESS}\tfalse\tNone" in told["Verify"]],
     }
     return [f"{section}: number {at}" for at, fine in enumerate(expected[section]()) if not fine]

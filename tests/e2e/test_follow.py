@@ -20,10 +20,10 @@ from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
 from sandbox.controls import Mail
-from sandbox.day import run_day
+from sandbox.day import days_pass, run_day
 from sandbox.launch import CHECKOUT
 from tests.assembled import kept_assembly
-from tests.e2e.people import days_pass, memory_of, statuses
+from tests.e2e.people import memory_of, statuses
 
 ADDRESS = "on-call@example.com"
 # Used on the day on which it is due.

@@ -163,7 +163,7 @@ def test_an_order_that_failed_three_times_is_put_aside_and_the_runbook_makes_up_
         assert failures(stack) == before + 3
         assert waiting(account, stack.outputs["OrdersQueueUrl"]) == (0, 0)
 
-        runbook = operator_follows(account, "DeadOrders", binaries=tmp_path)
+        runbook = operator_follows(account, "OrderFailed", binaries=tmp_path)
         printed = runbook.follow("What to do")
         assert "KMSDisabled" in printed
         assert run_id in printed
@@ -197,7 +197,7 @@ def test_a_firing_on_which_the_scanner_fails_is_put_aside_and_the_runbook_makes_
         until(lambda: waiting(account, aside) == (1, 0), what="the firing is put aside")
     assert waiting(account, stack.outputs["OrdersQueueUrl"]) == (0, 0)
 
-    runbook = operator_follows(account, "DeadFirings", binaries=tmp_path)
+    runbook = operator_follows(account, "RunNotStarted", binaries=tmp_path)
     printed = runbook.follow("What to do")
     assert missed in printed
     assert "AccessDenied" in printed

@@ -108,7 +108,7 @@ def test_an_alarm_reaches_the_mail_the_queue_and_the_pager_and_says_where_the_st
     (name,) = (
         each["AlarmName"]
         for each in cloudwatch.describe_alarms()["MetricAlarms"]
-        if "DeadOrders" in each["AlarmName"]
+        if "OrderFailed" in each["AlarmName"]
     )
     try:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="an order was put aside")
@@ -119,7 +119,7 @@ def test_an_alarm_reaches_the_mail_the_queue_and_the_pager_and_says_where_the_st
         )
     for each in map(json.loads, told):
         assert (each["AlarmName"], each["NewStateValue"]) == (name, "ALARM")
-        assert each["AlarmDescription"].endswith(" The steps: docs/runbook.md, DeadOrders.")
+        assert each["AlarmDescription"].endswith(" The steps: docs/runbook.md, OrderFailed.")
     assert pager.posted.empty()
     # It bears no attributes, and a filter on attributes keeps out what has none.
     assert nothing_came(critical)

@@ -30,8 +30,9 @@ from moto.server import ThreadedMotoServer
 from moto.sns.models import sns_backends
 
 from sandbox.clients import Key
+from sandbox.day import older
 from tests.assembled import kept_assembly
-from tests.e2e.people import older, secret_of
+from tests.e2e.people import secret_of
 
 ACCOUNT, REGION, STACK = "123456789012", "us-east-1", "AccessKeyRotation"
 # What Lambda's runtime has beside the function's own files. jmespath, which boto3 needs, is in the bundle.

@@ -21,33 +21,33 @@ HOUR = 60 * 60
 WATCHED = {
     "ScannerErrors": ("AWS/Lambda/Errors", "Sum", "FunctionName=${Scanner/Function}", ">=", 1),
     "RotatorErrors": ("AWS/Lambda/Errors", "Sum", "FunctionName=${Rotator/Function}", ">=", 1),
-    "DeadOrders": (
+    "OrderFailed": (
         "AWS/SQS/ApproximateNumberOfMessagesVisible",
         "Maximum",
         "QueueName=${Orders/DeadLetters.QueueName}",
         ">=",
         1,
     ),
-    "DeadFirings": (
+    "RunNotStarted": (
         "AWS/SQS/ApproximateNumberOfMessagesVisible",
         "Maximum",
         "QueueName=${Daily/DeadLetters.QueueName}",
         ">=",
         1,
     ),
-    "OldestOrder": (
+    "OrderWaiting": (
         "AWS/SQS/ApproximateAgeOfOldestMessage",
         "Maximum",
         "QueueName=${Orders/Queue.QueueName}",
         ">=",
         2 * HOUR,
     ),
-    "NoListener": ("AccessKeyRotation/ConfirmedSubscribers", "Minimum", "service=rotator", "<", 1),
-    "FailedReplacements": ("AccessKeyRotation/Failed", "Maximum", "service=rotator", ">=", 1),
-    "UnexplainedKeys": ("AccessKeyRotation/KeysUnexplained", "Maximum", "service=rotator", ">=", 1),
+    "NoSubscription": ("AccessKeyRotation/ConfirmedSubscribers", "Minimum", "service=rotator", "<", 1),
+    "KeyChangeFailed": ("AccessKeyRotation/Failed", "Maximum", "service=rotator", ">=", 1),
+    "OldKeyUnexplained": ("AccessKeyRotation/KeysUnexplained", "Maximum", "service=rotator", ">=", 1),
 }
-NAMES = [*WATCHED, "Silence"]
-SAID_BY_RUNS = ["FailedReplacements", "NoListener", "UnexplainedKeys"]
+NAMES = [*WATCHED, "NoCompletedRun"]
+SAID_BY_RUNS = ["KeyChangeFailed", "NoSubscription", "OldKeyUnexplained"]
 SIGNS = {"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
 
 
@@ -83,7 +83,7 @@ def test_what_is_watched_is_the_functions_the_queues_and_the_silence(template: T
             each["Threshold"],
         )
         for name, each in alarms(template).items()
-        if name != "Silence"
+        if name != "NoCompletedRun"
     }
     assert watched == WATCHED
     assert set(alarms(template)) == set(NAMES)
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_told_within_minutes(template: Template, name: str) -> 
 
 def silence(template: Template) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The alarm, and by its name each series that its expression is made of."""
-    found = alarm(template, "Silence")
+    found = alarm(template, "NoCompletedRun")
     return found, {each["Id"]: each for each in found["Metrics"]}
 
 
@@ -191,10 +191,10 @@ def test_silence_has_no_past_before_the_deployment_and_rests_on_no_zeros_of_dele
 def test_the_oldest_order_is_told_while_silence_still_counts(template: Template) -> None:
     """A disabled mapping ends the zeros that silence counts, so the waiting order must be told well before."""
     found, _ = silence(template)
-    assert alarm(template, "OldestOrder")["Threshold"] < HOUR * found["EvaluationPeriods"]
+    assert alarm(template, "OrderWaiting")["Threshold"] < HOUR * found["EvaluationPeriods"]
 
 
 def test_one_failure_that_the_queue_repeats_is_not_yet_an_old_order(template: Template) -> None:
     queue = properties(template, "AWS::SQS::Queue", "Orders/Queue")
     timeout = properties(template, "AWS::Lambda::Function", "Rotator/Function")["Timeout"]
-    assert alarm(template, "OldestOrder")["Threshold"] > queue["VisibilityTimeout"] + timeout
+    assert alarm(template, "OrderWaiting")["Threshold"] > queue["VisibilityTimeout"] + timeout

@@ -11,7 +11,7 @@ from tests.component.deployment import Deployment
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[float]:
-    """The metric that the alarm NoListener reads."""
+    """The metric that the alarm NoSubscription reads."""
     (line,) = (each for each in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in each)
     found: list[float] = line["ConfirmedSubscribers"]
     return found
