@@ -69,7 +69,7 @@ def _listener(
         return note(
             "listeners",
             f"{who} is confirmed, and ends when somebody, or a mail scanner, opens the link to unsubscribe",
-            "# docs/runbook.md, NoListener: confirm with --authenticate-on-unsubscribe",
+            "# docs/runbook.md, NoSubscription: confirm with --authenticate-on-unsubscribe",
         )
     return ok("listeners", f"{who} is confirmed, and no link ends it")
 

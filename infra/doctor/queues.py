@@ -25,7 +25,7 @@ _COUNTS = (
     "ApproximateNumberOfMessagesDelayed",
 )
 # Whose alarm tells of a message, by the queue's path: the section of the runbook has its name.
-_DEAD_LETTERS = {"Orders/DeadLetters": "DeadOrders", "Daily/DeadLetters": "DeadFirings"}
+_DEAD_LETTERS = {"Orders/DeadLetters": "OrderFailed", "Daily/DeadLetters": "RunNotStarted"}
 
 
 def looks(stack: Stack) -> Iterator[Look]:

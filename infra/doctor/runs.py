@@ -10,7 +10,7 @@ from infra.doctor.findings import Finding, fail, note, ok
 from infra.doctor.stack import Stack
 
 _LOOKS_BACK = timedelta(days=3)
-# As the alarm Silence: a day, and two hours for a late one.
+# As the alarm NoCompletedRun: a day, and two hours for a late one.
 _LATE = timedelta(hours=26)
 # A completed run says so, and right after it writes its measures in one line.
 _COMPLETED, _MEASURED = '"run completed"', '"RunsCompleted"'

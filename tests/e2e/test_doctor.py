@@ -185,11 +185,11 @@ def trusted_by_more(stack: Deployed) -> None:
 
 
 def alarm_actions_off(stack: Deployed) -> None:
-    stack.account.client("cloudwatch").disable_alarm_actions(AlarmNames=[f"{STACK}-DeadOrders"])
+    stack.account.client("cloudwatch").disable_alarm_actions(AlarmNames=[f"{STACK}-OrderFailed"])
 
 
 def alarm_gone(stack: Deployed) -> None:
-    stack.account.client("cloudwatch").delete_alarms(AlarmNames=[f"{STACK}-NoListener"])
+    stack.account.client("cloudwatch").delete_alarms(AlarmNames=[f"{STACK}-NoSubscription"])
 
 
 def code_replaced(stack: Deployed) -> None:
@@ -348,8 +348,8 @@ BROKEN: dict[Callable[[Deployed], None], dict[str, str]] = {
     },
     managed_policy: {"role Rotator": "AdministratorAccess"},
     trusted_by_more: {"role Rotator": "who may assume it"},
-    alarm_actions_off: {"alarms": "the actions of AccessKeyRotation-DeadOrders are off"},
-    alarm_gone: {"alarms": "AccessKeyRotation-NoListener is gone"},
+    alarm_actions_off: {"alarms": "the actions of AccessKeyRotation-OrderFailed are off"},
+    alarm_gone: {"alarms": "AccessKeyRotation-NoSubscription is gone"},
     code_replaced: {"code of Rotator": "rotator.py"},
     environment_changed: {"function Rotator": "AWS_LAMBDA_EXEC_WRAPPER, WARN_DAYS"},
     role_of_another: {"function Scanner": "Role"},
@@ -398,7 +398,7 @@ def test_a_dead_letter_is_told_with_the_section_of_the_runbook(
     (found,) = doctor().at("FAIL")
     assert (found["what"], found["mend"]) == (
         "queue Daily/DeadLetters",
-        "# docs/runbook.md, DeadFirings",
+        "# docs/runbook.md, RunNotStarted",
     )
     assert "about 1 message:" in found["detail"]
     operator = session_of(stack.account, OPERATOR_ARN)

@@ -68,7 +68,7 @@ def rings(stack: Deployed, key: Key, alarm: str) -> None:
 
 def heard(mailbox: Mailbox, stack: Deployed) -> list[str]:
     """The alarms that spoke, up to one of ours that rings last."""
-    ours = next(each for each in alarms(stack) if "DeadOrders" in each)
+    ours = next(each for each in alarms(stack) if "OrderFailed" in each)
     cloudwatch = stack.account.client("cloudwatch")
     cloudwatch.set_alarm_state(AlarmName=ours, StateValue="ALARM", StateReason="a test")
     cloudwatch.set_alarm_state(AlarmName=ours, StateValue="INSUFFICIENT_DATA", StateReason="as it was before")

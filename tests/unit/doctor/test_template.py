@@ -22,7 +22,7 @@ RESOURCES = {
     "Queue": ("AWS::SQS::Queue", "https://sqs.eu-west-1.amazonaws.com/111122223333/queue-1.fifo"),
     "Key": ("AWS::KMS::Key", "1234-5678"),
     "Table": ("AWS::DynamoDB::Table", "table-1"),
-    "Alarm": ("AWS::CloudWatch::Alarm", "Stack-Silence"),
+    "Alarm": ("AWS::CloudWatch::Alarm", "Stack-NoCompletedRun"),
     "Logs": ("AWS::Logs::LogGroup", "logs-1"),
     "Topic": ("AWS::SNS::Topic", "arn:aws:sns:eu-west-1:111122223333:topic-1"),
     "Schedule": ("AWS::Scheduler::Schedule", "schedule-1"),
@@ -34,7 +34,7 @@ ARNS = {
     "Queue": f"arn:aws:sqs:{HERE}:queue-1.fifo",
     "Key": f"arn:aws:kms:{HERE}:key/1234-5678",
     "Table": f"arn:aws:dynamodb:{HERE}:table/table-1",
-    "Alarm": f"arn:aws:cloudwatch:{HERE}:alarm:Stack-Silence",
+    "Alarm": f"arn:aws:cloudwatch:{HERE}:alarm:Stack-NoCompletedRun",
     "Logs": f"arn:aws:logs:{HERE}:log-group:logs-1:*",
     "Topic": f"arn:aws:sns:{HERE}:topic-1",
 }
