@@ -56,11 +56,11 @@ def test_the_picture_of_a_keys_life_has_the_days_of_the_default_policy() -> None
     off = policy.issue_age + policy.overlap_days
     days = {
         "the key is made": 0,
-        "a mail says what comes": policy.issue_age - policy.warn_days,
+        "a mail says what is coming": policy.issue_age - policy.warn_days,
         "a new key is in the secret": policy.issue_age,
-        "switched off": off,
+        "deactivated": off,
         "still on,": off,
-        "switched off anyway": off + policy.in_use_extension_days,
+        "deactivated anyway": off + policy.in_use_extension_days,
     }
     drawn = re.findall(r'"day (\d+)<br>([^"<]+)', LIFE)
     assert {what: int(day) for day, what in drawn} == days
