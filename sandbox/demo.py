@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day
 from sandbox.launch import CHECKOUT
-from sandbox.screen import ON_CALL, KeyState, change, check, keys_of, say, title
+from sandbox.screen import ON_CALL, check, keys_of, say, show, title
 
 MAIL = CHECKOUT / "build" / "demo-mail.txt"
 
@@ -66,7 +66,9 @@ def main() -> int:
         mail = inbox.next()
 
         title("EACH KEY, BEFORE THE RUN -> AFTER IT")
-        show_keys(account, people, found, now)
+        for person in people:
+            heading = f"{person.name}: {person.story}"
+            show(heading, found[person.name], keys_of(account, person.name, now))
         title("THE MAIL")
         MAIL.parent.mkdir(exist_ok=True)
         MAIL.write_text(f"To: {ON_CALL}\nSubject: {mail.subject}\n\n{mail.body}\n")
@@ -94,25 +96,6 @@ def snapshot(account: EmulatedAccount, user_name: str) -> Snapshot:
         keys={key["AccessKeyId"]: key["Status"] for key in keys},
         tags={tag["Key"]: tag["Value"] for tag in tags},
     )
-
-
-def show_keys(
-    account: EmulatedAccount,
-    people: tuple[Person, ...],
-    before: Mapping[str, Mapping[str, KeyState]],
-    now: datetime,
-) -> None:
-    """A line for each key; beside a user's first one, who it is."""
-    for person in people:
-        after = keys_of(account, person.name, now)
-        rows = [
-            f"{key_id}  {before[person.name].get(key_id, ''):43} -> "
-            f"{change(before[person.name].get(key_id), after.get(key_id)):35}"
-            for key_id in {**before[person.name], **after}
-        ]
-        for position, row in enumerate(rows or [f"{'no key':101}"]):
-            name, story = (person.name, person.story) if position == 0 else ("", "")
-            print(f"  {name:21} {row} {story}".rstrip())
 
 
 # The checks: each yields what is wrong, and nothing when its sentence is true.

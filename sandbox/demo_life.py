@@ -23,7 +23,7 @@ from sandbox.cast import Person, SeededKey, seed
 from sandbox.clients import Key
 from sandbox.day import days_pass, run_day
 from sandbox.launch import CHECKOUT
-from sandbox.screen import ON_CALL, KeyState, change, check, keys_of, say, title
+from sandbox.screen import ON_CALL, KeyState, check, keys_of, say, show, title
 
 FOLLOWS, LATE, NEVER = "follows", "late", "never"
 OWNERS = {
@@ -175,11 +175,7 @@ class Film:
         print(f"  {CAPTIONS[self.today]}\n")
         for name, story in OWNERS.items():
             works = "its call works" if self.worked[self.today][name] else "ITS CALL FAILS"
-            print(f"  {name}: {story}; {works}")
-            for key_id in {**before[name], **after[name]}:
-                was, now = before[name].get(key_id), after[name].get(key_id)
-                state = "" if was is None else str(was)
-                print(f"      {key_id}  {state:40} -> {change(was, now, day_of=self.day_of_life)}")
+            show(f"{name}: {story}; {works}", before[name], after[name], day_of=self.day_of_life)
         print(f"\n  mail: {subject}")
         if asked := self.asked[self.today]:
             print(

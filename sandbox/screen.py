@@ -1,6 +1,6 @@
-"""What a demo shows on a terminal: what it is at, headings, one row per key, and checks."""
+"""What a demo shows on a terminal: what it is doing, headings, one line for each key, and checks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -23,9 +23,6 @@ class KeyState:
 
     def __str__(self) -> str:
         return f"{'active' if self.active else 'inactive':8} {self.age:3} days old, {self.used}"
-
-    def __format__(self, width: str) -> str:
-        return format(str(self), width)
 
 
 def keys_of(account: EmulatedAccount, user_name: str, now: datetime) -> dict[str, KeyState]:
@@ -60,13 +57,31 @@ def _days_since(moment: datetime, now: datetime) -> int:
     return (now.date() - moment.astimezone(UTC).date()).days
 
 
-def change(before: KeyState | None, after: KeyState | None, *, day_of: Callable[[date], str] = str) -> str:
-    """What a run did to a key, in a few words. `day_of`: how a day is written."""
+def show(
+    heading: str,
+    before: Mapping[str, KeyState],
+    after: Mapping[str, KeyState],
+    *,
+    day_of: Callable[[date], str] = str,
+) -> None:
+    """A user, and below it a line for each key: before -> after. `day_of`: how a day is written."""
+    print(f"  {heading}")
+    for key_id in {**before, **after}:
+        state = str(before[key_id]) if key_id in before else ""
+        done = _change(before.get(key_id), after.get(key_id), day_of=day_of)
+        print(f"      {key_id}  {state:39} -> {done}")
+
+
+def _change(before: KeyState | None, after: KeyState | None, *, day_of: Callable[[date], str]) -> str:
+    """In a few words."""
     if after is None:
         return "deleted"
-    done = "new, in the secret" if before is None else "active" if after.active else "inactive"
-    if before is not None and before.active and not after.active:
+    if before is None:
+        done = "new, in the secret"
+    elif before.active and not after.active:
         done = "deactivated"
+    else:
+        done = "active" if after.active else "inactive"
     if after.until is not None:
         what, day = after.until
         done += f", {what} on {day_of(day)}"
@@ -78,7 +93,7 @@ def say(text: str) -> None:
 
 
 def title(text: str) -> None:
-    print(f"\n=== {text} {'=' * max(3, 100 - len(text))}\n", flush=True)
+    print(f"\n=== {text} {'=' * max(3, 90 - len(text))}\n", flush=True)
 
 
 def check(sentence: str, problems: Iterable[str]) -> bool:
