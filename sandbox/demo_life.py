@@ -89,6 +89,7 @@ class Machine:
             [sys.executable, "-m", "keyrotation.follow", *words],
             env=self._environment,
             check=True,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         store.write(replace(store.read(), every=0.1))
