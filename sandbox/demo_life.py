@@ -28,14 +28,14 @@ from sandbox.screen import ON_CALL, KeyState, check, keys_of, say, show, title
 FOLLOWS, LATE, NEVER = "follows", "late", "never"
 OWNERS = {
     FOLLOWS: "its program asks access-key-follow",
-    LATE: "its owner installs the new key on day 95",
+    LATE: "its owner installs the new key on day 93",
     NEVER: "its owner does not read mails",
 }
 FIRST_DAY = 67
 SHOWN = (67, 74, 80, 88, 102, 132)
 # Beside those, the days on which a notice is repeated, or a key is deleted.
-RUNS = (*SHOWN, 84, 95, 98, 115, 118, 128)
-REPLACED_ON, INSTALLED_LATE_ON = 74, 95
+RUNS = (*SHOWN, 84, 93, 98, 115, 118, 128)
+REPLACED_ON, INSTALLED_LATE_ON = 74, 93
 # By the default policy, after the run of that day: the owner's keys, the oldest first.
 EXPECTED: dict[int, dict[str, list[str]]] = {
     67: {FOLLOWS: ["active"], LATE: ["active"], NEVER: ["active"]},
@@ -51,7 +51,7 @@ CAPTIONS = {
     74: "New keys are in the secrets, both keys work. Each old key is deactivated on day 88.",
     80: "One program has changed over by itself. Two go on with the old key.",
     88: "The old key that nobody uses is deactivated. Two are still in use: they get 14 days more, and somebody is asked.",
-    102: "Installed in time, on day 95: deactivated, and nobody notices. Not installed: deactivated in use, and its calls fail.",
+    102: "Installed in time, on day 93: deactivated, and nobody notices. Not installed: deactivated in use, and its calls fail.",
     132: "30 days after it went off an old key is deleted; later, where nobody has used the new one yet.",
 }
 
@@ -127,11 +127,11 @@ class Film:
 
     def run(self) -> None:
         """The programs do their work, then the day's run."""
-        before = self.keys()
         if self.today == INSTALLED_LATE_ON:
             self.new[LATE] = self.fetch(LATE)
             self.machines[LATE].install(self.new[LATE])
         self.worked[self.today] = {name: machine.calls_aws() for name, machine in self.machines.items()}
+        before = self.keys()
         box = self.account.mailbox(self.outputs["TopicArn"])
         inbox = self.account.inbox(ON_CALL)
         run_id = run_day(self.account, self.outputs)
@@ -252,6 +252,8 @@ def who_never_follows_breaks_after_two_notices(film: Film) -> Iterator[str]:
 def only_the_right_owners_are_asked(film: Film) -> Iterator[str]:
     if film.asked[88] != {LATE, NEVER}:
         yield f"day 88: {film.asked[88]}"
+    if film.asked[102] != {NEVER}:
+        yield f"day 102: {film.asked[102]}"
     if any(FOLLOWS in asked for asked in film.asked.values()):
         yield f"somebody was asked about {FOLLOWS}"
 
@@ -283,7 +285,7 @@ def checks(film: Film) -> dict[str, Iterator[str]]:
         "the program whose owner never follows works until day 102": who_never_follows_breaks_after_two_notices(
             film
         ),
-        "on day 88 somebody is asked about those who still use the old key, and about nobody else": (
+        "somebody is asked about those who still use the old key on day 88 and on day 102, and about nobody else": (
             only_the_right_owners_are_asked(film)
         ),
         "the three old keys are refused in the end": the_old_keys_are_refused(film),
