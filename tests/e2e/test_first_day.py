@@ -107,7 +107,7 @@ def test_a_subscription_is_confirmed_and_another_asked_for(visitor: Visitor) -> 
 def test_an_alarm_is_raised_and_ended(visitor: Visitor) -> None:
     visitor.follow("4")
     (alarm,) = visitor.stack.account.client("cloudwatch").describe_alarms(
-        AlarmNames=["AccessKeyRotation-DeadOrders"]
+        AlarmNames=["AccessKeyRotation-OrderFailed"]
     )["MetricAlarms"]
     assert (alarm["StateValue"], alarm["StateReason"]) == ("OK", "first day")
 
