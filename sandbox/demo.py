@@ -144,15 +144,15 @@ def noticed_keys_have_their_day(scene: Scene) -> Iterator[str]:
         notice = table.read(user_id).key(key.key_id).notice
         if notice is None:
             yield f"{person.name}: nothing is remembered of a notice"
-        elif not _is_noticed(scene.mail, str(notice.day), f"{key.key_id} {person.name}"):
+        elif not _is_noticed(scene.mail, user_name=person.name, key_id=key.key_id, day=str(notice.day)):
             yield f"{person.name}: the mail does not name {key.key_id} on {notice.day}"
 
 
-def _is_noticed(mail: Mail, day: str, key_and_user: str) -> bool:
-    """Among the lines below a heading of that day in the section NOTICES."""
-    notices = mail.body.partition("\nNOTICES\n")[2].partition("\n\n")[0]
-    of_day = re.split(r"^    On ", notices, flags=re.MULTILINE)
-    return any(each.startswith(day) and f"      {key_and_user}" in each for each in of_day)
+def _is_noticed(mail: Mail, *, user_name: str, key_id: str, day: str) -> bool:
+    """In the block of that user, whatever its lines."""
+    blocks = (" ".join(each.split()) for each in re.split(r"^\* ", mail.body, flags=re.MULTILINE)[1:])
+    said = re.compile(rf"On {day}, in \d+ days, {key_id} is ")
+    return any(block.startswith(user_name) and said.search(block) for block in blocks)
 
 
 def the_others_are_untouched(scene: Scene) -> Iterator[str]:
