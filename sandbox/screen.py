@@ -72,7 +72,7 @@ def show(
     for key_id in {**before, **after}:
         state = str(before[key_id]) if key_id in before else ""
         done = _change(before.get(key_id), after.get(key_id), day_of=day_of)
-        print(f"      {key_id}  {state:39} -> {done}")
+        print(f"      {key_id}  {state:40} -> {done}")
 
 
 def _change(before: KeyState | None, after: KeyState | None, *, day_of: Callable[[date], str]) -> str:
