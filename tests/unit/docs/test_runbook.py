@@ -21,3 +21,11 @@ def test_the_index_of_the_alarms_has_each_of_them_once_with_its_section_and_its_
         assert heading == sections[name][0]
         said = sections[name][1].partition("**how urgent.**")[2].partition("\n\n")[0]
         assert urgent.partition(",")[0] in said, (name, urgent)
+
+
+def test_the_index_of_the_mails_leads_to_a_section_for_each_of_its_words() -> None:
+    index = RUNBOOK.partition("## Index of the mails\n")[2].partition("\n## ")[0]
+    words = re.findall(r"^\| `([^`]+)` \|", index, re.MULTILINE)
+    sections = re.findall(r"^## [^\n]+ \(([\w ]+)\)$", RUNBOOK, re.MULTILINE)
+    assert len(words) == len(set(words)) > 8
+    assert set(words) - set(sections) == set()
