@@ -64,3 +64,15 @@ def test_every_test_that_they_name_is_there() -> None:
     named = {found for name in NAMES for code in page(name).code for found in re.findall(r"\btest_\w+", code)}
     assert len(named) > 50
     assert named - there_are == set()
+
+
+def test_the_readme_fits_in_150_lines_and_leads_to_every_document_link_by_link() -> None:
+    reached, ahead = set[str](), ["README.md"]
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        targets = [(CHECKOUT / name).parent / urlsplit(link).path for link in page(name).links]
+        found = {each.resolve().relative_to(CHECKOUT).as_posix() for each in targets if each.exists()}
+        ahead += (found & set(NAMES)) - reached
+    assert set(NAMES) - reached == set()
+    assert len((CHECKOUT / "README.md").read_text().splitlines()) <= 150
