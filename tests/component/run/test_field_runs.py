@@ -227,7 +227,8 @@ def test_an_exposed_key_gets_no_successor_and_its_mail_is_critical_every_day(
         deployment.now = NOW + timedelta(days=day)
         (mail,) = a_run(deployment)
         assert mail.attributes["severity"] == "critical"
-        assert mail.text.index("--status Inactive") < mail.text.index("detach-user-policy")
+        printed = " | ".join(commands(mail))
+        assert printed.index("--status Inactive") < printed.index("detach-user-policy")
     assert account.keys("adam") == {key: "Active"}
 
 
