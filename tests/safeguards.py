@@ -70,7 +70,7 @@ SAFEGUARDS = (
     without(
         "roll-back",
         ISSUER,
-        "            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)\n",
+        "            delete_key(self.iam, user, key.id)\n",
         "            pass\n",
         test="act/test_replacement.py::test_a_key_that_cannot_be_handed_over_is_deleted_again",
     ),

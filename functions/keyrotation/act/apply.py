@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from keyrotation.act.deletion import delete_key, is_there
 from keyrotation.act.ledger import Ledger
 from keyrotation.act.replacement import Issued, Issuer, ReplacementFailed
 from keyrotation.act.secret_store import ForeignSecret
@@ -183,7 +184,7 @@ class Applier:
                 known = ledger.memory
                 ledger.write(replace(remembering.before(known, action), changed=today))
                 try:
-                    self._delete(user, key_id)
+                    delete_key(self.iam, user, key_id)
                 except CALL_ERRORS as error:
                     if refused_before_effect(error):
                         self._put_back(known, ledger)
@@ -207,7 +208,7 @@ class Applier:
                 self._recall(user, key_id, ledger.memory.secret_arn or "", ledger)
                 note(Done(action=action))
             case actions.DeleteOrphan(key_id=key_id):
-                self._delete(user, key_id)
+                delete_key(self.iam, user, key_id)
                 note(Done(action=action))
             case actions.SettlePending(asked=asked):
                 if asked:
@@ -261,6 +262,9 @@ class Applier:
             self.iam.update_access_key(UserName=user.name, AccessKeyId=action.key_id, Status=INACTIVE)
         except CALL_ERRORS as error:
             if is_code(error, "NoSuchEntity"):
+                # Who has another name now has the key as it was: nobody is to be taken for having switched it on again.
+                if self._is_gone(user):
+                    self._put_back(known, ledger)
                 raise _Gone from None
             # An earlier try of the SDK's may have done it, and lost the answer: then what memory says is right.
             if refused_before_effect(error) and self._is_on(user, action.key_id):
@@ -271,19 +275,12 @@ class Applier:
         """Nothing was changed: the notice holds, and the user takes no place under the cap."""
         ledger.write(replace(ledger.memory, keys=known.keys, changed=known.changed))
 
-    def _delete(self, user: User, key_id: str) -> None:
-        try:
-            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key_id)
-        except CALL_ERRORS as error:
-            if not is_code(error, "NoSuchEntity"):
-                raise
-
     def _is_gone(self, user: User) -> bool:
-        """Deleted meanwhile, which is no news, and whatever failed failed of that: a policy that names nobody is malformed."""
+        """Deleted or renamed meanwhile, which is no news, and whatever failed failed of that: a policy that names nobody is malformed."""
         try:
-            return self.iam.get_user(UserName=user.name)["User"]["UserId"] != user.id
-        except Exception as error:  # noqa: BLE001  # what failed before is told, and not this
-            return is_code(error, "NoSuchEntity")
+            return not is_there(self.iam, user)
+        except Exception:  # noqa: BLE001  # what failed before is told, and not this
+            return False
 
     def _is_on(self, user: User, key_id: str) -> bool:
         return any(key.active for key in list_keys(self.iam, user.name) if key.id == key_id)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
+from keyrotation.act.deletion import delete_key
 from keyrotation.act.ledger import Ledger
 from keyrotation.act.secret_store import ForeignSecret, NewKey, SecretStore
 from keyrotation.causes import CALL_ERRORS, THROTTLED, cause_of, is_code, refused_before_effect
@@ -181,13 +182,12 @@ class Issuer:
         if secret is not None and CURRENT_STAGE in secret.stages_of(key.id):
             return
         try:
-            self.iam.delete_access_key(UserName=user.name, AccessKeyId=key.id)
-        except CALL_ERRORS as error:
             # Deleted underneath, by somebody or by a try of ours whose answer was lost: that was all we wanted.
-            if not is_code(error, "NoSuchEntity"):
-                raise ReplacementFailed(
-                    f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); {_STAYS}"
-                ) from None
+            delete_key(self.iam, user, key.id)
+        except CALL_ERRORS as error:
+            raise ReplacementFailed(
+                f"the new key {key.id} could not be handed over ({cause}) nor deleted ({cause_of(error)}); {_STAYS}"
+            ) from None
         self._undo_pending(ledger, f"{ROLLED_BACK}: the new key {key.id} was deleted ({cause})")
 
     def _undo_pending(self, ledger: Ledger, what: str) -> NoReturn:

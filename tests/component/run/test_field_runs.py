@@ -443,3 +443,86 @@ def test_a_secret_that_holds_its_users_key_in_another_form_gets_no_key_and_the_o
     assert account.keys("carol") == {old: "Active"}
     assert mail.attributes["severity"] == "critical"
     assert "its description does not say that this system made it" in mail.text
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "GetUser",
+        "CreateSecret",
+        "PutResourcePolicy",
+        "UpdateItem",
+        "CreateAccessKey",
+        "PutSecretValue",
+        "GetCallerIdentity",
+        "UpdateSecretVersionStage",
+    ],
+)
+def test_whoever_is_renamed_in_the_middle_of_a_replacement_has_a_key_that_works_and_one_secret_in_the_end(
+    account: Account, calls: Calls, deployment: Deployment, operation: str
+) -> None:
+    account.add_user("ines")
+    old = account.add_key("ines", age=80, used=0)
+    event = deployment.order("ines")
+    begun = False
+
+    def renamed(call: Call, _error: str | None) -> None:
+        nonlocal begun
+        if call.operation == operation and not begun:
+            begun = True
+            account.rename("ines", "inez")
+
+    calls.tell(renamed)
+    deployment.rotate(event)
+    deployment.done_with(event)
+    assert begun
+    told = deployment.mails()
+    for day in (1, 2, 3):
+        deployment.now = NOW + timedelta(days=day)
+        told += a_run(deployment)
+
+    keys = account.keys("inez")
+    assert keys.pop(old) == "Active"
+    assert list(keys.values()) == ["Active"]
+    assert account.memory("inez").pending is None
+    (name,) = account.secret_names()
+    found = account.secrets.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
+    value = json.loads(found["SecretString"])
+    assert value["AccessKeyId"] in keys
+    policy = account.secrets.get_resource_policy(SecretId=name)["ResourcePolicy"]
+    assert f"arn:aws:iam::{ACCOUNT}:user/inez" in policy
+    # Owners are told the name that the secret has.
+    fetching = [line for mail in told for line in commands(mail) if "get-secret-value" in line]
+    assert fetching
+    assert f"--secret-id {name} " in fetching[-1]
+
+
+def test_whoever_is_renamed_while_the_old_key_goes_off_has_it_as_it_was_and_nobody_is_said_to_have_switched_it_on(
+    account: Account, calls: Calls, deployment: Deployment
+) -> None:
+    account.add_user("ines")
+    old = account.add_key("ines", age=90, used=40)
+    account.store("ines", account.add_key("ines", age=14, used=0))
+    account.notice("ines", old, Why.OVERLAP, days=0)
+    event = deployment.order("ines")
+    begun = False
+
+    def renamed(call: Call, _error: str | None) -> None:
+        nonlocal begun
+        if call.operation == "UpdateItem" and not begun:
+            begun = True
+            account.rename("ines", "inez")
+
+    calls.tell(renamed)
+    deployment.rotate(event)
+    deployment.done_with(event)
+    assert begun
+    assert deployment.mails() == []
+    assert account.memory("inez").key(old).off_since is None
+
+    deployment.now = NOW + timedelta(days=1)
+    (mail,) = a_run(deployment)
+
+    assert account.keys("inez")[old] == "Active"
+    assert account.memory("inez").key(old).back_on is None
+    assert Kind.BACK_ON not in {entry["kind"] for entry in entries(mail)}
