@@ -69,7 +69,9 @@ class Reports:
         except ValueError:
             raise NotUnderstood(f"{key} is no JSON") from None
         match word:
-            case {"version": 1, "report": str(report), "listeners": int(listeners)} if listeners >= 0:
+            case {"version": 1, "report": str(), "listeners": 0}:
+                return Hearing(listeners=0)
+            case {"version": 1, "report": str(report), "listeners": int(listeners)} if listeners > 0:
                 return Hearing(listeners=listeners, report=report, on=at.date())
             case _:
                 raise NotUnderstood(f"{key} is not what the centre writes")

@@ -234,6 +234,20 @@ def test_where_the_centre_has_no_listener_itself_nothing_goes_off(
     assert account.keys("quiet")[elder] == "Active"
 
 
+def test_a_report_that_went_out_to_nobody_gave_no_notice(
+    account: Account, member: Member, elder: str
+) -> None:
+    member.centre(at=NOW - timedelta(hours=20), report="an earlier one")
+    member.run("quiet")
+    member.centre(at=NOW + FOUR_HOURS, listeners=0)
+    member.tomorrow()
+
+    member.run("quiet")
+
+    assert member.notice("quiet", elder) is None
+    assert account.keys("quiet")[elder] == "Active"
+
+
 def test_a_run_that_died_after_its_report_offers_the_same_again(
     account: Account, member: Member, elder: str, calls: Calls
 ) -> None:
