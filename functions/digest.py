@@ -4,6 +4,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -83,11 +84,11 @@ def send_digest() -> dict[str, int]:
     )
     digest = digest_of(day)
     for page in digest.pages:
-        send(page)
+        send(page, to=settings.topic_arn)
     with ThreadPoolExecutor(WORKERS) as pool:
         words = list(pool.map(lambda each: say(*each, day=day), heard(digest, day)))
         put("table.csv", table_of(day).encode(), "text/csv")
-        others = list(pool.map(send, digest.others))
+        others = list(pool.map(partial(send, to=settings.accounts_topic_arn), digest.others))
     counts = {
         "accounts": len(day.accounts),
         "reports": len(day.reports),
@@ -104,9 +105,9 @@ def heard(digest: "Digest", day: Day) -> list[tuple[str, str]]:
     return list(digest.heard.items()) if day.listeners else []
 
 
-def send(message: "Message") -> None:
+def send(message: "Message", *, to: str) -> None:
     sns.publish(
-        TopicArn=settings.topic_arn,
+        TopicArn=to,
         Subject=message.subject,
         Message=message.body,
         MessageAttributes={

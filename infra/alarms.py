@@ -1,5 +1,7 @@
 """The alarms: what makes the silence of a quiet day trustworthy. Each says what it means, what to do first, and where the rest is."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -28,7 +30,7 @@ def alarm_name(name: str) -> str:
     return f"{cdk.Aws.STACK_NAME}-{name}"
 
 
-def alarm_arns(stack: cdk.Stack) -> list[str]:
+def alarm_arns(stack: cdk.Stack, names: Sequence[str]) -> list[str]:
     """Made of their names: the topic lets these publish, and they are made after it."""
     return [
         stack.format_arn(
@@ -37,7 +39,7 @@ def alarm_arns(stack: cdk.Stack) -> list[str]:
             resource_name=alarm_name(name),
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
-        for name in NAMES
+        for name in names
     ]
 
 

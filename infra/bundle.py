@@ -11,6 +11,8 @@ from typing import Any
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_lambda as lam
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
 
 FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 REQUIREMENTS = "requirements.txt"
@@ -24,13 +26,21 @@ CONSUMERS = Path("keyrotation", "follow")
 
 
 def code() -> lam.Code:
-    """The asset that both functions share."""
-    return lam.Code.from_asset(
-        str(FUNCTIONS),
-        asset_hash_type=cdk.AssetHashType.CUSTOM,
-        asset_hash=asset_hash(FUNCTIONS),
-        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=_Local()),
-    )
+    """The asset that all functions share."""
+    return lam.Code.from_asset(str(FUNCTIONS), **_how())
+
+
+def asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
+    """The same, for whoever has to know its name in the bucket."""
+    return s3_assets.Asset(scope, construct_id, path=str(FUNCTIONS), **_how())
+
+
+def _how() -> dict[str, Any]:
+    return {
+        "asset_hash_type": cdk.AssetHashType.CUSTOM,
+        "asset_hash": asset_hash(FUNCTIONS),
+        "bundling": cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=_Local()),
+    }
 
 
 def bundle(functions: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ CloudFormation cannot compare two parameters; the functions' settings refuse wha
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import aws_cdk as cdk
 
@@ -101,6 +102,9 @@ PRINCIPAL = (
 )
 
 
+ORGANIZATION_ID = "^o-[a-z0-9]{10,32}$"
+# Of each member of a list.
+UNIT = "^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$|^r-[a-z0-9]{4,32}$"
 _ON_CALL = "Who is on call"
 
 
@@ -179,17 +183,6 @@ class Parameters:
             constraint_description="OperatorArns must be ARNs of IAM users or roles, each by its full name, with commas "
             "between them; or empty.",
         )
-        has_operators = cdk.CfnCondition(
-            stack,
-            "HasOperators",
-            expression=cdk.Fn.condition_not(
-                cdk.Fn.condition_equals(cdk.Fn.join(",", self.operator_arns.value_as_list), "")
-            ),
-        )
-        # For a condition of a Deny, which no principal's ARN meets that is not in the list: "nobody" is no ARN.
-        self.operators = cdk.Token.as_list(
-            cdk.Fn.condition_if(has_operators.logical_id, self.operator_arns.value_as_list, ["nobody"])
-        )
         self.runbook_url = cdk.CfnParameter(
             stack,
             "RunbookUrl",
@@ -232,6 +225,38 @@ class Parameters:
     def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
         """Them and who is on call, with their labels in the console's form."""
         raise NotImplementedError
+
+    @cached_property
+    def operators(self) -> list[str]:
+        """Who is on call, for a condition of a Deny, which no principal's ARN meets that is not in the list: "nobody" is no ARN."""
+        has_operators = cdk.CfnCondition(
+            cdk.Stack.of(self.operator_arns),
+            "HasOperators",
+            expression=cdk.Fn.condition_not(
+                cdk.Fn.condition_equals(cdk.Fn.join(",", self.operator_arns.value_as_list), "")
+            ),
+        )
+        return cdk.Token.as_list(
+            cdk.Fn.condition_if(has_operators.logical_id, self.operator_arns.value_as_list, ["nobody"])
+        )
+
+    def passed_on(self) -> dict[str, str]:
+        """What is set once for a whole organization and handed to each account's stack, by name."""
+        lists = (self.secret_reader_arns, self.operator_arns)
+        texts = (
+            self.mode,
+            self.user_path_prefix,
+            self.secrets_kms_key_arn,
+            *self._policy,
+            self.runbook_url,
+            self.log_retention_days,
+            self.run_at,
+            self.time_zone,
+        )
+        return {
+            **{each.node.id: each.value_as_string for each in texts},
+            **{each.node.id: cdk.Fn.join(",", each.value_as_list) for each in lists},
+        }
 
     def policy_environment(self) -> dict[str, str]:
         """The policy as both functions read it: MaxKeyAgeDays is MAX_KEY_AGE_DAYS."""
@@ -338,5 +363,70 @@ class Centre(Parameters):
     def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
         return {
             self.centre_account_id: "Account of the organization's centre",
+            self.operator_arns: _ON_CALL,
+        }
+
+
+class Organization(Parameters):
+    """Of the organization's centre: its own, and those that each account's stack is given."""
+
+    def _add_telling(self, stack: cdk.Stack) -> None:
+        self.organization_id = cdk.CfnParameter(
+            stack,
+            "OrganizationId",
+            allowed_pattern=ORGANIZATION_ID,
+            description="The organization whose accounts report here (aws organizations describe-organization).",
+            constraint_description="OrganizationId must be o- and 10 to 32 letters and digits.",
+        )
+        self.organizational_unit_ids = cdk.CfnParameter(
+            stack,
+            "OrganizationalUnitIds",
+            type="CommaDelimitedList",
+            allowed_pattern=UNIT,
+            description="Organizational units, or the root, whose accounts get a stack with Mode as it is set here.",
+            constraint_description="OrganizationalUnitIds must be ids such as ou-ab12-cdefgh34 or r-ab12, with commas between.",
+        )
+        self.enforce_organizational_unit_ids = cdk.CfnParameter(
+            stack,
+            "EnforceOrganizationalUnitIds",
+            type="CommaDelimitedList",
+            default="",
+            allowed_pattern=f"^$|{UNIT}",
+            description="Organizational units whose accounts get Mode=Enforce; none of them may be in OrganizationalUnitIds.",
+            constraint_description="EnforceOrganizationalUnitIds must be ids such as ou-ab12-cdefgh34, or empty.",
+        )
+        self.call_as = cdk.CfnParameter(
+            stack,
+            "CallAs",
+            default="DELEGATED_ADMIN",
+            allowed_values=["DELEGATED_ADMIN", "SELF"],
+            description="DELEGATED_ADMIN: this account is registered for StackSets. SELF: this is the management account.",
+            constraint_description="CallAs must be DELEGATED_ADMIN or SELF.",
+        )
+        self.alert_email = cdk.CfnParameter(
+            stack,
+            "AlertEmail",
+            default="",
+            allowed_pattern=r"^$|^[^\s@]+@[^\s@]+\.[^\s@]+$",
+            description="Who gets the digest and the two alarms; the address must confirm a mail first. Empty: nobody.",
+            constraint_description="AlertEmail must be one email address, or empty.",
+        )
+        self.digest_at = cdk.CfnParameter(
+            stack,
+            "DigestAt",
+            default="10:00",
+            allowed_pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
+            description="When the digest is made, HH:MM in TimeZone: some hours after RunAt, and on the same day.",
+            constraint_description="DigestAt must be a time from 00:00 to 23:59, written HH:MM.",
+        )
+
+    def _hearing_labels(self) -> dict[cdk.CfnParameter, str]:
+        return {
+            self.organization_id: "The organization",
+            self.organizational_unit_ids: "Units whose accounts get a stack",
+            self.enforce_organizational_unit_ids: "Units whose accounts are in Enforce",
+            self.call_as: "What this account is in the organization",
+            self.alert_email: "Address for the digest and the alarms",
+            self.digest_at: "Time of the daily digest",
             self.operator_arns: _ON_CALL,
         }

@@ -192,6 +192,88 @@ def telling_the_centre(*, report_arn: str, word_arn: str) -> list[Grant]:
     ]
 
 
+def digest(*, bucket_arn: str, topic_arn: str, accounts_topic_arn: str, stack_set: Resource) -> list[Grant]:
+    """Read the reports, tell, and say what was heard. In no other account may it do anything."""
+    return [
+        Grant(
+            actions=["s3:ListBucket"],
+            resource=Resource(arn=bucket_arn),
+            needed_by="`gathering.Gathering.found`",
+            conditions={"StringEquals": {"s3:prefix": "reports/"}},
+        ),
+        Grant(
+            actions=["s3:GetObject"],
+            resource=_below(bucket_arn, "reports/"),
+            needed_by="`gathering.Gathering.found`: what the accounts report",
+        ),
+        Grant(
+            actions=["s3:PutObject"],
+            resource=_below(bucket_arn, "heard/"),
+            needed_by="`digest.say`: a word to each account whose report went out",
+        ),
+        Grant(
+            actions=["s3:PutObject"],
+            resource=Resource(arn=f"{bucket_arn}/table.csv"),
+            needed_by="`digest.send_digest`: a row for each account",
+        ),
+        Grant(
+            actions=["sns:ListSubscriptionsByTopic"],
+            resource=Resource(arn=topic_arn),
+            needed_by="`publish.listeners`: nothing is heard while nobody listens",
+        ),
+        Grant(
+            actions=["sns:GetSubscriptionAttributes"],
+            resource=Resource(
+                arn="*",
+                wildcard_found_as="*",
+                wildcard_because="sns:GetSubscriptionAttributes and organizations:ListAccounts support no resource narrower "
+                "than *. They only read: whether a subscription is confirmed, and what the accounts are called.",
+            ),
+            needed_by="`publish.listeners`: a subscription with a filter policy does not count",
+        ),
+        Grant(
+            actions=["sns:Publish"],
+            resource=Resource(arn=topic_arn),
+            needed_by="`digest.send`: the digest",
+        ),
+        Grant(
+            actions=["sns:Publish"],
+            resource=Resource(arn=accounts_topic_arn),
+            needed_by="`digest.send`: what is for those who subscribed to an account or an owner",
+        ),
+        Grant(
+            actions=["cloudformation:ListStackInstances"],
+            resource=stack_set,
+            needed_by="`gathering.Gathering.expected`: which accounts should report",
+        ),
+        Grant(
+            actions=["organizations:ListAccounts"],
+            resource=Resource(arn="*"),
+            needed_by="`gathering.Gathering.expected`: what the accounts are called",
+        ),
+    ]
+
+
+def digest_never() -> list[Denial]:
+    """The centre is no hub: whatever an account trusts it with, it has no use of it."""
+    return [
+        Denial(
+            actions=["sts:AssumeRole"],
+            because="The centre reads what the accounts leave here, and acts nowhere else: it says so, so that neither a policy "
+            "attached to the role later nor a role of an account that trusts it makes it a hub.",
+        )
+    ]
+
+
+def _below(bucket_arn: str, prefix: str) -> Resource:
+    return Resource(
+        arn=f"{bucket_arn}/{prefix}*",
+        wildcard_found_as=f"<ReportsBucket.Arn>/{prefix}*",
+        wildcard_because="An object for each account of the organization, those included that join later, so they cannot be named "
+        "in a policy. Bucket and prefix bound it.",
+    )
+
+
 def rotator_never() -> list[Denial]:
     """What no policy that is attached to the role later can give it either."""
     return [

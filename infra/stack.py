@@ -4,7 +4,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from infra import bundle, permissions
-from infra.alarms import Alarms
+from infra.alarms import NAMES, Alarms
 from infra.dashboard import Dashboard
 from infra.enforcement import enforce
 from infra.function import TIMEOUT_SECONDS
@@ -16,7 +16,7 @@ from infra.parameters import OwnTopic
 from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
-from infra.topic import Topic
+from infra.topic import ToItsTopic, Topic
 from infra.version import VERSION
 
 
@@ -33,10 +33,17 @@ class AccessKeyRotation(cdk.Stack):
         )
         code = bundle.code()
         parameters = OwnTopic(stack=self)
-        topic = Topic(self, "Alerts", alert_email=parameters.alert_email, notify=parameters.notify)
+        topic = Topic(self, "Alerts", alert_email=parameters.alert_email, alarms=NAMES)
         orders = Orders(self, "Orders", consumer_timeout=cdk.Duration.seconds(TIMEOUT_SECONDS))
         scanner = Scanner(self, "Scanner", code=code, parameters=parameters, orders=orders)
-        rotator = Rotator(self, "Rotator", code=code, parameters=parameters, orders=orders, telling=topic)
+        rotator = Rotator(
+            self,
+            "Rotator",
+            code=code,
+            parameters=parameters,
+            orders=orders,
+            telling=ToItsTopic(topic.topic, notify=parameters.notify),
+        )
         memory = Memory(self, "Memory", writer=rotator.role)
         enforcing = enforce(self, parameters=parameters, role=rotator.role, function=rotator.function)
 

@@ -1,5 +1,7 @@
 """The topic: where the digest and the alarms go, encrypted with a key that CloudWatch may use too."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -36,11 +38,19 @@ ADMINISTER = [
 ]
 
 
+class ToItsTopic:
+    """How an account of its own tells (`telling.Telling`)."""
+
+    def __init__(self, topic: sns.ITopic, *, notify: cdk.CfnParameter) -> None:
+        self.environment = {"NOTIFY": notify.value_as_string, "TOPIC_ARN": topic.topic_arn}
+        self.grants = permissions.telling_a_topic(topic_arn=topic.topic_arn)
+
+
 class Topic(Construct):
-    """The SNS topic, its key, and the email subscription when an address is given."""
+    """The SNS topic, its key, and the email subscription when an address is given. `alarms`: those that may publish."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, alert_email: cdk.CfnParameter, notify: cdk.CfnParameter
+        self, scope: Construct, construct_id: str, *, alert_email: cdk.CfnParameter, alarms: Sequence[str]
     ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
@@ -48,7 +58,7 @@ class Topic(Construct):
         # Whoever may make an alarm must not be able to have CloudWatch say what they like, under our name, to on-call.
         our_alarms = {
             "StringEquals": {"aws:SourceAccount": stack.account},
-            "ArnEquals": {"aws:SourceArn": alarm_arns(stack)},
+            "ArnEquals": {"aws:SourceArn": alarm_arns(stack, alarms)},
         }
         # A key of our own, because AWS's own key for SNS does not let CloudWatch in: alarms would be lost silently.
         self.key = kms.Key(
@@ -103,9 +113,6 @@ class Topic(Construct):
             expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(alert_email.value_as_string, "")),
         )
 
-        self.environment = {"NOTIFY": notify.value_as_string, "TOPIC_ARN": self.topic.topic_arn}
-        self.grants = permissions.telling_a_topic(topic_arn=self.topic.topic_arn)
-
     def speak_only_for(self, role: iam.IRole, *, through_sns: dict[str, dict[str, object]]) -> None:
         """Have nobody publish but this role and AWS's own services, which the Allow above limits to this stack's alarms.
 
@@ -128,20 +135,25 @@ class Topic(Construct):
                 },
             )
         )
-        self.topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="NobodyElseSpeaks",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["sns:Publish"],
-                resources=[self.topic.topic_arn],
-                # An alarm is let by for two reasons, each of which is enough: no principal of IAM has either.
-                conditions={
-                    "StringNotEquals": {
-                        "aws:PrincipalArn": role.role_arn,
-                        "aws:SourceAccount": cdk.Stack.of(self).account,
-                    },
-                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+        nobody_else_speaks(self.topic, role)
+
+
+def nobody_else_speaks(topic: sns.Topic, role: iam.IRole) -> None:
+    """Add to the topic's policy that this role alone publishes, and AWS's own services."""
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="NobodyElseSpeaks",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            # An alarm is let by for two reasons, each of which is enough: no principal of IAM has either.
+            conditions={
+                "StringNotEquals": {
+                    "aws:PrincipalArn": role.role_arn,
+                    "aws:SourceAccount": cdk.Stack.of(topic).account,
                 },
-            )
+                "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+            },
         )
+    )

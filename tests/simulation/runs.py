@@ -195,7 +195,7 @@ class Product:
         """The wiring of the handler in functions/rotator.py."""
         settings, now = self._settings(), self.account.now
         try:
-            listeners = self._topic(settings).listeners()
+            listeners = self._topic(settings).hear().listeners
         except CALL_ERRORS:
             listeners = None
         occasion = self.occasion(listeners=listeners)

@@ -42,7 +42,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message of the topic. `attributes` are what a filter policy can choose by: about, account, owner, severity."""
+    """One message. `attributes` are what a filter policy can choose by: about, account, owner, severity."""
 
     subject: str
     body: str

@@ -1,6 +1,5 @@
 """What the centre reads: which accounts should report, what lies in the bucket, and who listens to the topic."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.centre.digest import Expected, Found
 from keyrotation.centre.settings import CentreSettings
 from keyrotation.centre.understood import LARGEST, Refused, understood
+from keyrotation.tell.publish import listeners
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 _REPORT = re.compile(r"reports/([0-9]{12})/latest\.json")
-# The filter policy of the stack's own subscription by email: the digest, and nothing that is for one account or owner.
-EVERY_PAGE = {"about": ["organization"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,22 +112,5 @@ class Gathering:
         return Found(account=account, at=at, report=report)
 
     def listeners(self) -> int:
-        """Confirmed subscriptions that get every page of the digest. Raises what botocore raises."""
-        pages = self.sns.get_paginator("list_subscriptions_by_topic").paginate(
-            TopicArn=self.settings.topic_arn
-        )
-        arns = [each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]]
-        attributes = [
-            self.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-            for arn in arns
-            if arn.startswith("arn:")
-        ]
-        return sum(_gets_every_page(each) for each in attributes)
-
-
-def _gets_every_page(attributes: Mapping[str, str]) -> bool:
-    if attributes.get("PendingConfirmation", "true").lower() != "false":
-        return False
-    policy = attributes.get("FilterPolicy")
-    by_attributes = attributes.get("FilterPolicyScope", "MessageAttributes") == "MessageAttributes"
-    return not policy or (by_attributes and json.loads(policy) == EVERY_PAGE)
+        """Who gets the digest, by the rule of every account. Raises what botocore raises."""
+        return listeners(self.sns, self.settings.topic_arn)

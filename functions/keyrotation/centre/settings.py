@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 
 from keyrotation.run.settings import SettingsError
 
+_TOPIC = r"arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
 _PATTERNS = {
     "reports_bucket": r"[a-z0-9.-]{3,63}",
-    "topic_arn": r"arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+    "topic_arn": _TOPIC,
+    "accounts_topic_arn": _TOPIC,
     "stack_set_name": r"[A-Za-z][A-Za-z0-9-]{0,127}",
     "call_as": r"SELF|DELEGATED_ADMIN",
 }
@@ -16,10 +18,15 @@ _PATTERNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class CentreSettings:
-    """Each field is the environment variable of that name. `call_as`: as whom the StackSet is asked."""
+    """Each field is the environment variable of that name.
+
+    `topic_arn`: of the digest. `accounts_topic_arn`: of what is for those who subscribed to an account or an owner.
+    `call_as`: as whom the StackSet is asked.
+    """
 
     reports_bucket: str
     topic_arn: str
+    accounts_topic_arn: str
     stack_set_name: str
     call_as: str
 

@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+def listeners(sns: "SNSClient", topic_arn: str) -> int:
+    """Subscriptions of the topic that somebody confirmed and that get every message. Raises what botocore raises.
+
+    One with a filter policy gets what it lets through, and nobody knows whether that is a notice.
+    """
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    arns = [each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]]
+    # Of one that nobody confirmed SNS says "PendingConfirmation", and of one that has just gone "Deleted".
+    attributes = [
+        sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        for arn in arns
+        if arn.startswith("arn:")
+    ]
+    return sum(
+        not each.get("FilterPolicy") and each.get("PendingConfirmation", "true").lower() == "false"
+        for each in attributes
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Topic:
     """An account that tells by itself (`outlet.Outlet`)."""
@@ -25,25 +44,7 @@ class Topic:
 
     def hear(self) -> Hearing:
         """Who listens. Raises what botocore raises."""
-        return Hearing(listeners=self.listeners())
-
-    def listeners(self) -> int:
-        """Subscriptions of the topic that somebody confirmed and that get every message. Raises what botocore raises.
-
-        One with a filter policy gets what it lets through, and nobody knows whether that is a notice.
-        """
-        pages = self.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.arn)
-        arns = [each["SubscriptionArn"] for page in pages for each in page["Subscriptions"]]
-        # Of one that nobody confirmed SNS says "PendingConfirmation", and of one that has just gone "Deleted".
-        attributes = [
-            self.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-            for arn in arns
-            if arn.startswith("arn:")
-        ]
-        return sum(
-            not each.get("FilterPolicy") and each.get("PendingConfirmation", "true").lower() == "false"
-            for each in attributes
-        )
+        return Hearing(listeners=listeners(self.sns, self.arn))
 
     def deliver(self, digest: Digest) -> str | None:
         """The id of the message; None: nobody is to hear of this run. Raises what botocore raises."""

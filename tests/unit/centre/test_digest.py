@@ -118,9 +118,7 @@ def test_every_notice_stands_in_the_digest_with_user_key_day_and_reason() -> Non
         in body(digest)
     )
     assert f'user "bob", key {KEY} is deleted (it is off; again)' in body(digest)
-    assert digest.heard == {
-        ONE: found(notices=[notice(), notice("bob", what="delete", why="inactive", new=False)]).report.id
-    }  # type: ignore[union-attr]
+    assert digest.heard.keys() == {ONE}
 
 
 def many(account: int, notices: int = 40) -> Found:

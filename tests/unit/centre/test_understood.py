@@ -93,7 +93,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a section that is none": {"sections": {**data()["sections"], "failed": {"0": entry("failed")}}},
     "no sections": {"sections": None},
     "notices that are none": {"notices": "none"},
-    "a notice of no user": {"notices": [notice(user=None)]},
+    "a notice of no user": {"notices": [{**notice(), "user": None}]},
     "a notice of a user with a space": {"notices": [notice(user="alice; id")]},
     "a notice of no key": {"notices": [notice(key="AKIA")]},
     "a notice of an unknown thing": {"notices": [notice(what="praise")]},
