@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
@@ -34,6 +36,7 @@ Service = Literal[
     "kms",
     "lambda",
     "logs",
+    "organizations",
     "s3",
     "scheduler",
     "secretsmanager",
@@ -91,6 +94,10 @@ class Clients:
     def client(self, service: Literal["lambda"], *, key: Key = ADMIN) -> "LambdaClient": ...
     @overload
     def client(self, service: Literal["logs"], *, key: Key = ADMIN) -> "CloudWatchLogsClient": ...
+    @overload
+    def client(self, service: Literal["organizations"], *, key: Key = ADMIN) -> "OrganizationsClient": ...
+    @overload
+    def client(self, service: Literal["s3"], *, key: Key = ADMIN) -> "S3Client": ...
     @overload
     def client(self, service: Literal["scheduler"], *, key: Key = ADMIN) -> "EventBridgeSchedulerClient": ...
     @overload

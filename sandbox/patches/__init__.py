@@ -12,6 +12,8 @@ from sandbox.patches import (
     iam,
     lambdas,
     logs,
+    organizations,
+    s3,
     scheduler,
     secretsmanager,
     server,
@@ -46,7 +48,12 @@ def install(controls: Controls) -> None:
     cloudwatch.ask_the_topic()
     scheduler.substitute_schedule_context()
     sqs.let_time_pass(controls)
+    organizations.belong_to_one_organization()
+    organizations.list_the_stacks_of_a_stackset()
+    s3.let_time_pass(controls)
+    s3.ask_as_the_caller()
     lambdas.lead_astray()
+    lambdas.fetch_code_across_accounts()
     lambdas.hand_out_code_over_tls()
     lambdas.wait_for_the_log()
     logs.ask_about_fields()

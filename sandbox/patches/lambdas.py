@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.services import lambda_svc
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import lambda_svc, s3
 
 # The deployed code has no word of it. A variable of the function counts for a client that does not ignore it, as in AWS.
 _ASTRAY = """
@@ -40,6 +41,27 @@ def hand_out_code_over_tls() -> None:
         return "https" + link(function_name).removeprefix("http")
 
     lambda_svc._presigned_code_url = presigned_code_url
+
+
+def fetch_code_across_accounts() -> None:
+    """The emulator gives a function whose code lies in another account's bucket no code, and says nothing; AWS asks the policy."""
+    fetch = lambda_svc._fetch_code_from_s3
+
+    def fetch_code_from_s3(bucket: str, key: str, version_id: str | None = None) -> bytes:
+        owner, account = s3._bucket_owner_account(bucket), get_account_id()
+        if owner is None or owner == account:
+            found = fetch(bucket, key, version_id)
+        elif not s3._foreign_bucket_allows(owner, bucket, key, "GET", {}, account):
+            raise ValueError(f"Your access has been denied by S3 to GetObject of {bucket}/{key}")
+        else:
+            with request_scope(owner, get_region()):
+                found = fetch(bucket, key, version_id)
+        if found is None:
+            raise ValueError(f"S3 has no {bucket}/{key}")
+        code: bytes = found
+        return code
+
+    lambda_svc._fetch_code_from_s3 = fetch_code_from_s3
 
 
 def wait_for_the_log() -> None:
