@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import boto3
@@ -22,6 +23,8 @@ from keyrotation.straight import STRAIGHT
 from keyrotation.tell.reports import heard_key, word_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keyrotation.centre.digest import Digest, Message
 
 # Reports that are read at once, and words that are written.
@@ -88,13 +91,13 @@ def send_digest() -> dict[str, int]:
     with ThreadPoolExecutor(WORKERS) as pool:
         words = list(pool.map(lambda each: say(*each, day=day), heard(digest, day)))
         put("table.csv", table_of(day).encode(), "text/csv")
-        others = list(pool.map(partial(send, to=settings.accounts_topic_arn), digest.others))
+        others = sum(send_some(some, pool) for some in several(digest.others))
     counts = {
         "accounts": len(day.accounts),
         "reports": len(day.reports),
         "pages": len(digest.pages),
         "heard": len(words),
-        "others": len(others),
+        "others": others,
     }
     logger.info("digest sent", extra={**counts, "version": VERSION})
     return counts
@@ -103,6 +106,16 @@ def send_digest() -> dict[str, int]:
 def heard(digest: "Digest", day: Day) -> list[tuple[str, str]]:
     """Nothing, while nobody gets the digest: no account may go on then."""
     return list(digest.heard.items()) if day.listeners else []
+
+
+def several(messages: "Iterator[Message]") -> "Iterator[list[Message]]":
+    """So that not all of them are there at once."""
+    while some := list(islice(messages, 10 * WORKERS)):
+        yield some
+
+
+def send_some(messages: "list[Message]", pool: ThreadPoolExecutor) -> int:
+    return len(list(pool.map(partial(send, to=settings.accounts_topic_arn), messages)))
 
 
 def send(message: "Message", *, to: str) -> None:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from keyrotation.centre import words
 from keyrotation.centre.understood import Announced, Asked, Rank, Report
@@ -85,13 +86,14 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Digest:
-    """`pages`: the digest itself, which every listener gets. `others`: for whoever subscribed to an account or an owner.
+    """`pages`: the digest itself, which every listener gets. `others`: for whoever subscribed to an account or an owner, made
+    one by one, for there may be thousands.
 
     `heard`: by account, the report whose notices all stand in `pages`.
     """
 
     pages: tuple[Message, ...]
-    others: tuple[Message, ...]
+    others: Iterator[Message]
     heard: Mapping[str, str]
 
 
@@ -105,7 +107,7 @@ def digest_of(day: Day) -> Digest:
     first = _first(day, asked, pages, left=len(reports) - len(named))
     return Digest(
         pages=(first, *(pages if _is_many(reports) else ())),
-        others=(*_by_account(day, reports), *_by_owner(day, reports)),
+        others=chain(_by_account(day, reports), _by_owner(day, reports)),
         heard={report.account: report.id for report in reports if report.account in named},
     )
 

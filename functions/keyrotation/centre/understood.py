@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from sys import intern
 from typing import Any
 
 from keyrotation.memory import What, Why
@@ -52,7 +53,7 @@ _SECTIONS = {
 _MOOT = "nobody-listens"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
     """Something that needs someone. `user` and `key` None: it is about the account, or about no single key."""
 
@@ -64,7 +65,7 @@ class Asked:
     by: date | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Announced:
     """A notice that the report gives, or tells again."""
 
@@ -77,7 +78,7 @@ class Announced:
     new: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """What is kept of a report. `id`: which one it is (`report_json.id_of`). `counts`: entries by section."""
 
@@ -164,13 +165,14 @@ def _owner(said: Any) -> str:
     if not isinstance(said, str):
         raise TypeError
     plain = "".join(letter if " " <= letter <= "~" else "?" for letter in said[:_LONGEST_OWNER])
-    return re.sub(r"://|www\.|`|\"", "?", plain, flags=re.IGNORECASE)
+    return intern(re.sub(r"://|www\.|`|\"", "?", plain, flags=re.IGNORECASE))
 
 
 def _matching(pattern: re.Pattern[str], said: Any) -> str:
     if not isinstance(said, str) or not pattern.fullmatch(said):
         raise ValueError
-    return said
+    # The same few words and names in thousands of reports are kept once.
+    return intern(said)
 
 
 def _one_of(words: tuple[str, ...], said: Any) -> str:
