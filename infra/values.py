@@ -7,16 +7,16 @@ from difflib import get_close_matches
 
 import aws_cdk as cdk
 
-from infra.parameters import OwnTopic
+from infra.parameters import OwnTopic, Parameters
 
 # CloudWatch publishes to topics of its own Region, and Secrets Manager uses KMS keys of its own Region.
 _OF_THIS_REGION = ("SecretsKmsKeyArn", "AlarmTopicArn")
 
 
-def definitions() -> dict[str, cdk.CfnParameter]:
-    """Every parameter of the stack by its name, without the rest of the stack."""
+def definitions(of: type[Parameters] = OwnTopic) -> dict[str, cdk.CfnParameter]:
+    """Every parameter of the stack by its name, without the rest of the stack. `of`: which stack's."""
     stack = cdk.Stack(cdk.App())
-    OwnTopic(stack=stack)
+    of(stack=stack)
     return {each.node.id: each for each in stack.node.children if isinstance(each, cdk.CfnParameter)}
 
 
@@ -24,9 +24,9 @@ def defaults() -> dict[str, str]:
     return {name: _text(each.default) for name, each in definitions().items()}
 
 
-def refusals(words: Sequence[str], *, region: str | None) -> Iterator[str]:
+def refusals(words: Sequence[str], *, region: str | None, of: type[Parameters] = OwnTopic) -> Iterator[str]:
     """What is wrong with each `Name=value` by itself. `region`: where to; None: not known, and not judged."""
-    known = definitions()
+    known = definitions(of)
     named: set[str] = set()
     for word in words:
         name, is_set, value = word.partition("=")
