@@ -22,7 +22,7 @@ MADE_BY := .venv/.made-by-$(notdir $(PYTHON))
 # mypy reads aws_cdk for a minute, once: kept in .venv, so that who only wants the demo does not wait for it.
 TYPED := .venv/.typed
 
-.PHONY: help setup demo demo-life check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy doctor wings clean
+.PHONY: help setup demo demo-life check lint types layers unit test test-long faults mutate simulate bench synth permissions parameters preview wheel bootstrap deploy organization template doctor wings clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 13
 
@@ -48,7 +48,7 @@ $(DEPLOYS): requirements-deploy.txt package-lock.json
 	npm ci --no-audit --no-fund --silent
 	touch $@
 # cdk.json says `python`.
-preview bootstrap deploy doctor: export PATH := $(CURDIR)/.deploy/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+preview bootstrap deploy doctor organization template: export PATH := $(CURDIR)/.deploy/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 # What our own code is worth, `make types` says.
 $(TYPED): $(READY)
@@ -102,6 +102,7 @@ simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 SEED=1 FAU
 bench: $(READY) ## calls, time and memory for 5,000 users, into docs/benchmark.md; fails when a limit is not kept; 15 minutes
 	.venv/bin/python -m pytest --quiet tests/component/run/test_throttling.py --throttled-users 1000
 	.venv/bin/python -m tests.benchmark $(ARGS)
+	.venv/bin/python -m tests.benchmark.organization
 
 synth: $(READY) ## the CloudFormation template, into cdk.out
 	npx --no-install cdk synth --quiet
@@ -131,6 +132,17 @@ deploy: $(DEPLOYS) ## to your AWS account; PARAMETERS="AlertEmail=you@example.co
 	npx --no-install cdk deploy AccessKeyRotation --previous-parameters --import-existing-resources \
 	  $(if $(APPROVAL),--require-approval $(APPROVAL)) $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
 	@PYTHONPATH=functions .deploy/bin/python -m infra.after_deploy
+
+# Two stacks: the second one's code, and that of every account, is put into the bucket of the first. Neither needs a bootstrap.
+organization: $(DEPLOYS) ## many accounts: PARAMETERS="OrganizationId=o-... OrganizationalUnitIds=ou-..." (docs/organization.md)
+	@PYTHONPATH=functions .deploy/bin/python -m infra.before_organization $(foreach parameter,$(PARAMETERS),'$(parameter)')
+	npx --no-install cdk deploy AccessKeyRotationRelease --exclusively --app 'python -m infra.organization' --output cdk.out \
+	  --previous-parameters $(foreach parameter,$(filter OrganizationId=%,$(PARAMETERS)),--parameters '$(parameter)')
+	npx --no-install cdk deploy AccessKeyRotationOrganization --exclusively --app cdk.out --previous-parameters \
+	  $(foreach parameter,$(PARAMETERS),--parameters '$(parameter)')
+
+template: $(DEPLOYS) ## one plain template and its zip, without the CDK, into build/template; BUCKET=where-the-code-will-lie
+	@.deploy/bin/python -m infra.template '$(BUCKET)'
 
 # What is deployed is compared with what this checkout would deploy. make says the doctor's own exit code ("Error 3") and ends
 # with 2 whatever it is; docs/first-day.md has the command for scripts.
