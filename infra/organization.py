@@ -89,7 +89,7 @@ class Centre(cdk.Stack):
         nobody_else_speaks(accounts_topic, digest.role)
         _each_its_own(reports, organization_id=parameters.organization_id.value_as_string, digest=digest.role)
         _daily(self, digest.function, parameters)
-        _alarms(self, digest.function, topic.topic, runbook_url=parameters.runbook_url.value_as_string)
+        _alarms(self, digest.function, topic.topic)
         _stack_set_of_members(self, template_url=template.http_url, parameters=parameters)
         for name, value in {
             "ReportsBucket": reports.bucket_name,
@@ -196,7 +196,7 @@ def _daily(stack: cdk.Stack, function: lam.IFunction, parameters: Organization) 
     )
 
 
-def _alarms(stack: cdk.Stack, function: lam.IFunction, topic: sns.ITopic, *, runbook_url: str) -> None:
+def _alarms(stack: cdk.Stack, function: lam.IFunction, topic: sns.ITopic) -> None:
     """Two, for a centre that cannot tell: after 50 hours no account switches anything off any more."""
     for name, metric, comparison, missing, says in (
         (
@@ -220,7 +220,7 @@ def _alarms(stack: cdk.Stack, function: lam.IFunction, topic: sns.ITopic, *, run
             alarm_name=alarm_name(name),
             metric=metric,
             alarm_description=f"{says} Without a digest, no account switches off or deletes a key after 50 hours. The steps: "
-            f"{runbook_url}, {name}.",
+            f"docs/organization.md, {name}.",
             comparison_operator=comparison,
             threshold=1,
             evaluation_periods=1,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import cloudformation, organizations
 from ministack.services.cloudformation.helpers import _p, _xml
 
@@ -39,3 +39,12 @@ def list_the_stacks_of_a_stackset() -> None:
         return answer
 
     cloudformation._ACTION_HANDLERS["ListStackInstances"] = list_stack_instances
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(service: str, *request: Any) -> str:
+        *_, parameters, region, account_id = request  # method, path, headers, body, and these
+        if service == "cloudformation" and (name := _p(parameters, "StackSetName")):
+            return f"arn:aws:cloudformation:{region}:{account_id}:stackset/{name}:0"
+        return str(extract(service, *request))
+
+    iam_actions.extract_resource_arn = extract_resource_arn
