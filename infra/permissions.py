@@ -268,7 +268,8 @@ def digest_never() -> list[Denial]:
 def _below(bucket_arn: str, prefix: str) -> Resource:
     return Resource(
         arn=f"{bucket_arn}/{prefix}*",
-        wildcard_found_as=f"<ReportsBucket.Arn>/{prefix}*",
+        wildcard_found_as="arn:<AWS::Partition>:s3:::access-key-rotation-reports-<AWS::AccountId>-<AWS::Region>"
+        f"/{prefix}*",
         wildcard_because="An object for each account of the organization, those included that join later, so they cannot be named "
         "in a policy. Bucket and prefix bound it.",
     )

@@ -23,6 +23,7 @@ from tests.infra.synthesized import (
     with_parameters,
 )
 from tests.infra.test_member import synthesize_member
+from tests.infra.test_nag import found
 
 CENTRE, REGION, ORGANIZATION = "999988887777", "eu-west-1", "o-abcdefghij"
 UNITS, STRICT = "ou-ab12-cdefgh34", "ou-ab12-strict99"
@@ -111,10 +112,11 @@ def test_no_allow_names_an_action_by_a_wildcard(hub: Hub) -> None:
 
 def test_the_digest_may_read_reports_leave_words_and_tell_and_nothing_else(hub: Hub) -> None:
     logs = allowed(hub.centre, DIGEST, mode="Audit")
+    reports_bucket = "arn:${AWS::Partition}:s3:::access-key-rotation-reports-${AWS::AccountId}-${AWS::Region}"
     assert {action: sorted(on) for action, on in logs.items() if not action.startswith("logs:")} == {
-        "s3:ListBucket": [BUCKET],
-        "s3:GetObject": [f"{BUCKET}/reports/*"],
-        "s3:PutObject": [f"{BUCKET}/heard/*", f"{BUCKET}/table.csv"],
+        "s3:ListBucket": [reports_bucket],
+        "s3:GetObject": [f"{reports_bucket}/reports/*"],
+        "s3:PutObject": [f"{reports_bucket}/heard/*", f"{reports_bucket}/table.csv"],
         "sns:ListSubscriptionsByTopic": ["${Digests/Topic}"],
         "sns:GetSubscriptionAttributes": ["*"],
         "sns:Publish": ["${Accounts}", "${Digests/Topic}"],
@@ -305,6 +307,12 @@ def test_two_alarms_go_to_the_topic_of_the_digest_and_it_lets_no_other_in(hub: H
     lets_in = [each for each in speaks if each["Effect"] == "Allow"]
     assert [each["Principal"] for each in lets_in] == [{"Service": "cloudwatch.amazonaws.com"}]
     assert len([each for each in speaks if each.get("Sid") == "NobodyElseSpeaks"]) == 2
+
+
+def test_cdk_nag_finds_nothing_that_is_not_acknowledged(tmp_path: Path) -> None:
+    app = app_in(tmp_path)
+    organization(app)
+    assert found(app) == set()
 
 
 def test_no_template_is_too_large_for_a_request(hub: Hub) -> None:
