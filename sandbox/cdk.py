@@ -83,6 +83,26 @@ class CDK:
         stacks: dict[str, dict[str, str]] = json.loads(outputs.read_text())
         return {name: value for stack in stacks.values() for name, value in stack.items()}
 
+    def synthesize(self, module: str, *, project: Path) -> Path:
+        """The assembly of `python -m module`, as `make organization` has it made."""
+        app = f"{shlex.quote(sys.executable)} -m {module}"
+        self._run("synth", "--quiet", "--app", app, "--output", self._assembly, cwd=project)
+        return self._assembly
+
+    def deploy_one(self, stack: str, parameters: Mapping[str, str]) -> None:
+        """One stack of what was synthesized, without a bootstrap, as `make organization` deploys each."""
+        self._run(
+            "deploy",
+            stack,
+            "--exclusively",
+            "--app",
+            self._assembly,
+            "--previous-parameters",
+            "--require-approval=never",
+            *(f"--parameters={name}={value}" for name, value in parameters.items()),
+            cwd=self._directory,
+        )
+
     def destroy(self) -> None:
         self._run("destroy", "--all", "--force", "--app", self._assembly, cwd=self._directory)
         self._deployed = False

@@ -1,6 +1,7 @@
 """An organization, with IAM enforced: three accounts that were never bootstrapped, one healthy, one silent, one hostile."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,11 @@ from keyrotation.memory import Why
 
 from sandbox.account import EmulatedAccount
 from sandbox.cast import Person, SeededKey
+from sandbox.cdk import CDK
 from sandbox.clients import Key
 from sandbox.controls import Mail
 from sandbox.day import run_day
+from sandbox.launch import CHECKOUT, REGION
 from tests.e2e.conftest import Deployed
 from tests.e2e.organizations import (
     ADDRESS,
@@ -232,3 +235,46 @@ def test_the_digest_may_read_reports_and_leave_words_and_nothing_else_of_the_buc
         "the bucket's policy": lambda: s3.delete_bucket_policy(Bucket=REPORTS),
     }
     assert [what for what, act in forbidden.items() if not denied(act)] == []
+
+
+def test_the_stock_cdk_cli_deploys_both_stacks_where_nothing_was_bootstrapped_and_publishes_the_code_that_accounts_ask_for() -> (
+    None
+):
+    """As `make organization` does it; but for the StackSet, which the emulator does not have."""
+    with EmulatedAccount.start() as account:
+        cdk = CDK(
+            directory=account.emulator.directory,
+            endpoint=account.emulator.endpoint,
+            account_id=CENTRE,
+            region=REGION,
+            ca=account.emulator.ca,
+        )
+        assembly = cdk.synthesize("infra.organization", project=CHECKOUT)
+        path = assembly / "AccessKeyRotationOrganization.template.json"
+        template = json.loads(path.read_text())
+        template["Resources"].pop("Members")
+        path.write_text(json.dumps(template))
+        known = (
+            Account(account.emulator, CENTRE)
+            .client("organizations")
+            .describe_organization()["Organization"]["Id"]
+        )
+
+        cdk.deploy_one("AccessKeyRotationRelease", {"OrganizationId": known})
+        cdk.deploy_one(
+            "AccessKeyRotationOrganization",
+            {"OrganizationId": known, "OrganizationalUnitIds": "ou-ab12-cdefgh34"},
+        )
+
+        member = (assembly / "member" / "member.template.json").read_text()
+        (code_key,) = set(re.findall(r"[0-9a-f]{64}\.zip", member))
+        published = [each["Key"] for each in account.client("s3").list_objects_v2(Bucket=CODE)["Contents"]]
+        assert code_key in published
+        assert [each for each in published if each.endswith(".json")] != []
+        (stack,) = account.client("cloudformation").describe_stacks(
+            StackName="AccessKeyRotationOrganization"
+        )["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        assert "CDKToolkit" not in [
+            each["StackName"] for each in account.client("cloudformation").list_stacks()["StackSummaries"]
+        ]

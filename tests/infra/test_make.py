@@ -49,6 +49,30 @@ def test_a_pipeline_deploys_without_a_question() -> None:
     assert "--require-approval never" in said.rpartition("npx --no-install cdk deploy")[2]
 
 
+def test_an_organization_is_judged_first_and_then_its_bucket_is_there_before_what_is_put_into_it() -> None:
+    said = would_run(
+        "organization", "PARAMETERS=OrganizationId=o-abcdefghij OrganizationalUnitIds=ou-ab12-cdefgh34"
+    )
+    refusals, release, centre = (
+        said.index(each)
+        for each in (
+            "-m infra.before_organization 'OrganizationId=o-abcdefghij' 'OrganizationalUnitIds=ou-ab12-cdefgh34'",
+            "cdk deploy AccessKeyRotationRelease --exclusively",
+            "cdk deploy AccessKeyRotationOrganization --exclusively",
+        )
+    )
+    assert refusals < release < centre
+    of_release = said[release:centre].replace("\\\n", " ")
+    assert "--parameters 'OrganizationId=o-abcdefghij'" in of_release
+    # The bucket's stack has no other parameter.
+    assert "OrganizationalUnitIds" not in of_release
+    assert "--parameters 'OrganizationalUnitIds=ou-ab12-cdefgh34'" in said[centre:]
+
+
+def test_a_template_is_made_for_the_bucket_that_is_named() -> None:
+    assert "-m infra.template 'my-code'" in would_run("template", "BUCKET=my-code")
+
+
 @pytest.mark.parametrize("target", ["check", "test"])
 def test_lint_types_and_layers_are_part_of_both_checks(target: str) -> None:
     said = would_run(target)
