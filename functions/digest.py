@@ -17,7 +17,7 @@ from keyrotation import VERSION
 from keyrotation.centre.digest import Day, digest_of
 from keyrotation.centre.gathering import Gathering
 from keyrotation.centre.settings import CentreSettings
-from keyrotation.centre.table import table_of
+from keyrotation.centre.spreadsheet import table_of
 from keyrotation.run.settings import SettingsError
 from keyrotation.straight import STRAIGHT
 from keyrotation.tell.reports import heard_key, word_of

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "functions"))
 from keyrotation.centre.digest import Day, Expected, digest_of
 from keyrotation.centre.gathering import Gathering
 from keyrotation.centre.settings import CentreSettings
-from keyrotation.centre.table import table_of
+from keyrotation.centre.spreadsheet import table_of
 
 from tests.benchmark.limits import Limit
 from tests.benchmark.report import of_limits, where

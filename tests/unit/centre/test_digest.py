@@ -7,7 +7,7 @@ import re
 import pytest
 from keyrotation.centre import words
 from keyrotation.centre.digest import Digest, Expected, Found, digest_of
-from keyrotation.centre.table import COLUMNS, table_of
+from keyrotation.centre.spreadsheet import COLUMNS, table_of
 from keyrotation.decide.actions import Kind
 from keyrotation.tell.asked import STRANDED
 from keyrotation.tell.report_json import id_of
