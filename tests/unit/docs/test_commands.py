@@ -25,6 +25,12 @@ OF_MAKE_ITSELF = {"silent", "no-print-directory", "dry-run"}
 PARAMETERS = set(
     re.findall(r"^\| [^|]+ \| `(\w+)` \|", (CHECKOUT / "docs/parameters.md").read_text(), re.MULTILINE)
 )
+# Of `make organization`, beside those that every account has.
+OF_AN_ORGANIZATION = set(
+    re.findall(r"^\| `(\w+)` \|", (CHECKOUT / "docs/organization.md").read_text(), re.MULTILINE)
+)
+# Where the CLI calls a service otherwise than its model.
+CALLED = {"s3api": "s3"}
 _SESSION = botocore.session.Session()
 
 
@@ -50,6 +56,7 @@ def wrong_with_aws(command: Command) -> Iterator[str]:
         if operation not in OF_THE_CLI_ALONE[service]:
             yield operation
         return
+    service = CALLED.get(service, service)
     if operation not in (known := operations_of(service)):
         yield f"{service} has no {operation}"
         return
@@ -98,7 +105,8 @@ def wrong_with_make(command: Command) -> Iterator[str]:
         elif not re.search(rf"\$\([^)]*\b{name}\b|^{name} \?=", MAKEFILE, re.MULTILINE):
             yield word
         elif name == "PARAMETERS":
-            yield from (each for each in value.split() if each.partition("=")[0] not in {*PARAMETERS, "..."})
+            known = {*PARAMETERS, *(OF_AN_ORGANIZATION if "organization" in command.words else ()), "..."}
+            yield from (each for each in value.split() if each.partition("=")[0] not in known)
         elif name == "ARGS" and "preview" in command.words:
             yield from set(re.findall(r"--([a-z-]+)", value)) - help_of("keyrotation.preview")
 
