@@ -16,6 +16,7 @@ from keyrotation.decide.state import State
 from keyrotation.look import observe
 from keyrotation.memory import OffReason, Why
 from keyrotation.model import Key, Occasion, User
+from keyrotation.tell.publish import Topic
 
 from tests.component.faults.case import Lived, Stage, Strike
 from tests.component.faults.kinds import KINDS
@@ -210,7 +211,7 @@ def test_the_oracle_finds_a_notice_that_is_kept_though_nobody_was_reminded(
 def test_the_oracle_finds_a_notice_that_is_remembered_though_no_mail_went_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage.rotator.topic, "publish", lambda *_, **__: "a message that went nowhere")
+    monkeypatch.setattr(Topic, "deliver", lambda *_: "a message that went nowhere")
 
     assert "a notice of" in wrong(lived := stage.live(named("an elder in use")))
     assert "that nobody was told" in wrong(lived)
