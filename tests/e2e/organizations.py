@@ -15,10 +15,10 @@ from infra.organization import organization
 from sandbox.account import EmulatedAccount
 from sandbox.cast import table_of
 from sandbox.clients import ADMIN, Key
+from sandbox.day import older
 from sandbox.launch import ACCOUNT_ID, REGION, Emulator
 from tests.assembled import kept_assembly
 from tests.e2e.conftest import Deployed
-from tests.e2e.people import older
 from tests.infra.synthesized import Template, app_in
 
 CENTRE = ACCOUNT_ID
