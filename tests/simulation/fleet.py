@@ -237,7 +237,8 @@ class Fleet:
         for index, user in enumerate(self.consumers):
             looked = run is not None and user.name not in unfinished
             self.watch.evening(user, looked=looked, deep=(index + number) % 7 == 0)
-        if run is not None and number % 5 == 0:
+        # A later attempt that died may have told what it could not remember: that is given anew tomorrow.
+        if run is not None and attempts[-1].ended and number % 5 == 0:
             self._nothing_left(run, unfinished)
 
     def _owners_read(self) -> None:
