@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
@@ -45,9 +45,12 @@ from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings, SettingsError
 from keyrotation.run.turns import Turns
 from keyrotation.straight import STRAIGHT
-from keyrotation.tell.digest import digest_of
+from keyrotation.tell.bulletin import Bulletin, Channel
+from keyrotation.tell.chat import cards_of
+from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.measures import measures
 from keyrotation.tell.outlet import Outlet
+from keyrotation.tell.owners import letters_of, owners_of
 from keyrotation.tell.publish import Topic
 from keyrotation.tell.reports import NotUnderstood, Reports
 
@@ -85,6 +88,8 @@ STORING = Config(
 PROOF = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=5)
 # Who uses a key is worth knowing, and no run waits long for it.
 LOOKING_UP_SECONDS = 60
+# Between two messages to owners: eight a second.
+PAUSE_SECONDS = 0.125
 BEST_EFFORT = Config(
     retries={"total_max_attempts": 2}, max_pool_connections=ACTORS, connect_timeout=3, read_timeout=5
 )
@@ -136,6 +141,10 @@ def outlet_of(settings: RotatorSettings) -> Outlet:
     return Topic(
         sns=session.client("sns", config=CONFIG),
         arn=settings.topic_arn or "",
+        beside={
+            Channel.OWNERS: settings.owners_topic_arn or "",
+            Channel.CHAT: settings.chat_topic_arn or "",
+        },
         account=settings.account,
         mode=settings.mode,
     )
@@ -180,11 +189,12 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
         function_timeout=timedelta(seconds=settings.function_timeout_seconds),
         listeners=hearing.listeners,
         enforce=settings.mode is Mode.ENFORCE,
+        owner_tag_keys=settings.owner_tag_keys,
     )
     redelivered = is_redelivered(
         event, order, now=occasion.now, hidden=timedelta(seconds=settings.order_hidden_seconds)
     )
-    events = Events(client=bus, run_id=order.run_id)
+    events = Events(client=bus, run_id=order.run_id, owner_tag_keys=settings.owner_tag_keys)
     unsent: list[str] = []
     readings = settle(table.read_all(), hearing, run_id=order.run_id)
 
@@ -243,7 +253,7 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
     run = replace(run, left_behind=look_after_those_who_are_gone(order, readings, occasion.today))
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
-    told = tell(run, redelivered=redelivered)
+    digest, told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then remembered.
     finished = remember(told, write=write, workers=LOOKERS)
     if told.message_id is not None:
@@ -251,12 +261,22 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
             tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
+    # After all that must not be lost: on-call's mail has everything, and these reach more people.
+    if told.message_id is not None:
+        for user, key_id, day in told.due:
+            missed(user, events.send_due(user, key_id, day))
+    unspread = spread(
+        (*letters_of(run, settings, redelivered=redelivered, whole=digest.report), *cards_of(digest.report)),
+        run_id=order.run_id,
+        time_left=lambda: seconds_left() > 0,
+    )
     logger.info("run completed", extra={"run_id": order.run_id, "version": VERSION})
     metrics.add_metric(name="RunsCompleted", unit=MetricUnit.Count, value=1)
     for name, value in measures(finished, settings.policy).items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     metrics.add_metric(name="RunSeconds", unit=MetricUnit.Seconds, value=time.monotonic() - started)
     metrics.add_metric(name="EventsUnsent", unit=MetricUnit.Count, value=len(unsent))
+    metrics.add_metric(name="BulletinsUnsent", unit=MetricUnit.Count, value=unspread)
 
 
 def look_after_those_who_are_gone(order: Order, readings: Readings, today: date) -> tuple[Memory, ...]:
@@ -355,9 +375,42 @@ def settle(readings: Readings, hearing: Hearing, *, run_id: str) -> Readings:
     return replace(readings, memories=memories)
 
 
-def tell(run: Run, *, redelivered: bool) -> Told:
+def spread(bulletins: Iterable[Bulletin], *, run_id: str, time_left: Callable[[], bool]) -> int:
+    """How many could not be sent. No run fails over them."""
+    missed = 0
+    for bulletin in bulletins:
+        cause = "the time was nearly up"
+        try:
+            if time_left():
+                outlet.spread(bulletin)
+                # SNS suspends an email subscription that gets more than ten messages a second.
+                time.sleep(PAUSE_SECONDS)
+                continue
+        except CALL_ERRORS as error:
+            cause = cause_of(error)
+        missed += 1
+        logger.warning(
+            "bulletin not sent",
+            extra={"run_id": run_id, "channel": bulletin.channel, "about": bulletin.about, "cause": cause},
+        )
+    return missed
+
+
+def unsubscribed(run: Run) -> tuple[str, ...]:
+    """Owners who get no message of their own, as far as it can be read."""
+    try:
+        return outlet.unsubscribed(owners_of(run))
+    except CALL_ERRORS as error:
+        logger.warning(
+            "owners' subscriptions could not be read",
+            extra={"run_id": run.order.run_id, "cause": cause_of(error)},
+        )
+        return ()
+
+
+def tell(run: Run, *, redelivered: bool) -> tuple[Digest, Told]:
     """Raises what botocore raises: a run that could not tell is not finished, and its order comes again."""
-    digest = digest_of(run, settings, redelivered=redelivered)
+    digest = digest_of(run, settings, redelivered=redelivered, unsubscribed=unsubscribed(run))
     message_id = outlet.deliver(digest)
     logger.info(
         "digest",
@@ -369,7 +422,7 @@ def tell(run: Run, *, redelivered: bool) -> Told:
         },
     )
     # What nobody listened to was not told.
-    return Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
+    return digest, Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
 
 
 def failures(run: Run) -> int:

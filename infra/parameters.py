@@ -105,6 +105,8 @@ PRINCIPAL = (
 ORGANIZATION_ID = "^o-[a-z0-9]{10,32}$"
 # Of each member of a list.
 UNIT = "^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$|^r-[a-z0-9]{4,32}$"
+# Of each key of a tag in a list: letters, digits and the marks that IAM allows.
+TAG_KEY = r"^$|^[A-Za-z0-9 _.:/=+@-]{1,128}$"
 _ON_CALL = "Who is on call"
 
 
@@ -157,6 +159,16 @@ class Parameters:
                 reason="SecretsKmsKeyArn is the ARN of a key and no password, as no parameter here is; with NoEcho nobody "
                 "could see which key encrypts the secrets.",
             )
+        )
+        self.owner_tag_keys = cdk.CfnParameter(
+            stack,
+            "OwnerTagKeys",
+            type="CommaDelimitedList",
+            default="access-key-rotation:owner,owner,Owner",
+            allowed_pattern=TAG_KEY,
+            description="Tags of an IAM user, 5 at most, that may name the owner; the first that has a value counts. It stands "
+            "in every message, and is the message attribute by which an owner's team subscribes.",
+            constraint_description="OwnerTagKeys must be keys of IAM tags, with commas between them; or empty.",
         )
         self._policy = [
             cdk.CfnParameter(
@@ -276,6 +288,7 @@ class Parameters:
             "Policy": dict(zip(self._policy, (number.label for number in POLICY), strict=True)),
             "When it runs and who hears of it": {
                 **self._hearing_labels(),
+                self.owner_tag_keys: "Tags that name a user's owner",
                 self.runbook_url: "Where the runbook is",
                 self.log_retention_days: "Logs are kept for this many days",
                 self.run_at: "Time of the daily run",

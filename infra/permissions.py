@@ -150,13 +150,18 @@ def rotator_always(*, stack: cdk.Stack, parameters: Parameters, orders: Orders) 
     ]
 
 
-def telling_a_topic(*, topic_arn: str) -> list[Grant]:
-    """What SNS needs of the topic's key to take a message from the rotator stands in the key's own policy (topic.py)."""
+def telling_topics(*, on_call: str, owners: str, chat: str) -> list[Grant]:
+    """What SNS needs of the topics' key to take a message from the rotator stands in the key's own policy (topic.py)."""
     return [
         Grant(
             actions=["sns:ListSubscriptionsByTopic"],
-            resource=Resource(arn=topic_arn),
+            resource=Resource(arn=on_call),
             needed_by="`publish.Topic`: nothing goes off while nobody listens",
+        ),
+        Grant(
+            actions=["sns:ListSubscriptionsByTopic"],
+            resource=Resource(arn=owners),
+            needed_by="`publish.Topic.unsubscribed`: the mail names owners who get no message of their own",
         ),
         Grant(
             actions=["sns:GetSubscriptionAttributes"],
@@ -170,8 +175,18 @@ def telling_a_topic(*, topic_arn: str) -> list[Grant]:
         ),
         Grant(
             actions=["sns:Publish"],
-            resource=Resource(arn=topic_arn),
+            resource=Resource(arn=on_call),
             needed_by="`publish.Topic`: the digest",
+        ),
+        Grant(
+            actions=["sns:Publish"],
+            resource=Resource(arn=owners),
+            needed_by="`publish.Topic.spread`: to each owner what is about the owner's users",
+        ),
+        Grant(
+            actions=["sns:Publish"],
+            resource=Resource(arn=chat),
+            needed_by="`publish.Topic.spread`: the run as a chat shows it",
         ),
     ]
 

@@ -41,6 +41,7 @@ class Rotator(Function):
                 "MODE": parameters.mode.value_as_string,
                 "USER_PATH_PREFIX": parameters.user_path_prefix.value_as_string,
                 "SECRET_READER_ARNS": cdk.Fn.join(",", parameters.secret_reader_arns.value_as_list),
+                "OWNER_TAG_KEYS": cdk.Fn.join(",", parameters.owner_tag_keys.value_as_list),
                 "SECRETS_KMS_KEY_ARN": parameters.secrets_kms_key_arn.value_as_string,
                 "ORDERS_QUEUE_URL": orders.queue.queue_url,
                 "ORDERS_QUEUE_ARN": orders.queue.queue_arn,

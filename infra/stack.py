@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infra import bundle, permissions
 from infra.alarms import NAMES, Alarms
+from infra.bulletins import Bulletins, ToItsTopics
 from infra.dashboard import Dashboard
 from infra.enforcement import enforce
 from infra.function import TIMEOUT_SECONDS
@@ -16,7 +17,7 @@ from infra.parameters import OwnTopic
 from infra.rotator import Rotator
 from infra.scanner import Scanner
 from infra.schedule import Schedule
-from infra.topic import ToItsTopic, Topic
+from infra.topic import Topic
 from infra.version import VERSION
 
 
@@ -34,6 +35,8 @@ class AccessKeyRotation(cdk.Stack):
         code = bundle.code()
         parameters = OwnTopic(stack=self)
         topic = Topic(self, "Alerts", alert_email=parameters.alert_email, alarms=NAMES)
+        bulletins = Bulletins(self, "Bulletins", key=topic.key)
+        telling = ToItsTopics(topic.topic, bulletins, notify=parameters.notify)
         orders = Orders(self, "Orders", consumer_timeout=cdk.Duration.seconds(TIMEOUT_SECONDS))
         scanner = Scanner(self, "Scanner", code=code, parameters=parameters, orders=orders)
         rotator = Rotator(
@@ -42,12 +45,13 @@ class AccessKeyRotation(cdk.Stack):
             code=code,
             parameters=parameters,
             orders=orders,
-            telling=ToItsTopic(topic.topic, notify=parameters.notify),
+            telling=telling,
         )
         memory = Memory(self, "Memory", writer=rotator.role)
         enforcing = enforce(self, parameters=parameters, role=rotator.role, function=rotator.function)
 
         topic.speak_only_for(rotator.role, through_sns=permissions.through(self, "sns"))
+        bulletins.speak_only_for(rotator.role)
         orders.pass_only(sender=scanner.role, taker=rotator.role, operators=parameters.operators)
         orders.feed(rotator.function)
 
@@ -86,7 +90,7 @@ class AccessKeyRotation(cdk.Stack):
         add_outputs(
             self,
             parameters=parameters,
-            told_by={"TopicArn": topic.topic.topic_arn},
+            told_by=telling.outputs,
             orders=orders,
             memory=memory,
             scanner=scanner,

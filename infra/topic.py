@@ -8,7 +8,6 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra import permissions
 from infra.alarms import alarm_arns
 
 # The documentation of SNS and CloudWatch asks for `kms:GenerateDataKey*`: by their names, those of it that make keys for
@@ -36,14 +35,6 @@ ADMINISTER = [
     "kms:UntagResource",
     "kms:UpdateKeyDescription",
 ]
-
-
-class ToItsTopic:
-    """How an account of its own tells (`telling.Telling`)."""
-
-    def __init__(self, topic: sns.ITopic, *, notify: cdk.CfnParameter) -> None:
-        self.environment = {"NOTIFY": notify.value_as_string, "TOPIC_ARN": topic.topic_arn}
-        self.grants = permissions.telling_a_topic(topic_arn=topic.topic_arn)
 
 
 class Topic(Construct):

@@ -14,6 +14,9 @@ INACTIVE: Final = "Inactive"
 CURRENT_STAGE = "AWSCURRENT"
 PENDING_STAGE = "AWSPENDING"
 
+# The tags of a user that may name the owner, unless the stack's parameter OwnerTagKeys says otherwise.
+OWNER_TAG_KEYS = ("access-key-rotation:owner", "owner", "Owner")
+
 _T = TypeVar("_T")
 
 
@@ -52,7 +55,8 @@ class Occasion:
     """When and where a run looks, and who hears of it.
 
     `function_timeout`: longer than that no run of the rotator can take. `listeners`: confirmed subscriptions to
-    the digest; None: they could not be read. `enforce` False: Mode is Audit.
+    the digest; None: they could not be read. `enforce` False: Mode is Audit. `owner_tag_keys`: the tags of a user that may
+    name the owner, the first that has a value counts.
     """
 
     now: datetime
@@ -60,6 +64,7 @@ class Occasion:
     function_timeout: timedelta
     listeners: int | None
     enforce: bool = True
+    owner_tag_keys: tuple[str, ...] = OWNER_TAG_KEYS
 
     @cached_property
     def today(self) -> date:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from keyrotation.model import OWNER_TAG_KEYS
 from keyrotation.remember.table import TABLE_NAME
 
 from sandbox.clients import require_loopback
@@ -272,7 +273,10 @@ def _environment(aws: Endpoint, function: str, conditions: Conditions, functions
         "LOG_GROUP_NAME": "rotator-logs",
         "SECRET_READER_ARNS": "",
         "SECRETS_KMS_KEY_ARN": "",
+        "OWNER_TAG_KEYS": ",".join(OWNER_TAG_KEYS),
         "TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:alerts",
+        "OWNERS_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:owners",
+        "CHAT_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:chat",
         "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
         "FUNCTION_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import pytest
+from keyrotation.model import OWNER_TAG_KEYS
 from keyrotation.policy import Policy
 from keyrotation.remember.table import TABLE_NAME
 from moto.cloudtrail.responses import CloudTrailResponse
@@ -87,6 +88,8 @@ class Deployment:
         self.queue_url = made["QueueUrl"]
         self.queue_arn = self._arn(self.queue_url)
         self.topic_arn = self._sns.create_topic(Name="alerts")["TopicArn"]
+        self.owners_topic_arn = self._sns.create_topic(Name="owners")["TopicArn"]
+        self.chat_topic_arn = self._sns.create_topic(Name="chat")["TopicArn"]
         self._mailbox = self._sqs.create_queue(QueueName="mailbox")["QueueUrl"]
         # moto records no events.
         self.monkeypatch.setattr(
@@ -130,7 +133,10 @@ class Deployment:
                 "SECRET_READER_ARNS": "",
                 "SECRETS_KMS_KEY_ARN": "",
                 "ORDERS_QUEUE_ARN": self.queue_arn,
+                "OWNER_TAG_KEYS": ",".join(OWNER_TAG_KEYS),
                 "TOPIC_ARN": self.topic_arn,
+                "OWNERS_TOPIC_ARN": self.owners_topic_arn,
+                "CHAT_TOPIC_ARN": self.chat_topic_arn,
                 "ROTATOR_ROLE_ARN": ROTATOR_ROLE_ARN,
                 "FUNCTION_TIMEOUT_SECONDS": "900",
                 "NOTIFY": "Changes",
@@ -237,6 +243,14 @@ class Deployment:
                 attributes={name: value["Value"] for name, value in each["MessageAttributes"].items()},
             )
             for each in envelopes
+        ]
+
+    def sent_beside(self, topic_arn: str) -> list[tuple[str, dict[str, str]]]:
+        """What went to owners or to the chat: each message, and its attributes."""
+        sent = sns_backends[ACCOUNT][REGION].topics[topic_arn].sent_notifications
+        return [
+            (message, {name: value["Value"] for name, value in (attributes or {}).items()})
+            for _, message, _, attributes, _ in sent
         ]
 
     def _take(self, url: str) -> list[str]:

@@ -123,3 +123,27 @@ def test_an_alarm_reaches_the_mail_the_queue_and_the_pager_and_says_where_the_st
     assert pager.posted.empty()
     # It bears no attributes, and a filter on attributes keeps out what has none.
     assert nothing_came(critical)
+
+
+def test_an_owners_team_gets_its_own_users_and_a_chat_gets_cards(stack: Deployed) -> None:
+    """Subscribed by the command of docs/notifications.md, but for the address: a queue of a test's."""
+    owners, chat = stack.outputs["OwnersTopicArn"], stack.outputs["ChatTopicArn"]
+    payments = stack.account.mailbox(owners, FilterPolicy=json.dumps({"owner": ["team-payments"]}))
+    cards = stack.account.mailbox(chat)
+    everything = only(stack, stack.outputs["TopicArn"], severity=["info"])
+    people = (
+        Person(name="theirs", story="due", keys=DUE, tags={"owner": "team-payments"}),
+        Person(name="others", story="due", keys=DUE, tags={"owner": "team-web"}),
+    )
+    with inhabited(stack, *people):
+        run_id = run_day(stack.account, stack.outputs)
+
+    letter = payments.next(run_id=run_id)
+    assert letter.attributes["owner"] == "team-payments"
+    assert "theirs" in letter.body
+    assert "others" not in letter.body
+    assert nothing_came(payments)
+    card = json.loads(cards.next(run_id=run_id).body)
+    assert (card["version"], card["source"]) == ("1.0", "custom")
+    report = json.loads(everything.next(run_id=run_id).body)
+    assert report["owners_without_subscription"] == ["team-web"]

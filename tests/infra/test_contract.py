@@ -17,6 +17,8 @@ DEPLOYED = {
     "Orders/Queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
     "Orders/Queue.Arn": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
     "Alerts/Topic": "arn:aws:sns:eu-west-1:123456789012:topic",
+    "Bulletins/Owners": "arn:aws:sns:eu-west-1:123456789012:owners",
+    "Bulletins/Chat": "arn:aws:sns:eu-west-1:123456789012:chat",
     "Rotator/Logs": "AccessKeyRotation-RotatorLogs-1",
     "Rotator/Role.Arn": "arn:aws:iam::123456789012:role/access-key-rotation-rotator",
 }
@@ -71,6 +73,7 @@ def behaviour(template: Template, **parameters: str) -> dict[str, object]:
         "secrets: readers": rotator.secret_reader_arns,
         "secrets: key": rotator.secrets_kms_key_arn,
         "mail: which": rotator.notify,
+        "mail: owners by": rotator.owner_tag_keys,
         "mail: runbook": rotator.runbook_url,
         "mail: to": [
             each["Properties"]["Endpoint"] for each in of_type(deployed, "AWS::SNS::Subscription").values()
@@ -131,6 +134,7 @@ CHANGES: dict[str, tuple[str, dict[str, object]]] = {
     "AlertEmail": ("on-call@example.com", {"mail: to": ["on-call@example.com"]}),
     "AlarmTopicArn": (PAGER, {"alarms: second topic": {PAGER}}),
     "OperatorArns": (READER, {"dead letters: for": [READER, READER]}),
+    "OwnerTagKeys": ("Team,owner", {"mail: owners by": ("Team", "owner")}),
     "Notify": ("Problems", {"mail: which": Notify.PROBLEMS}),
     "RunbookUrl": (WIKI, {"mail: runbook": WIKI, "alarms: runbook": {WIKI}}),
     "LogRetentionDays": ("90", {"logs: days": ["90", "90"]}),

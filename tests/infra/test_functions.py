@@ -75,6 +75,8 @@ def test_the_rotator_knows_its_queue_its_topic_its_role_and_its_time_limit(templ
     assert found["ORDERS_QUEUE_URL"] == "${Orders/Queue}"
     assert found["ORDERS_QUEUE_ARN"] == "${Orders/Queue.Arn}"
     assert found["TOPIC_ARN"] == "${Alerts/Topic}"
+    assert found["OWNERS_TOPIC_ARN"] == "${Bulletins/Owners}"
+    assert found["CHAT_TOPIC_ARN"] == "${Bulletins/Chat}"
     assert found["ROTATOR_ROLE_ARN"] == "${Rotator/Role.Arn}"
     assert found["FUNCTION_TIMEOUT_SECONDS"] == str(function(template, "Rotator")["Timeout"])
 
@@ -96,6 +98,8 @@ def test_the_outputs_are_what_scripts_look_for(template: Template) -> None:
         "DeadFiringsQueueUrl": "${Daily/DeadLetters}",
         "MemoryTableName": "${Memory/Table}",
         "TopicArn": "${Alerts/Topic}",
+        "OwnersTopicArn": "${Bulletins/Owners}",
+        "ChatTopicArn": "${Bulletins/Chat}",
         "RotatorRoleArn": "${Rotator/Role.Arn}",
         "Version": VERSION,
     }

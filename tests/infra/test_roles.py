@@ -46,9 +46,9 @@ ROTATOR_ALWAYS_MAY = {
     "dynamodb:UpdateItem": MEMORY,
     "dynamodb:DeleteItem": MEMORY,
     "secretsmanager:DescribeSecret": SECRETS,
-    "sns:Publish": "${Alerts/Topic}",
+    "sns:Publish": ["${Bulletins/Chat}", "${Bulletins/Owners}", "${Alerts/Topic}"],
     "cloudtrail:LookupEvents": "*",
-    "sns:ListSubscriptionsByTopic": "${Alerts/Topic}",
+    "sns:ListSubscriptionsByTopic": ["${Bulletins/Owners}", "${Alerts/Topic}"],
     "sns:GetSubscriptionAttributes": "*",
 }
 ROTATOR_ENFORCING_MAY = {

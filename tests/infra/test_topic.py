@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.infra.synthesized import Template, holds, of_type, properties, text
 
+BESIDE = ["Bulletins/Owners", "Bulletins/Chat"]
 ACCOUNT = {"Ref": "AWS::AccountId"}
 
 
@@ -20,9 +23,12 @@ def of_our_alarms(template: Template, condition: dict[str, Any]) -> bool:
     return sorted(arns) == sorted(prefix + name for name in names) and not any("*" in each for each in arns)
 
 
-def topic_policy(template: Template) -> list[dict[str, Any]]:
-    [policy] = of_type(template, "AWS::SNS::TopicPolicy").values()
-    assert [text(template, each) for each in policy["Properties"]["Topics"]] == ["${Alerts/Topic}"]
+def topic_policy(template: Template, topic: str = "Alerts/Topic") -> list[dict[str, Any]]:
+    [policy] = [
+        each
+        for each in of_type(template, "AWS::SNS::TopicPolicy").values()
+        if [text(template, arn) for arn in each["Properties"]["Topics"]] == [f"${{{topic}}}"]
+    ]
     return [
         {**each, "Resource": text(template, each["Resource"])}
         for each in policy["Properties"]["PolicyDocument"]["Statement"]
@@ -40,18 +46,35 @@ def for_cloudwatch(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [each for each in statements if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
 
 
-def test_it_is_encrypted_with_a_key_of_our_own_that_rotates(template: Template) -> None:
-    assert list(of_type(template, "AWS::SNS::Topic")) == ["Alerts/Topic"]
-    key = properties(template, "AWS::SNS::Topic", "Alerts/Topic")["KmsMasterKeyId"]
-    assert text(template, key) == "${Alerts/Key.Arn}"
+def test_each_is_encrypted_with_a_key_of_our_own_that_rotates(template: Template) -> None:
+    topics = of_type(template, "AWS::SNS::Topic")
+    assert list(topics) == ["Alerts/Topic", *BESIDE]
+    keys = {text(template, each["Properties"]["KmsMasterKeyId"]) for each in topics.values()}
+    assert keys == {"${Alerts/Key.Arn}"}
     assert properties(template, "AWS::KMS::Key", "Alerts/Key")["EnableKeyRotation"] is True
 
 
-def test_nobody_publishes_without_tls(template: Template) -> None:
-    denies = [each for each in topic_policy(template) if "aws:SecureTransport" in str(each["Condition"])]
-    assert [(each["Principal"], each["Action"], each["Resource"], each["Condition"]) for each in denies] == [
-        ("*", "sns:Publish", "${Alerts/Topic}", {"Bool": {"aws:SecureTransport": "false"}})
+@pytest.mark.parametrize("topic", ["Alerts/Topic", *BESIDE])
+def test_nobody_publishes_without_tls(template: Template, topic: str) -> None:
+    denies = [
+        each for each in topic_policy(template, topic) if "aws:SecureTransport" in str(each["Condition"])
     ]
+    assert [(each["Principal"], each["Action"], each["Resource"], each["Condition"]) for each in denies] == [
+        ("*", "sns:Publish", f"${{{topic}}}", {"Bool": {"aws:SecureTransport": "false"}})
+    ]
+
+
+@pytest.mark.parametrize("topic", BESIDE)
+def test_to_owners_and_chat_speaks_the_rotator_alone(template: Template, topic: str) -> None:
+    """Whoever may publish to `*` must not be able to tell an owner what to do."""
+    statements = topic_policy(template, topic)
+    assert [each["Effect"] for each in statements] == ["Deny", "Deny"]
+    [statement] = [each for each in statements if each.get("Sid") == "NobodyElseSpeaks"]
+    assert (statement["Principal"], statement["Action"]) == ({"AWS": "*"}, "sns:Publish")
+    assert list(statement["Condition"]) == ["StringNotEquals"]
+    unless = statement["Condition"]["StringNotEquals"]
+    assert list(unless) == ["aws:PrincipalArn"]
+    assert text(template, unless["aws:PrincipalArn"]) == "${Rotator/Role.Arn}"
 
 
 def test_nobody_publishes_but_the_rotator_and_services_of_aws(template: Template) -> None:

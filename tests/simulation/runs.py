@@ -278,7 +278,11 @@ class Product:
     def _topic(self, settings: RotatorSettings) -> Topic:
         assert settings.topic_arn is not None
         return Topic(
-            sns=self.clients.sns, arn=settings.topic_arn, account=settings.account, mode=settings.mode
+            sns=self.clients.sns,
+            arn=settings.topic_arn,
+            beside={},
+            account=settings.account,
+            mode=settings.mode,
         )
 
     def _settings(self) -> RotatorSettings:

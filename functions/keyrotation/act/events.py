@@ -8,11 +8,13 @@ that dies in between sends none; the mail tells the change all the same.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
 from keyrotation.act.apply import Done
 from keyrotation.causes import CALL_ERRORS, cause_of
 from keyrotation.decide.actions import Deactivate, Delete, DeleteOrphan, Promote, Replace
+from keyrotation.decide.tags import owner_of
 from keyrotation.memory import Notice
 from keyrotation.model import User
 
@@ -30,6 +32,7 @@ class Events:
 
     client: "EventBridgeClient" = field(repr=False)
     run_id: str
+    owner_tag_keys: tuple[str, ...]
 
     def send(self, user: User, done: Done) -> str | None:
         """Why it did not go out, fit to print; None: it did, or is no news: what is only remembered is none.
@@ -44,8 +47,19 @@ class Events:
         facts = {"keyId": key_id, "what": notice.what, "reason": notice.why, "day": str(notice.day)}
         return self._put(user, "Access Key Notice Given", facts)
 
+    def send_due(self, user: User, key_id: str, day: date) -> str | None:
+        """The same of a replacement that comes; each time that a message names it."""
+        return self._put(user, "Access Key Replacement Due", {"keyId": key_id, "day": str(day)})
+
     def _put(self, user: User, kind: str, facts: Mapping[str, str | None]) -> str | None:
-        detail = {"version": _VERSION, "runId": self.run_id, "user": user.name, "userArn": user.arn, **facts}
+        detail = {
+            "version": _VERSION,
+            "runId": self.run_id,
+            "user": user.name,
+            "userArn": user.arn,
+            "owner": owner_of(user.tags, self.owner_tag_keys) or None,
+            **facts,
+        }
         known = {name: value for name, value in detail.items() if value is not None}
         try:
             answer = self.client.put_events(

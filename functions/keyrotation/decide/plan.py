@@ -18,6 +18,7 @@ from keyrotation.decide.actions import (
 )
 from keyrotation.decide.rules import RULES, WHOLE_USER_RULES
 from keyrotation.decide.state import State
+from keyrotation.decide.tags import owner_of
 from keyrotation.model import Key, NotLookedUp, Occasion, User
 from keyrotation.policy import Policy
 
@@ -37,7 +38,12 @@ def plan_user(user: User, policy: Policy, occasion: Occasion) -> Plan:
                 state = state.after(decision)
         if len(steps) > before and rule in WHOLE_USER_RULES:
             break
-    return Plan(user=user, owner=state.tags.owner, steps=tuple(steps), enforce=occasion.enforce)
+    return Plan(
+        user=user,
+        owner=owner_of(user.tags, occasion.owner_tag_keys),
+        steps=tuple(steps),
+        enforce=occasion.enforce,
+    )
 
 
 def may_concern(user: User, policy: Policy, now: datetime, *, enforce: bool) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -40,7 +40,6 @@ class Tags:
     exempt: Exemption | None
     max_age_days: int | None
     replace_asked: bool
-    owner: str
     malformed: tuple[str, ...]
     lookalikes: tuple[str, ...]
     old: tuple[str, ...]
@@ -91,11 +90,15 @@ def parse(tags: Mapping[str, str]) -> Tags:
         exempt=exempt,
         max_age_days=max_age_days,
         replace_asked=REPLACE in tags,
-        owner=tags.get(OWNER, ""),
         malformed=tuple(malformed),
         lookalikes=tuple(lookalikes),
         old=tuple(tag for tag in sorted(tags) if tag.startswith(_OF_VERSION_0_1)),
     )
+
+
+def owner_of(tags: Mapping[str, str], keys: Sequence[str]) -> str:
+    """Who answers for a user: the value of the first of these tags that has one; empty: nobody is named."""
+    return next((owner for key in keys if (owner := tags.get(key, "").strip())), "")
 
 
 def _exemption(value: str) -> Exemption:

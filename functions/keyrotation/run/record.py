@@ -6,7 +6,7 @@ from datetime import date
 from functools import cached_property
 
 from keyrotation.act.apply import Heard, Outcome
-from keyrotation.decide.actions import Deactivate, Delete, Plan
+from keyrotation.decide.actions import Deactivate, Delete, Kind, Plan
 from keyrotation.decide.notices import runs_out
 from keyrotation.memory import Memory, Notice
 from keyrotation.model import Use, User
@@ -102,6 +102,16 @@ class Told:
         given = tuple((each.key_id, each.notice) for each in of_user if each.new)
         once = tuple(item.once for item in plan.items if item.once is not None)
         return Heard(notices=notices, given=given, once=once)
+
+    @property
+    def due(self) -> tuple[tuple[User, str, date], ...]:
+        """Users whose replacement comes, with the key and the day."""
+        return tuple(
+            (plan.user, item.key_id, item.by)
+            for plan in self.run.plans
+            for item in plan.items
+            if item.kind is Kind.REPLACEMENT and item.key_id is not None and item.by is not None
+        )
 
     def forgotten(self, outcome: Outcome | None) -> tuple[str, ...]:
         """Keys that this run deleted, and told."""

@@ -6,10 +6,15 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from keyrotation.model import OWNER_TAG_KEYS
 from keyrotation.policy import Policy, PolicyError, parameter_name
 
 # Beside the policy, the settings that a person sets, and that bear their parameter's name.
-_OF_THE_STACK = ("user_path_prefix", "secret_reader_arns", "secrets_kms_key_arn")
+_OF_THE_STACK = ("user_path_prefix", "secret_reader_arns", "secrets_kms_key_arn", "owner_tag_keys")
+_TOPICS = ("topic_arn", "owners_topic_arn", "chat_topic_arn")
+# Letters, digits and the marks that IAM allows in the key of a tag.
+_TAG_KEY = re.compile(r"[A-Za-z0-9 _.:/=+@-]{1,128}")
+_MOST_TAG_KEYS = 5
 # The printable characters of IAM's paths but `*`, `?` and `$`: in a policy's ARN they would be more than themselves.
 _IN_PATH = r"[!-#%-)+->@-~]"
 # Narrower than IAM's: it also stands in commands that people copy.
@@ -69,8 +74,9 @@ class ScannerSettings:
 class RotatorSettings:
     """Each field but the policy is the environment variable of that name.
 
-    `secrets_kms_key_arn` None: AWS's own key. `runbook_url`: a link, or where to look. Where it tells: `topic_arn`, or in a
-    member of an organization `centre`, the account that keeps the reports; the other one is None.
+    `secrets_kms_key_arn` None: AWS's own key. `runbook_url`: a link, or where to look. Where it tells: three topics, for
+    on-call, owners and chat; or in a member of an organization `centre`, the account that keeps the reports. What is not
+    there is None.
     """
 
     policy: Policy
@@ -87,7 +93,10 @@ class RotatorSettings:
     table_name: str
     rotator_role_arn: str
     function_timeout_seconds: int
+    owner_tag_keys: tuple[str, ...] = OWNER_TAG_KEYS
     topic_arn: str | None = None
+    owners_topic_arn: str | None = None
+    chat_topic_arn: str | None = None
     centre: str | None = None
 
     @property
@@ -119,7 +128,8 @@ class RotatorSettings:
             "orders_queue_url": _text,
             "orders_queue_arn": _arn,
             "table_name": _text,
-            **({"centre": account_id} if "CENTRE" in environment else {"topic_arn": _arn}),
+            "owner_tag_keys": tag_keys,
+            **({"centre": account_id} if "CENTRE" in environment else dict.fromkeys(_TOPICS, _arn)),
             "rotator_role_arn": _arn,
             "function_timeout_seconds": _positive,
         }
@@ -224,6 +234,17 @@ def principals(text: str) -> tuple[str, ...]:
         if not _PRINCIPAL.fullmatch(arn):
             raise ValueError(f"{arn!r} is not the ARN of one IAM user or role")
     return arns
+
+
+def tag_keys(text: str) -> tuple[str, ...]:
+    """OwnerTagKeys. Raises ValueError."""
+    keys = tuple(text.split(",")) if text else ()
+    if len(keys) > _MOST_TAG_KEYS:
+        raise ValueError(f"more than {_MOST_TAG_KEYS} tag keys")
+    for key in keys:
+        if not _TAG_KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is not the key of a tag of an IAM user")
+    return keys
 
 
 def _kms_key(text: str) -> str | None:

@@ -1,13 +1,12 @@
 """The entries of what people should know or do: each item with the commands that its kind calls for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from keyrotation.decide import tags
 from keyrotation.decide.actions import Item, Kind, Level, Plan
 from keyrotation.model import ATTACHED, INACTIVE, STORE, name_of_secret
 from keyrotation.tell import commands, links
-from keyrotation.tell.account import account_items
 from keyrotation.tell.commands import Command
 from keyrotation.tell.entries import Entry, Telling
 
@@ -48,13 +47,8 @@ def _said_elsewhere(plan: Plan, item: Item) -> bool:
     return item.kind is Kind.NOT_STORED and not kinds.isdisjoint({Kind.LOST, Kind.TO_RESTORE})
 
 
-def account(telling: Telling) -> Iterator[Entry]:
-    for item in account_items(
-        telling.run.order,
-        telling.settings.policy,
-        path_prefix=telling.settings.user_path_prefix,
-        listeners=telling.run.listeners,
-    ):
+def account(telling: Telling, items: Iterable[Item]) -> Iterator[Entry]:
+    for item in items:
         yield BESIDE_AN_ITEM_OF_THE_ACCOUNT[item.kind](telling, Entry(kind=item.kind, text=item.text))
     for memory in telling.run.left_behind:
         name = name_of_secret(memory.secret_arn or "")

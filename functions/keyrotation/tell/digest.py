@@ -1,8 +1,8 @@
 """The one message of a run: the report in every rendering, small enough for SNS."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from keyrotation.run.record import Announcement, Run
 from keyrotation.run.settings import RotatorSettings
@@ -26,6 +26,7 @@ class Digest:
     `named`: the notices that every rendering names.
     """
 
+    report: Report = field(repr=False)
     subject: str
     body: str
     data: str
@@ -39,12 +40,20 @@ class Digest:
         return json.dumps({"default": self.body, "sqs": self.data, "lambda": self.data}, ensure_ascii=False)
 
 
-def digest_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Digest:
-    """`redelivered`: an earlier delivery of the order may have done things that no mail told."""
-    report = report_of(run, settings, redelivered=redelivered)
+def digest_of(
+    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] = ()
+) -> Digest:
+    """Of the whole run, for on-call (report.report_of)."""
+    report = report_of(run, settings, redelivered=redelivered, unsubscribed=unsubscribed)
+    return rendered(report, lambda most: body_of(report, most=most))
+
+
+def rendered(report: Report, body: Callable[[int], str]) -> Digest:
+    """`body` lays the mail out, with so many users in each section at most."""
     return Digest(
+        report=report,
         subject=subject_of(report),
-        body=_fitting(lambda most: body_of(report, most=most), _LARGEST_BODY),
+        body=_fitting(body, _LARGEST_BODY),
         data=_fitting(lambda most: _data(report, most), _LARGEST_DATA),
         severity=report.severity,
         worth_sending=report.worth_sending,

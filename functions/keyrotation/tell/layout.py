@@ -15,7 +15,7 @@ _TEXT_INDENT, _COMMAND_INDENT = 4, 8
 
 def quoted(text: str) -> str:
     """What people wrote ends where its quotation mark ends."""
-    return '"{}"'.format(_ascii(text).replace('"', "'"))
+    return '"{}"'.format(printable(text).replace('"', "'"))
 
 
 def wrapped(text: str, *, indent: int = _TEXT_INDENT, hanging: int = _TEXT_INDENT) -> list[str]:
@@ -28,7 +28,7 @@ def wrapped(text: str, *, indent: int = _TEXT_INDENT, hanging: int = _TEXT_INDEN
 def _lines(text: str, indent: int, hanging: int) -> tuple[str, ...]:
     return tuple(
         textwrap.wrap(
-            _ascii(text),
+            printable(text),
             width=_WIDTH,
             initial_indent=" " * indent,
             subsequent_indent=" " * hanging,
@@ -37,7 +37,7 @@ def _lines(text: str, indent: int, hanging: int) -> tuple[str, ...]:
     )
 
 
-def _ascii(text: str) -> str:
+def printable(text: str) -> str:
     """Letters without their accents, and ? for what has no such letter."""
     if text.isascii() and text.isprintable():
         return text

@@ -130,25 +130,33 @@ def body_of(report: Report, *, most: int = MOST_PER_SECTION) -> str:
     """At most 72 columns, but for links, which a break would spoil."""
     where = f"{report.alias} {report.account}".strip()
     sections = sections_of(report, most=most)
-    told = [_section(report, section) for section in sections]
-    urgent = sum(
-        section.title in {title for title, _ in _SECTIONS[:_BEFORE_THE_ACCOUNT]} for section in sections
-    )
     paragraphs: list[Sequence[str]] = [
         wrapped(headline_of(report).sentence, indent=0, hanging=0),
         wrapped(
             f"Account {where}, {report.region}, {report.today}, Mode {report.mode}.", indent=0, hanging=0
         ),
-        *told[:urgent],
-        _account(report, most=most),
-        *told[urgent:],
-        ["", "NOTICES", *notices] if (notices := list(_notices(report, sections))) else [],
+        said_of(report, sections, most=most),
         ["", "NOT REACHED TODAY", *late] if (late := list(_late(report, most=most))) else [],
-        ["", "EXAMINED", *wrapped(_coverage(report))],
+        ["", "EXAMINED", *wrapped(_coverage(report)), *wrapped(_unsubscribed(report, most=most))],
         ["", "SETTINGS", *wrapped(_settings(report))],
         ["", "THIS RUN", *_this_run(report, cut=any(section.left for section in sections))],
     ]
     return "\n".join(line for paragraph in paragraphs for line in paragraph) + "\n"
+
+
+def said_of(report: Report, sections: Sequence[Section], *, most: int) -> list[str]:
+    """All that is said of users and of the account, and every notice."""
+    told = [_section(report, section) for section in sections]
+    urgent = sum(
+        section.title in {title for title, _ in _SECTIONS[:_BEFORE_THE_ACCOUNT]} for section in sections
+    )
+    paragraphs: list[Sequence[str]] = [
+        *told[:urgent],
+        _account(report, most=most),
+        *told[urgent:],
+        ["", "NOTICES", *notices] if (notices := list(_notices(report, sections))) else [],
+    ]
+    return [line for paragraph in paragraphs for line in paragraph]
 
 
 def _section(report: Report, section: Section) -> list[str]:
@@ -338,6 +346,16 @@ def _coverage(report: Report) -> str:
         f"examined {seen.examined} of {count(seen.total, 'user')}, {seen.exempt} exempt, {seen.unreadable} "
         f"unreadable, {seen.deferred} deferred"
     )
+
+
+def _unsubscribed(report: Report, *, most: int) -> str:
+    """What people wrote in tags, in quotation marks."""
+    if not report.unsubscribed:
+        return ""
+    shown = ", ".join(quoted(owner) for owner in report.unsubscribed[:most])
+    more = len(report.unsubscribed) - most
+    rest = f" and {more} more" if more > 0 else ""
+    return f"No subscription to the Owners topic is for {shown}{rest}: only this mail tells of their users."
 
 
 def _settings(report: Report) -> str:

@@ -6,6 +6,7 @@ from typing import Protocol
 from keyrotation.act.apply import Applier, Heard
 from keyrotation.memory import Memory
 from keyrotation.model import Hearing, User
+from keyrotation.tell.bulletin import Bulletin
 from keyrotation.tell.digest import Digest
 
 
@@ -17,6 +18,12 @@ class Outlet(Protocol):
 
     def deliver(self, digest: Digest, /) -> str | None:
         """The id of what went out, or None. A run that could not tell is not finished."""
+
+    def unsubscribed(self, owners: Iterable[str], /) -> tuple[str, ...]:
+        """Those owners to whom nothing of their own goes."""
+
+    def spread(self, bulletin: Bulletin, /) -> None:
+        """What an owner or a chat gets beside."""
 
     def remember(
         self,

@@ -81,7 +81,7 @@ class Report:
     `users`: the same by user, the most urgent first, with their notices (blocks.py).
 
     `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
-    confirmed subscriptions; None: they could not be read.
+    confirmed subscriptions; None: they could not be read. `unsubscribed`: owners who get no message of their own.
     """
 
     run_id: str
@@ -103,6 +103,7 @@ class Report:
     log_url: str
     log_command: Command
     runbook_url: str
+    unsubscribed: tuple[str, ...]
 
     @property
     def severity(self) -> Severity:
@@ -112,9 +113,48 @@ class Report:
         return Severity.ATTENTION if Severity.ATTENTION in found else Severity.INFO
 
 
-def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Report:
-    """`redelivered`: an earlier delivery of the order may have done things that no mail told."""
-    telling = Telling(run=run, settings=settings)
+def report_of(
+    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] = ()
+) -> Report:
+    """`redelivered`: an earlier delivery of the order may have done things that no mail told.
+
+    `unsubscribed`: owners for whom no subscription of their own is confirmed.
+    """
+    account = account_items(
+        run.order, settings.policy, path_prefix=settings.user_path_prefix, listeners=run.listeners
+    )
+    return _report(
+        Telling(run=run, settings=settings),
+        account=account,
+        to_tell=announcements(run, settings.policy),
+        redelivered=redelivered,
+        unsubscribed=unsubscribed,
+    )
+
+
+def report_of_part(part: Run, settings: RotatorSettings, *, redelivered: bool, whole: Report) -> Report:
+    """Of some of a run's users, and nothing of the account. It names those notices that the whole report names."""
+    named = {(each.key_id, each.notice) for each in whole.notices}
+    return _report(
+        Telling(run=part, settings=settings),
+        account=(),
+        to_tell=[
+            each for each in announcements(part, settings.policy) if (each.key_id, each.notice) in named
+        ],
+        redelivered=redelivered,
+        unsubscribed=(),
+    )
+
+
+def _report(
+    telling: Telling,
+    *,
+    account: Sequence[Item],
+    to_tell: Sequence[Announcement],
+    redelivered: bool,
+    unsubscribed: Sequence[str],
+) -> Report:
+    run, settings = telling.run, telling.settings
     acted = list(done.done(telling))
     forced = [entry for entry, action in acted if done.is_forced(action)]
     unforced = [entry for entry, action in acted if not done.is_forced(action)]
@@ -123,7 +163,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         Part.FORCED: [*forced, *(entry for entry, was_in_use in before if was_in_use)],
         Part.CRITICAL: list(asked.items(telling, Level.CRITICAL)),
         Part.FAILED: list(done.failed(telling)),
-        Part.ACCOUNT: list(asked.account(telling)),
+        Part.ACCOUNT: list(asked.account(telling, account)),
         Part.ASKED: [
             *asked.items(telling, Level.ATTENTION),
             *(asked.stranded(telling) if telling.audit else ()),
@@ -138,9 +178,9 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
     }
     for part in (Part.ASKED, Part.UPCOMING, Part.EXEMPT):
         parts[part].sort(key=lambda entry: (entry.by or date.max, entry.user or ""))
-    to_tell = [replace(each, owner=short(each.owner)) for each in announcements(run, settings.policy)]
+    to_tell = [replace(each, owner=short(each.owner)) for each in to_tell]
     named = sorted(to_tell[: _room_for(to_tell)], key=_by_day)
-    reasons = frozenset(_reasons(run, parts, to_tell, settings))
+    reasons = frozenset(_reasons(run, parts, to_tell, account, settings))
     asks = {
         Notify.ALWAYS: True,
         Notify.CHANGES: bool(reasons),
@@ -167,6 +207,7 @@ def report_of(run: Run, settings: RotatorSettings, *, redelivered: bool) -> Repo
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
         log_command=telling.log_command,
         runbook_url=settings.runbook_url,
+        unsubscribed=tuple(unsubscribed),
     )
 
 
@@ -225,11 +266,11 @@ def _reasons(
     run: Run,
     parts: Mapping[Part, Sequence[Entry]],
     to_tell: Sequence[Announcement],
+    account: Sequence[Item],
     settings: RotatorSettings,
 ) -> Iterator[Reason]:
     policy = settings.policy
-    items = [item for plan in run.plans for item in plan.items]
-    items += account_items(run.order, policy, path_prefix=settings.user_path_prefix, listeners=run.listeners)
+    items = [*account, *(item for plan in run.plans for item in plan.items)]
     asking = {item.level for item in items if asks(item, run.today, policy)}
     found = {
         Reason.FORCED: parts[Part.FORCED],

@@ -36,6 +36,7 @@ def data_of(report: Report, *, most: int) -> dict[str, Any]:
         "notices": [_notice(each) for each in report.notices],
         "notices_left": report.notices_left,
         "coverage": vars(report.coverage),
+        "owners_without_subscription": list(report.unsubscribed),
         "settings": dict(report.settings),
         "log": report.log_url,
         "runbook": report.runbook_url,

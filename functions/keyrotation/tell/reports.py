@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from keyrotation.act.apply import Applier, Heard
 from keyrotation.memory import Memory
 from keyrotation.model import Hearing, User
+from keyrotation.tell.bulletin import Bulletin
 from keyrotation.tell.digest import Digest
 from keyrotation.tell.report_json import id_of
 
@@ -87,6 +88,13 @@ class Reports:
             ExpectedBucketOwner=self.centre,
         )
         return id_of(json.loads(digest.data))
+
+    def unsubscribed(self, owners: Iterable[str]) -> tuple[str, ...]:  # noqa: ARG002  # the centre knows
+        """The centre writes to owners."""
+        return ()
+
+    def spread(self, bulletin: Bulletin) -> None:
+        """The centre writes to owners, and has no chat."""
 
     def remember(
         self,

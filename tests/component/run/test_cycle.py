@@ -136,8 +136,8 @@ def test_a_notice_is_given_whatever_notify_says_and_remembered_once_its_mail_wen
 ) -> None:
     deployment.rotate(deployment.order("held"), NOTIFY=notify)
 
-    # The notice that it replaces is forgotten before, and an event tells of it after.
-    assert calls.writes == ["UpdateItem", "Publish", "UpdateItem", "PutEvents"]
+    # The notice that it replaces is forgotten before, and an event and two cards of a chat tell of it after.
+    assert calls.writes == ["UpdateItem", "Publish", "UpdateItem", "PutEvents", "Publish", "Publish"]
     given = Notice(what=What.SWITCH_OFF, why=Why.IN_USE, day=date(2026, 12, 6), told=TODAY)
     assert noticed(account, "held", people["held"]) == given
     (mail,) = deployment.mails()

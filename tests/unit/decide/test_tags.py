@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from keyrotation.decide import tags
 from keyrotation.decide.tags import Exemption
+from keyrotation.model import OWNER_TAG_KEYS
 
 PREFIX = "access-key-rotation:"
 
@@ -22,15 +23,26 @@ def test_every_tag_is_understood() -> None:
     assert read.exempt == Exemption(until=date(2026, 12, 31), reason="until the migration is over")
     assert read.max_age_days == 60
     assert read.replace_asked
-    assert read.owner == "payments"
     assert read.malformed == ()
     assert read.lookalikes == ()
     assert read.old == ()
 
 
+@pytest.mark.parametrize(
+    ("found", "owner"),
+    [
+        ({"access-key-rotation:owner": "payments", "owner": "web"}, "payments"),
+        ({"access-key-rotation:owner": " ", "Owner": "web"}, "web"),
+        ({"Team": "web"}, ""),
+    ],
+)
+def test_the_owner_is_named_by_the_first_tag_that_has_a_value(found: dict[str, str], owner: str) -> None:
+    assert tags.owner_of(found, OWNER_TAG_KEYS) == owner
+
+
 def test_of_no_tags_nothing_follows() -> None:
     read = tags.parse({"Team": "data"})
-    assert (read.exempt, read.max_age_days, read.replace_asked, read.owner) == (None, None, False, "")
+    assert (read.exempt, read.max_age_days, read.replace_asked) == (None, None, False)
 
 
 @pytest.mark.parametrize(

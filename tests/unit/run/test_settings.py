@@ -21,7 +21,10 @@ ENVIRONMENT = {
     "AWS_REGION": "eu-west-1",
     "ORDERS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
     "ORDERS_QUEUE_ARN": "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+    "OWNER_TAG_KEYS": "access-key-rotation:owner,owner,Owner",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:topic",
+    "OWNERS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:owners",
+    "CHAT_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:chat",
     "ROTATOR_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/access-key-rotation-rotator",
     "FUNCTION_TIMEOUT_SECONDS": "900",
     "NOTIFY": "Changes",
@@ -52,7 +55,7 @@ def test_a_complete_environment_is_understood() -> None:
 
 
 def test_a_member_of_an_organization_tells_the_centre_and_has_no_topic() -> None:
-    environment = {name: value for name, value in ENVIRONMENT.items() if name != "TOPIC_ARN"}
+    environment = {name: value for name, value in ENVIRONMENT.items() if not name.endswith("TOPIC_ARN")}
     member = RotatorSettings.parse({**environment, "CENTRE": "999988887777"})
     assert (member.centre, member.topic_arn) == ("999988887777", None)
     with pytest.raises(SettingsError, match=r"^CENTRE is 'o-abc': not the 12 digits of an AWS account$"):
@@ -83,6 +86,12 @@ def test_the_rotator_refuses_an_environment_without(name: str) -> None:
         ("TABLE_NAME", "", "TABLE_NAME is '': empty"),
         ("FUNCTION_TIMEOUT_SECONDS", "0", "not a positive number"),
         ("TOPIC_ARN", "topic", "TOPIC_ARN is 'topic': not an ARN"),
+        (
+            "OWNER_TAG_KEYS",
+            "owner,",
+            r"OWNER_TAG_KEYS \(parameter OwnerTagKeys\).*'' is not the key of a tag",
+        ),
+        ("OWNER_TAG_KEYS", "a,b,c,d,e,f", "OWNER_TAG_KEYS .*more than 5 tag keys"),
         ("AWS_REGION", "", "AWS_REGION is '': empty"),
         (
             "USER_PATH_PREFIX",
