@@ -29,7 +29,7 @@ SCANNER_MAY: dict[str, str | list[str]] = {
     "sqs:SendMessage": ["${Daily/DeadLetters.Arn}", "${Orders/Queue.Arn}"],
 }
 TAKE_NO_RESOURCE = {"iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListAccountAliases"}
-ROTATOR_ALWAYS_MAY = {
+ROTATOR_ALWAYS_MAY: dict[str, str | list[str]] = {
     "logs:CreateLogStream": "${Rotator/Logs.Arn}",
     "logs:PutLogEvents": "${Rotator/Logs.Arn}",
     "sqs:ReceiveMessage": "${Orders/Queue.Arn}",
@@ -51,7 +51,7 @@ ROTATOR_ALWAYS_MAY = {
     "sns:ListSubscriptionsByTopic": ["${Bulletins/Owners}", "${Alerts/Topic}"],
     "sns:GetSubscriptionAttributes": "*",
 }
-ROTATOR_ENFORCING_MAY = {
+ROTATOR_ENFORCING_MAY: dict[str, str | list[str]] = {
     "iam:CreateAccessKey": USERS,
     "iam:UpdateAccessKey": USERS,
     "iam:DeleteAccessKey": USERS,
@@ -64,7 +64,7 @@ ROTATOR_ENFORCING_MAY = {
     "secretsmanager:UpdateSecretVersionStage": SECRETS,
     "events:PutEvents": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default",
 }
-ROTATOR_ENCRYPTING_MAY = {
+ROTATOR_ENCRYPTING_MAY: dict[str, str | list[str]] = {
     "secretsmanager:UpdateSecret": SECRETS,
     "kms:GenerateDataKey": "${SecretsKmsKeyArn}",
     "kms:Decrypt": "${SecretsKmsKeyArn}",

@@ -21,7 +21,7 @@ from keyrotation.decide.actions import (
 )
 from keyrotation.decide.hints import hints_of
 from keyrotation.look.inventory import Profile
-from keyrotation.model import Key, Occasion, User
+from keyrotation.model import OWNER_TAG_KEYS, Key, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.preview.forecast import Change, forecast
 from keyrotation.run.order import Order
@@ -308,7 +308,7 @@ def _rows(
             user=user.name,
             user_id=listed.profile.id,
             user_created_on=listed.created_on,
-            owner=printable(tags.parse(user.tags).owner),
+            owner=printable(tags.owner_of(user.tags, OWNER_TAG_KEYS)),
             path=listed.profile.path,
             key=key.id if key else "",
             status=key.status if key else "",
