@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from infra.doctor.compared import is_so
 from infra.doctor.examine import Look
 from infra.doctor.findings import Finding, fail, note, ok
 from infra.doctor.mend import aws
 from infra.doctor.stack import Stack
 
 _COMPARED = (
+    "AlarmActions",
     "ComparisonOperator",
     "DatapointsToAlarm",
     "Dimensions",
@@ -51,13 +53,10 @@ def _alarm(
     if found is None:
         yield fail("alarms", f"{name} is gone", put_back)
         return
-    changed = [
-        each for each in _COMPARED if each in wanted and _plain(wanted[each]) != _plain(found.get(each))
-    ]
-    if "Metrics" in wanted and "Metrics" in found and _plain(wanted["Metrics"]) != _plain(found["Metrics"]):
+    changed = [each for each in _COMPARED if each in wanted and not is_so(wanted[each], found.get(each))]
+    # An alarm on an expression has no other word for what it looks at.
+    if "Metrics" in found and not is_so(wanted.get("Metrics"), found["Metrics"]):
         changed.append("Metrics")
-    if sorted(wanted["AlarmActions"]) != sorted(found.get("AlarmActions", [])):
-        changed.append("AlarmActions")
     if changed:
         yield fail("alarms", f"{name} is not the template's: {', '.join(changed)}", put_back)
     if not found.get("ActionsEnabled", True):
@@ -69,12 +68,3 @@ def _alarm(
     if found.get("StateValue") == "ALARM":
         section = name.rpartition("-")[2]
         yield fail("alarms", f"{name} is in ALARM", f"# docs/runbook.md, {section}")
-
-
-def _plain(value: Any) -> Any:
-    """Numbers by their value, lists in whatever order. CloudWatch says what was left out in a list of metrics, too."""
-    if isinstance(value, list):
-        return sorted((_plain(each) for each in value), key=str)
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

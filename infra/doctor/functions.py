@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from keyrotation.causes import is_code
 
 from infra.after_deploy import bundle_in, differences
+from infra.doctor.compared import is_so
 from infra.doctor.examine import Look
 from infra.doctor.findings import Finding, fail, ok
 from infra.doctor.mend import aws
@@ -94,10 +95,10 @@ def _changed(
                 cli_input_json={"FunctionName": function, **settings},
             ),
         )
-    if (logs := found.get("LoggingConfig", {})).get("LogGroup") != wanted["LoggingConfig"]["LogGroup"]:
+    if not is_so(wanted["LoggingConfig"], found.get("LoggingConfig")):
         yield fail(
             what,
-            f"it writes its log to {logs.get('LogGroup')}",
+            f"its log is not the template's: {json.dumps(found.get('LoggingConfig'))}",
             aws(
                 "lambda update-function-configuration",
                 region=stack.region,

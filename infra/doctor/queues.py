@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from infra.doctor.compared import is_so
 from infra.doctor.examine import Look
 from infra.doctor.findings import Finding, fail, ok
 from infra.doctor.mend import as_json, aws
@@ -12,13 +13,14 @@ from infra.doctor.policies import differences, statements
 from infra.doctor.stack import Stack
 
 # As the template has them and as SQS does.
-_SETTINGS = {
-    "MessageRetentionPeriod": "MessageRetentionPeriod",
-    "RedriveAllowPolicy": "RedriveAllowPolicy",
-    "RedrivePolicy": "RedrivePolicy",
-    "SqsManagedSseEnabled": "SqsManagedSseEnabled",
-    "VisibilityTimeout": "VisibilityTimeout",
-}
+_SETTINGS = (
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+    "SqsManagedSseEnabled",
+    "VisibilityTimeout",
+)
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -76,25 +78,16 @@ def _wanted_policy(stack: Stack, url: str) -> Any:
 
 
 def _changed(wanted: Mapping[str, Any], attributes: Mapping[str, str]) -> dict[str, str]:
-    """The settings that are not the template's, as they should be."""
+    """The settings that are not the template's, as they should be. SQS says everything as a text."""
     return {
-        there: _text(wanted[here])
-        for here, there in _SETTINGS.items()
-        if here in wanted and _same(wanted[here]) != _same(attributes.get(there))
+        name: as_json(wanted[name]) if isinstance(wanted[name], dict) else str(wanted[name]).lower()
+        for name in _SETTINGS
+        if name in wanted and not is_so(wanted[name], _said(attributes.get(name)))
     }
 
 
-def _text(value: Any) -> str:
-    return as_json(value) if isinstance(value, dict) else _same(value)
-
-
-def _same(value: Any) -> str:
-    """SQS says everything as a text: numbers, JSON, true and false."""
-    if isinstance(value, str) and value.startswith("{"):
-        value = json.loads(value)
-    if isinstance(value, dict):
-        return json.dumps({name: str(each) for name, each in value.items()}, sort_keys=True)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _said(attribute: str | None) -> Any:
+    return json.loads(attribute) if attribute is not None and attribute.startswith("{") else attribute
 
 
 def _set(stack: Stack, url: str, **attributes: str) -> str:
@@ -127,7 +120,18 @@ def _mapping(stack: Stack, logical_id: str) -> Iterator[Finding]:
             ),
         )
     for each in ours:
-        if each["State"] == "Enabled":
+        if filters := each.get("FilterCriteria", {}).get("Filters"):
+            yield fail(
+                "orders to rotator",
+                f"somebody has it drop orders, by the filters {json.dumps(filters)}",
+                aws(
+                    "lambda update-event-source-mapping",
+                    region=stack.region,
+                    uuid=each["UUID"],
+                    filter_criteria={"Filters": []},
+                ),
+            )
+        elif each["State"] == "Enabled":
             yield ok("orders to rotator", "the event source mapping is enabled")
         else:
             yield fail(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from botocore.exceptions import ClientError
 from keyrotation.causes import is_code
 
+from infra.doctor.compared import is_so
 from infra.doctor.examine import Look
 from infra.doctor.findings import Finding, fail, ok
 from infra.doctor.mend import aws
@@ -29,7 +30,7 @@ def looks(stack: Stack, *, now: datetime) -> Iterator[Look]:
 def _schedule(stack: Stack, logical_id: str, now: datetime) -> Iterator[Finding]:
     wanted, name = stack.deployed.properties(logical_id), stack.deployed.physical_id(logical_id)
     found = stack.client("scheduler").get_schedule(Name=name)
-    changed = [each for each in _COMPARED if not _same(wanted.get(each), found.get(each))]
+    changed = [each for each in _COMPARED if not is_so(wanted.get(each), found.get(each))]
     changed += [each for each in ("StartDate", "EndDate", "KmsKeyArn") if found.get(each)]
     if changed:
         yield fail(
@@ -49,15 +50,6 @@ def _schedule(stack: Stack, logical_id: str, now: datetime) -> Iterator[Finding]
             "schedule",
             f"on; the next run starts at {starts:%Y-%m-%d %H:%M %Z} ({found['ScheduleExpression']})",
         )
-
-
-def _same(wanted: Any, found: Any) -> bool:
-    """Whether all that the template says is so. What AWS adds by itself, such as a default, is no difference."""
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            _same(each, found.get(name)) for name, each in wanted.items()
-        )
-    return str(wanted) == str(found)
 
 
 def _next_run(schedule: Mapping[str, Any], now: datetime) -> datetime:
@@ -92,7 +84,7 @@ def _failures(stack: Stack, logical_id: str) -> Iterator[Finding]:
             raise
         yield fail("failed starts", "go nowhere: the scanner's destination for them is gone", put_back)
         return
-    if _same(config, found):
+    if is_so(config, found):
         yield ok("failed starts", "go to the schedule's dead-letter queue, after three tries")
     else:
         yield fail(

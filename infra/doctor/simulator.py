@@ -17,6 +17,8 @@ from infra.doctor.stack import Stack
 # Conditions that name the values that a call of ours has.
 _BY_VALUE = ("StringEquals", "StringLike", "ArnEquals", "ArnLike", "ForAllValues:StringEquals", "Bool")
 _MOST_NAMED = 4
+# Where IAM is, whatever Region a call comes from: service control policies ask about it.
+_IAMS_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def looks(stack: Stack) -> Iterator[Look]:
@@ -56,18 +58,26 @@ def _role(stack: Stack, logical_id: str, what: str) -> Iterator[Finding]:
 def _asked(
     stack: Stack, arn: str, statement: Mapping[str, Any], resource: str
 ) -> Iterator[Mapping[str, Any]]:
-    pages = (
-        stack.client("iam")
-        .get_paginator("simulate_principal_policy")
-        .paginate(
-            PolicySourceArn=arn,
-            ActionNames=_listed(statement["Action"]),
-            ResourceArns=[_example(resource)],
-            ContextEntries=_context(stack, statement.get("Condition", {})),
+    """About the actions of IAM apart from the others: their Region is another."""
+    actions = _listed(statement["Action"])
+    of_iam = [each for each in actions if each.startswith("iam:")]
+    others = [each for each in actions if each not in of_iam]
+    iams_region = _IAMS_REGION.get(stack.partition, stack.region)
+    for named, region in ((others, stack.region), (of_iam, iams_region)):
+        if not named:
+            continue
+        pages = (
+            stack.client("iam")
+            .get_paginator("simulate_principal_policy")
+            .paginate(
+                PolicySourceArn=arn,
+                ActionNames=named,
+                ResourceArns=[_example(resource)],
+                ContextEntries=_context(stack, statement.get("Condition", {}), region=region),
+            )
         )
-    )
-    for page in pages:
-        yield from page.get("EvaluationResults", [])
+        for page in pages:
+            yield from page.get("EvaluationResults", [])
 
 
 def _example(resource: str) -> str:
@@ -81,10 +91,12 @@ def _example(resource: str) -> str:
     )
 
 
-def _context(stack: Stack, conditions: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _context(
+    stack: Stack, conditions: Mapping[str, Mapping[str, Any]], *, region: str
+) -> list[dict[str, Any]]:
     """What a call of ours has: the values of the statement's own conditions, and what every call here has."""
     entries = {
-        "aws:RequestedRegion": ("string", [stack.region]),
+        "aws:RequestedRegion": ("string", [region]),
         "aws:PrincipalAccount": ("string", [stack.account]),
         "aws:SecureTransport": ("boolean", ["true"]),
     }

@@ -77,7 +77,7 @@ def read(*, client: Callable[[str], Any], assembly: Path) -> Stack:
                 each["LogicalResourceId"]: each["PhysicalResourceId"]
                 for page in pages
                 for each in page.get("StackResourceSummaries", [])
-                if each.get("PhysicalResourceId")
+                if each.get("PhysicalResourceId") and not each.get("ResourceStatus", "").startswith("DELETE_")
             },
             pseudo={
                 "AWS::AccountId": account,

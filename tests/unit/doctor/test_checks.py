@@ -209,8 +209,13 @@ def test_no_run_fails_but_on_the_first_day() -> None:
 # Alarms
 
 
-def alarm(**found: Any) -> list[Finding]:
-    wanted = {"AlarmActions": [TOPIC], "Threshold": 1, "Dimensions": [{"Name": "a", "Value": "b"}]}
+def alarm(*, wants: dict[str, Any] | None = None, **found: Any) -> list[Finding]:
+    wanted = {
+        "AlarmActions": [TOPIC],
+        "Threshold": 1,
+        "Dimensions": [{"Name": "a", "Value": "b"}],
+        **(wants or {}),
+    }
     there = {
         **wanted,
         "AlarmName": "alarm",
@@ -225,6 +230,22 @@ def alarm(**found: Any) -> list[Finding]:
         resources={"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": wanted}},
     )
     return told(alarms.looks(stack))
+
+
+EXPRESSION = [
+    {"Id": "all", "Expression": "FILL(runs, 0)", "ReturnData": True},
+    {"Id": "runs", "MetricStat": {"Period": 3600, "Stat": "Sum"}, "ReturnData": False},
+]
+
+
+def test_an_expression_is_compared_by_all_that_the_template_says_of_it() -> None:
+    """CloudWatch adds what was left out, and has an order of its own."""
+    there = [{**each, "AccountId": "1"} for each in reversed(EXPRESSION)]
+    assert levels(alarm(wants={"Metrics": EXPRESSION}, Metrics=there)) == [Level.OK]
+    others = [{**EXPRESSION[0], "Expression": "FILL(runs, 1)"}, EXPRESSION[1]]
+    (one,) = alarm(wants={"Metrics": EXPRESSION}, Metrics=others)
+    assert one.level is Level.FAIL
+    assert "Metrics" in one.detail
 
 
 def test_an_alarm_as_it_should_be_is_fine_and_without_data_a_note() -> None:
@@ -335,6 +356,46 @@ def test_a_setting_of_a_queue_that_is_gone_is_told(name: str) -> None:
 def test_a_policy_that_the_template_does_not_have_is_told() -> None:
     (one,) = queue(**AS_SQS_SAYS, Policy=as_json({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}))
     assert "not the template's: Allow sqs:* on *" in one.detail
+
+
+def mapped(**said: Any) -> list[Finding]:
+    mapping = {"UUID": "uuid", "EventSourceArn": "orders", "State": "Enabled", **said}
+    found = {"EventSourceMappings": [mapping]} if said.get("there", True) else {}
+    properties = {"FunctionName": "rotator", "EventSourceArn": "orders", "BatchSize": 1}
+    return told(
+        queues.looks(
+            stack_of(
+                ("lambda", Client({"ListEventSourceMappings": found})),
+                resources={"M": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}},
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "mend"),
+    [
+        (
+            {"State": "Disabled"},
+            "orders wait",
+            "update-event-source-mapping --region eu-west-1 --uuid uuid --enabled",
+        ),
+        ({"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}, "drop orders", "--filter-criteria"),
+        ({"there": False}, "no order reaches", "create-event-source-mapping"),
+    ],
+)
+def test_orders_that_do_not_reach_the_rotator_are_told(said: dict[str, Any], words: str, mend: str) -> None:
+    assert levels(mapped()) == [Level.OK]
+    (one,) = mapped(**said)
+    assert one.level is Level.FAIL
+    assert words in one.detail
+    assert mend in one.mend
+
+
+def test_a_queue_of_somebody_elses_that_feeds_the_rotator_is_told() -> None:
+    theirs, ours = mapped(EventSourceArn="theirs")
+    assert "from theirs" in theirs.detail
+    assert "is gone" in ours.detail
 
 
 def test_a_key_that_waits_for_its_deletion_is_kept_by_two_commands() -> None:

@@ -144,7 +144,7 @@ def test_a_call_is_made_as_the_code_makes_it() -> None:
     _, (request,) = said(ALLOWED, {**CREATE, "Condition": conditions})
     context = {each["ContextKeyName"]: each for each in request["ContextEntries"]}
     assert {key: each["ContextKeyValues"] for key, each in context.items()} == {
-        "aws:RequestedRegion": ["eu-west-1"],
+        "aws:RequestedRegion": ["us-east-1"],
         "aws:PrincipalAccount": ["111122223333"],
         "aws:SecureTransport": ["true"],
         "lambda:SourceFunctionArn": ["arn:function"],
@@ -155,6 +155,27 @@ def test_a_call_is_made_as_the_code_makes_it() -> None:
     }
     assert context["aws:TagKeys"]["ContextKeyType"] == "stringList"
     assert context["secretsmanager:BlockPublicPolicy"]["ContextKeyType"] == "boolean"
+
+
+def test_iam_is_asked_about_in_its_own_region_and_the_others_in_the_stacks() -> None:
+    """A service control policy that allows some Regions only asks about that."""
+    mixed = {
+        "Effect": "Allow",
+        "Action": ["iam:ListAccountAliases", "cloudtrail:LookupEvents"],
+        "Resource": "*",
+    }
+    (found,), asked = said(ALLOWED, mixed)
+    assert found.detail.startswith("2 of 2")
+    regions = {
+        tuple(request["ActionNames"]): each["ContextKeyValues"]
+        for request in asked
+        for each in request["ContextEntries"]
+        if each["ContextKeyName"] == "aws:RequestedRegion"
+    }
+    assert regions == {
+        ("cloudtrail:LookupEvents",): ["eu-west-1"],
+        ("iam:ListAccountAliases",): ["us-east-1"],
+    }
 
 
 def test_a_simulator_that_may_not_be_asked_is_not_seen() -> None:
