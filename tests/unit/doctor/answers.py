@@ -59,13 +59,13 @@ class Client:
 def stack_of(
     *clients: tuple[str, Client],
     resources: Mapping[str, Any] | None = None,
-    physical_ids: Mapping[str, str] | None = None,
+    conditions: Mapping[str, Any] | None = None,
     parameters: Mapping[str, str] | None = None,
     assembly: Path = Path("nowhere"),
     **described: Any,
 ) -> Stack:
     """With these resources in its template, every one of which is deployed under its own name in small letters."""
-    template = {"Resources": dict(resources or {})}
+    template = {"Resources": dict(resources or {}), "Conditions": dict(conditions or {})}
     by_service = dict(clients)
     return Stack(
         described={
@@ -82,7 +82,7 @@ def stack_of(
         deployed=Deployed(
             template=template,
             parameters=dict(parameters or {}),
-            physical_ids={**{name: name.lower() for name in template["Resources"]}, **(physical_ids or {})},
+            physical_ids={name: name.lower() for name in template["Resources"]},
             pseudo={
                 "AWS::AccountId": ACCOUNT,
                 "AWS::Partition": "aws",

@@ -303,6 +303,26 @@ def test_a_role_whose_policies_are_all_gone_has_no_list_either() -> None:
     )
 
 
+def test_the_policies_beside_a_role_count_when_they_are_its_own_and_their_condition_holds() -> None:
+    def policy(name: str, *, of: str, **more: Any) -> dict[str, Any]:
+        document = {"Statement": {"Effect": "Allow", "Action": f"a:{name}", "Resource": "*"}}
+        properties = {"PolicyName": name, "PolicyDocument": document, "Roles": [{"Ref": of}]}
+        return {"Type": "AWS::IAM::Policy", "Properties": properties, **more}
+
+    stack = stack_of(
+        resources={
+            "Role": role_with(),
+            "Other": role_with(),
+            "Ours": policy("ours", of="Role"),
+            "Theirs": policy("theirs", of="Other"),
+            "Never": policy("never", of="Role", Condition="Never"),
+        },
+        conditions={"Never": {"Fn::Equals": ["a", "b"]}},
+    )
+    assert roles.wanted_policies(stack.deployed, "Role").keys() == {"does", "ours"}
+    assert roles.wanted_policies(stack.deployed, "Other").keys() == {"does", "theirs"}
+
+
 def test_a_boundary_is_a_note_beside_the_rest() -> None:
     trust = role_with()["Properties"]["AssumeRolePolicyDocument"]
     boundary = {"PermissionsBoundaryArn": "arn:boundary"}
@@ -351,6 +371,23 @@ def test_a_setting_of_a_queue_that_is_gone_is_told(name: str) -> None:
     (one,) = queue(**{each: value for each, value in AS_SQS_SAYS.items() if each != name})
     assert one.level is Level.FAIL
     assert name in one.detail
+
+
+@pytest.mark.parametrize(
+    ("path", "alarm"), [("Orders/DeadLetters", "DeadOrders"), ("Daily/DeadLetters", "DeadFirings")]
+)
+def test_a_dead_letter_is_told_with_its_section_of_the_runbook_and_an_order_is_not(
+    path: str, alarm: str
+) -> None:
+    sqs = Client({"GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "2"}}})
+
+    def at(place: str) -> Finding:
+        made = {"Type": "AWS::SQS::Queue", "Metadata": {"aws:cdk:path": f"Stack/{place}/Resource"}}
+        (one,) = told(queues.looks(stack_of(("sqs", sqs), resources={"Queue": made})))
+        return one
+
+    assert (at(path).level, at(path).mend) == (Level.FAIL, f"# docs/runbook.md, {alarm}")
+    assert at("Orders/Queue").level is Level.OK
 
 
 def test_a_policy_that_the_template_does_not_have_is_told() -> None:
@@ -614,12 +651,12 @@ def test_another_version_is_told_with_both() -> None:
 
 
 def test_a_template_that_is_not_this_checkouts_is_told_by_what_differs(tmp_path: Path) -> None:
-    ours = {"Resources": {"New": {"Type": "T"}}, "Outputs": {"Version": {"Value": "2"}}}
+    ours = {"Resources": {"New": {"Type": "T"}}, "Conditions": {}, "Outputs": {"Version": {"Value": "2"}}}
     (tmp_path / "AccessKeyRotation.template.json").write_text(json.dumps(ours))
     (one,) = [each for each in deployed(tmp_path) if each.what == "template"]
     assert one.level is Level.FAIL
     assert ": New, Outputs." in one.detail
-    (tmp_path / "AccessKeyRotation.template.json").write_text('{"Resources": {}}')
+    (tmp_path / "AccessKeyRotation.template.json").write_text('{"Resources": {}, "Conditions": {}}')
     (one,) = [each for each in deployed(tmp_path) if each.what == "template"]
     assert one.level is Level.OK
 

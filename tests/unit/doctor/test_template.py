@@ -168,6 +168,10 @@ def test_an_arn_is_made_as_aws_makes_it(name: str) -> None:
     assert deployed().resolve({"Fn::GetAtt": [name, "Arn"]}) == ARNS[name]
 
 
+def test_the_name_of_a_queue_is_the_end_of_its_url() -> None:
+    assert deployed().resolve({"Fn::GetAtt": ["Queue", "QueueName"]}) == "queue-1.fifo"
+
+
 def test_a_role_with_a_path_has_it_in_its_arn() -> None:
     stack = Deployed(
         template={"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Path": "/team/"}}}},
