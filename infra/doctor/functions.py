@@ -12,7 +12,7 @@ from keyrotation.causes import is_code
 from infra.after_deploy import bundle_in, differences
 from infra.doctor.compared import is_so
 from infra.doctor.examine import Look
-from infra.doctor.findings import Finding, fail, ok
+from infra.doctor.findings import Finding, fail, note, ok
 from infra.doctor.mend import aws
 from infra.doctor.stack import Stack
 
@@ -109,12 +109,13 @@ def _changed(
 
 
 def _halted(stack: Stack, what: str, function: str, found: Mapping[str, Any]) -> Iterator[Finding]:
-    if (state := found.get("State", "Active")) != "Active":
-        yield fail(
-            what,
-            f"{state}: {found.get('StateReason', 'no reason said')}",
-            "# a run makes it active again, or says why not",
-        )
+    state = found.get("State", "Active")
+    said = f"{state}: {found.get('StateReason', 'no reason is given')}"
+    if state == "Failed":
+        yield fail(what, said, "# docs/runbook.md, RotatorErrors and ScannerErrors")
+    elif state != "Active":
+        # Just changed, or not invoked for weeks: the next run goes on by itself.
+        yield note(what, said)
     concurrency = stack.client("lambda").get_function_concurrency(FunctionName=function)
     if concurrency.get("ReservedConcurrentExecutions") == 0:
         yield fail(

@@ -382,7 +382,7 @@ def test_what_is_broken_is_told_on_its_own_line_and_its_command_mends_it(
         told: dict[str, str] = {}
         for each in said.at("FAIL"):
             told[each["what"]] = f"{told.get(each['what'], '')} {each['detail']}"
-        assert told.keys() == BROKEN[break_it].keys()
+        assert told.keys() == BROKEN[break_it].keys(), told
         for what, words in BROKEN[break_it].items():
             assert words in told[what]
         assert said.exit == Exit.WRONG

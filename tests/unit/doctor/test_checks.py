@@ -12,6 +12,7 @@ from infra.doctor import (
     alarms,
     bootstrap,
     deployment,
+    functions,
     listeners,
     memory,
     queues,
@@ -493,6 +494,54 @@ def test_what_may_not_be_read_stops_nothing_else() -> None:
     assert levels(found) == [Level.OK, Level.NOT_SEEN, Level.OK, Level.NOT_SEEN]
     assert found[1].mend == "# needs dynamodb:GetResourcePolicy: docs/permissions.md"
     assert "DescribeTimeToLive: Throttling" in found[3].detail
+
+
+# The functions
+
+
+def function(**found: Any) -> list[Finding]:
+    settings = {
+        "Handler": "rotator.handler",
+        "MemorySize": 512,
+        "Role": "role",
+        "Runtime": "p",
+        "Timeout": 900,
+    }
+    properties = {
+        **settings,
+        "Environment": {"Variables": {"DAYS": 7}},
+        "LoggingConfig": {"LogFormat": "JSON", "LogGroup": "log"},
+    }
+    there = {**properties, "Environment": {"Variables": {"DAYS": "7"}}, **found}
+    answers = {
+        "GetFunctionConfiguration": there,
+        "GetFunctionConcurrency": {},
+        "GetPolicy": refuses("ResourceNotFoundException"),
+    }
+    stack = stack_of(
+        ("lambda", Client(answers)),
+        resources={"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}},
+    )
+    looks = functions.looks(stack, fetch=lambda _: b"")
+    return told((what, look) for what, look in looks if not what.startswith("code"))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({}, [Level.OK]),
+        ({"State": "Pending"}, [Level.NOTE]),
+        ({"State": "Inactive"}, [Level.NOTE]),
+        ({"State": "Failed"}, [Level.FAIL]),
+        ({"Environment": {}}, [Level.FAIL]),
+        ({"Layers": [{"Arn": "theirs"}]}, [Level.FAIL]),
+        ({"LoggingConfig": {"LogFormat": "Text", "LogGroup": "log"}}, [Level.FAIL]),
+        ({"LoggingConfig": {"LogFormat": "JSON", "LogGroup": "log", "SystemLogLevel": "INFO"}}, [Level.OK]),
+    ],
+    ids=str,
+)
+def test_a_function_is_as_it_should_be_or_told(found: dict[str, Any], expected: list[Level]) -> None:
+    assert levels(function(**found)) == expected
 
 
 # The bootstrap
