@@ -375,7 +375,7 @@ def test_a_setting_of_a_queue_that_is_gone_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "alarm"), [("Orders/DeadLetters", "DeadOrders"), ("Daily/DeadLetters", "DeadFirings")]
+    ("path", "alarm"), [("Orders/DeadLetters", "OrderFailed"), ("Daily/DeadLetters", "RunNotStarted")]
 )
 def test_a_dead_letter_is_told_with_its_section_of_the_runbook_and_an_order_is_not(
     path: str, alarm: str
