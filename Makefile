@@ -95,7 +95,7 @@ mutate: $(READY) ## break the policy, and take out each safeguard; every break m
 	.venv/bin/python -m tests.safeguards
 	.venv/bin/python -m tests.unit.follow.rules
 
-simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 SEED=1 FAULTS=0.02; 15 minutes
+simulate: $(READY) ## years of an account's life; USERS=1000 YEARS=10 SEED=1 FAULTS=0.02; 15 minutes, 20 with faults
 	.venv/bin/python -m tests.simulation --users $(or $(USERS),1000) --years $(or $(YEARS),10) \
 	  --seed $(or $(SEED),1) --faults $(or $(FAULTS),0)
 
