@@ -59,6 +59,14 @@ def test_every_kind_of_fault_meets_its_call(stage: Stage, kind: Any) -> None:
     assert wrong(lived) == ""
 
 
+def test_the_calls_of_a_case_are_still_known_when_the_next_one_was_lived_through(stage: Stage) -> None:
+    first = stage.live(named(DUE), days=1)
+    assert len(first.calls) == first.ends[0] > 0
+
+    stage.live(named("nobody uses"), days=1)
+    assert len(first.calls) == first.ends[0]
+
+
 def test_a_throttled_call_is_tried_again_by_the_sdk_as_it_is_configured(stage: Stage) -> None:
     struck(stage, named(DUE), "PutSecretValue", "throttled once")
     assert stage.calls.sent.count("PutSecretValue") == 2

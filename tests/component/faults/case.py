@@ -151,8 +151,9 @@ class Stage:
             listening=world.listening,
             audit=world.audit,
         )
-        self.calls.clear()
+        # First, since clearing empties the list: what came of the case before is still asked for its calls.
         self.calls.made = lived.calls
+        self.calls.clear()
         self.calls._secret_halves.clear()
         self.calls.meet(self._alive)
         self.calls.meet_on_the_wire(lambda _: lived.sent.add(self.position), lost=False)
