@@ -6,12 +6,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 from keyrotation.memory import Notice, Why
+from keyrotation.policy import Policy
 from keyrotation.tell.report_json import id_of
 from keyrotation.tell.reports import bucket_of, heard_key, report_key, word_of
 from moto.s3.models import s3_backends
@@ -300,3 +302,34 @@ def test_in_an_account_that_tells_by_itself_again_an_old_offer_counts_for_nothin
     given = member.notice("quiet", elder)
     assert given is not None
     assert given.told == TODAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_whatever_days_are_missed_no_key_goes_off_but_after_a_mail_that_named_the_day_long_enough_before(
+    account: Account, member: Member, elder: str, seed: int
+) -> None:
+    """Runs and digests fail at random, for up to four days in a row; then all is well, and it comes to its end."""
+    random, warn = Random(seed), Policy().warn_days
+    mails: list[tuple[date, date]] = []  # the day of a mail, and the day that it named
+    word, dead = NOW - timedelta(hours=20), 0
+    member.centre(at=word, report="an earlier one")
+    for day in range(60):
+        now = member.deployment.now
+        troubled = day < 30
+        reported = not troubled or random.random() > 0.15
+        for _ in range(reported + (troubled and random.random() < 0.15)):
+            member.run("quiet")
+        if account.keys("quiet")[elder] == "Inactive":
+            told = [on for on, named in mails if named <= now.date()]
+            assert told, "nobody was told of it"
+            assert min(told) <= now.date() - timedelta(days=warn)
+            assert max(told) >= now.date() - timedelta(days=warn + 1)
+            assert now - word <= timedelta(hours=50)
+            return
+        dead = dead - 1 if dead else random.choice((0, 0, 0, 1, 2, 4)) if troubled else 0
+        if not dead and reported:
+            word = now + FOUR_HOURS
+            mails += [(word.date(), date.fromisoformat(each["day"])) for each in member.report()["notices"]]
+            member.centre(at=word)
+        member.tomorrow()
+    raise AssertionError("it never came to its end")
