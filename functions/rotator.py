@@ -40,7 +40,7 @@ from keyrotation.run.order import (
     refuse_out_of_time,
     refuse_to_pass_over,
 )
-from keyrotation.run.record import Run, Told
+from keyrotation.run.record import Run, Told, last_told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, RotatorSettings, SettingsError
 from keyrotation.run.turns import Turns
@@ -250,14 +250,15 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
         actors=ACTORS,
         turns=turns,
     )
-    run = replace(run, left_behind=look_after_those_who_are_gone(order, readings, occasion.today))
+    gone = look_after_those_who_are_gone(order, readings, occasion.today)
+    run = replace(run, left_behind=gone, last_told=last_told(readings.memories.values()))
     run = replace(run, uses=uses_of(run, time_left=lambda: seconds_left() > 0))
     log(run)
     digest, told = tell(run, redelivered=redelivered)
     # Told first: a crash in between lets the order come again, and the same is told and then remembered.
     finished = remember(told, write=write, workers=LOOKERS)
     if told.message_id is not None:
-        for memory in run.left_behind:
+        for memory in (each for each in run.left_behind if ("", each.user_id) in told.once):
             tidy(partial(table.save, told_of(memory, occasion.today), run_id=order.run_id))
     if failures(finished) != failures(run):
         tell(finished, redelivered=redelivered)
@@ -422,7 +423,8 @@ def tell(run: Run, *, redelivered: bool) -> tuple[Digest, Told]:
         },
     )
     # What nobody listened to was not told.
-    return digest, Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
+    heard = message_id if run.listeners else None
+    return digest, Told(run=run, message_id=heard, named=digest.named, once=digest.once)
 
 
 def failures(run: Run) -> int:

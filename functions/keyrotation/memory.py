@@ -105,6 +105,7 @@ class Memory:
     `name`: as last seen, for people. `secret_arn`: the user's secret; `policy_arn`: the user ARN that its policy names.
     `vanished`: why no key is replaced until a person says so. `changed`: the last day on which a key of the user was
     changed. `told`: by item, the day on which it was told once and for all. `offer`: what nobody is known to have heard yet.
+    `deleted`: by key id, the day on which this system deleted it, until a message has told that.
     """
 
     user_id: str
@@ -118,6 +119,7 @@ class Memory:
     keys: Mapping[str, KeyMemory] = field(default_factory=dict)
     told: Mapping[str, date] = field(default_factory=dict)
     offer: Offer | None = None
+    deleted: Mapping[str, date] = field(default_factory=dict)
 
     def key(self, key_id: str) -> KeyMemory:
         """Of a key that is not remembered: nothing."""
@@ -133,3 +135,8 @@ class Memory:
     def without_keys(self, key_ids: Iterable[str]) -> "Memory":
         gone = set(key_ids)
         return replace(self, keys={key_id: key for key_id, key in self.keys.items() if key_id not in gone})
+
+    def without_deleted(self, key_ids: Iterable[str]) -> "Memory":
+        """Their deletion was told, or was none."""
+        left = {key_id: day for key_id, day in self.deleted.items() if key_id not in set(key_ids)}
+        return self if left == self.deleted else replace(self, deleted=left)

@@ -30,7 +30,7 @@ from keyrotation.remember.items import from_item
 from keyrotation.remember.table import MemoryRefused, Readings, Table
 from keyrotation.run import rotation
 from keyrotation.run.order import Order
-from keyrotation.run.record import Run, Told
+from keyrotation.run.record import Run, Told, last_told
 from keyrotation.run.rotation import Complete, Eyes, remember, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell.digest import digest_of
@@ -243,11 +243,14 @@ class Product:
             actors=1,
             turns=nullcontext(),
         )
+        run = replace(run, last_told=last_told(readings.memories.values()))
         run = replace(run, left_behind=self._after_those_who_are_gone(order, readings, occasion.today))
         told = self._tell(run, redelivered=redelivered)
         finished = attempt.run = remember(told, write=write, workers=1)
         if told.message_id is not None:
             for memory in run.left_behind:
+                if ("", memory.user_id) not in told.once:
+                    continue
                 _tidy(partial(self.table.save, told_of(memory, occasion.today), run_id=order.run_id))
         if _failures(finished) != _failures(run):
             self._tell(finished, redelivered=redelivered)
@@ -273,7 +276,8 @@ class Product:
         settings = self._settings()
         digest = digest_of(run, settings, redelivered=redelivered)
         message_id = self._topic(settings).deliver(digest)
-        return Told(run=run, message_id=message_id if run.listeners else None, named=digest.named)
+        heard = message_id if run.listeners else None
+        return Told(run=run, message_id=heard, named=digest.named, once=digest.once)
 
     def _topic(self, settings: RotatorSettings) -> Topic:
         assert settings.topic_arn is not None

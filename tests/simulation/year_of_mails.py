@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from keyrotation.act.apply import Heard, Outcome
-from keyrotation.decide.actions import GiveNotice, Plan
+from keyrotation.decide.actions import Delete, GiveNotice, Plan
 from keyrotation.decide.plan import may_concern
 from keyrotation.memory import Memory
 from keyrotation.model import Key, LastUse, Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.order import Order
-from keyrotation.run.record import Told
+from keyrotation.run.record import Told, last_told
 from keyrotation.run.rotation import Complete, remember, rotate
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
-from keyrotation.tell.report import Reason, Report, report_of
+from keyrotation.tell.digest import digest_of
+from keyrotation.tell.report import Report, report_of
+from keyrotation.tell.when import Reason
 
 from tests.unit.effects import applied
 from tests.unit.scenes import acted
@@ -105,11 +107,13 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
         program = programs[plan.user.name]
         outcome = acted(plan, now=now)
         done = [each for each in plan.actions if not isinstance(each, GiveNotice)]
-        program.user = replace(applied(program.user, done, now, told=False), memory=outcome.memory)
-        return outcome
+        deleted = {each.key_id: now.date() for each in done if isinstance(each, Delete)}
+        memory = replace(outcome.memory, deleted={**outcome.memory.deleted, **deleted})
+        program.user = replace(applied(program.user, done, now, told=False), memory=memory)
+        return replace(outcome, memory=memory)
 
     def write(user: User, memory: Memory, heard: Heard, forget: tuple[str, ...]) -> None:
-        memory = memory.without_keys(forget)
+        memory = memory.without_keys(forget).without_deleted(forget)
         for key_id, notice in heard.notices:
             memory = memory.with_key(key_id, notice=replace(notice, told=now.date()))
         program = programs[user.name]
@@ -127,9 +131,11 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
         actors=1,
         turns=nullcontext(),
     )
-    report = report_of(run, SETTINGS, redelivered=False)
+    run = replace(run, last_told=last_told([each.user.memory for each in programs.values()]))
+    report, digest = report_of(run, SETTINGS, redelivered=False), digest_of(run, SETTINGS, redelivered=False)
     if report.worth_sending:
-        remember(Told(run=run, message_id="message", named=report.notices), write=write, workers=1)
+        told = Told(run=run, message_id="message", named=digest.named, once=digest.once)
+        remember(told, write=write, workers=1)
     return report
 
 
@@ -137,10 +143,11 @@ def _run(programs: dict[str, Program], now: datetime, *, run_id: str) -> Report:
 _WHY = {
     Reason.FORCED: "a key was switched off while in use",
     Reason.FAILED: "something failed",
-    Reason.ATTENTION: "an old key is in use on its day: then, the day after, weekly, and on the last three days",
-    Reason.DONE: "keys were replaced, switched off or deleted",
+    Reason.ATTENTION: "an old key is in use on its day: then, weekly, and on the last three days",
+    Reason.DONE: "a new key has to be installed",
     Reason.NOTICES: "a notice is given, or has to be told again so that it can be kept",
-    Reason.UPCOMING: "something comes up: in `WarnDays` days, in two, or tomorrow",
+    Reason.UPCOMING: "the last Monday before a replacement that was not announced, or an old key in use shortly before its day",
+    Reason.SUMMARY: "a summary on a Monday, since no mail went out for a week",
 }
 
 

@@ -126,7 +126,8 @@ class Applier:
         """
         ledger = self._ledger(user, memory)
         today = self.occasion.today
-        memory = memory.without_keys(forget)
+        forget = tuple(forget)
+        memory = memory.without_keys(forget).without_deleted(forget)
         for key_id, notice in heard.notices:
             memory = memory.with_key(key_id, notice=replace(notice, told=today))
         ledger.memory = replace(memory, told={**memory.told, **dict.fromkeys(heard.once, today)})
@@ -140,10 +141,11 @@ class Applier:
 
         A crash before it leaves no offer, whatever the centre says: it is told anew. Why it failed, or None.
         """
-        ledger = self._ledger(user, memory)
+        ledger, forget = self._ledger(user, memory), tuple(forget)
         offer = Offer(report=report, notices=dict(heard.notices), once=heard.once)
         ledger.memory = replace(
-            memory.without_keys(forget), offer=offer if offer.notices or offer.once else None
+            memory.without_keys(forget).without_deleted(forget),
+            offer=offer if offer.notices or offer.once else None,
         )
         cause, _ = self._try(ledger.flush, None)
         return cause
@@ -182,7 +184,8 @@ class Applier:
                 # Its notice is forgotten first: after a crash the key is there and is told of anew. The key itself is
                 # forgotten when its deletion was told, so that an attempt that dies leaves something to tell.
                 known = ledger.memory
-                ledger.write(replace(remembering.before(known, action), changed=today))
+                begun = replace(remembering.before(known, action), changed=today)
+                ledger.write(replace(begun, deleted={**begun.deleted, key_id: today}))
                 try:
                     delete_key(self.iam, user, key_id)
                 except CALL_ERRORS as error:
@@ -273,7 +276,8 @@ class Applier:
 
     def _put_back(self, known: Memory, ledger: Ledger) -> None:
         """Nothing was changed: the notice holds, and the user takes no place under the cap."""
-        ledger.write(replace(ledger.memory, keys=known.keys, changed=known.changed))
+        back = replace(ledger.memory, keys=known.keys, changed=known.changed, deleted=known.deleted)
+        ledger.write(back)
 
     def _is_gone(self, user: User) -> bool:
         """Deleted or renamed meanwhile, which is no news, and whatever failed failed of that: a policy that names nobody is malformed."""

@@ -157,6 +157,7 @@ class Level(IntEnum):
     ATTENTION = 1
     UPCOMING = 2
     EXEMPT = 3
+    DONE = 4
 
 
 class Kind(StrEnum):
@@ -191,6 +192,7 @@ class Kind(StrEnum):
     LOST = "secret-lost"
     LEFT_BEHIND = "secret-left-behind"
     TO_RESTORE = "secret-goes"
+    DELETED = "deleted-before"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,9 @@ def before(memory: Memory, action: Action) -> Memory:
         case GiveNotice(key_id=key_id, instead_of=instead_of) if instead_of is not None:
             return memory.with_key(key_id, notice=None)
         case ForgetKeys(key_ids=key_ids, vanished=vanished):
-            forgotten = memory.without_keys(key_ids)
+            # One that was announced again after its deletion failed was not deleted by this system after all.
+            announced = [key_id for key_id in key_ids if memory.key(key_id).notice is not None]
+            forgotten = memory.without_keys(key_ids).without_deleted(announced)
             return forgotten if vanished is None else replace(forgotten, vanished=vanished)
         case ForgetVanished():
             return replace(memory, vanished=None)

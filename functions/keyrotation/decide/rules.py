@@ -6,6 +6,7 @@ what they ask for costs a call each, and a user about whom they ask nothing need
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 from functools import wraps
 
@@ -85,6 +86,15 @@ def audit(state: State) -> Iterator[DropNotice]:
     """In Audit notices fall, of users who cannot be read too: the first day of Enforce keeps none of an earlier time."""
     if not state.occasion.enforce:
         yield from _drop_all(state, "Mode is Audit")
+
+
+def deleted_before(state: State) -> Iterator[Item]:
+    """Deletions of earlier runs that no message has told: a deletion as announced is no reason for one of its own."""
+    there = {key.id for key in state.keys}
+    for key_id, day in state.memory.deleted.items():
+        if key_id not in there and state.memory.key(key_id).notice is None:
+            text = f"the key {key_id} was deleted on {day}, as announced"
+            yield Item(level=Level.DONE, kind=Kind.DELETED, text=text, key_id=key_id, since=day, once=key_id)
 
 
 # Rules 1 to 3: about the whole user; what one of them says is all that is said.
@@ -471,7 +481,9 @@ def _no_chance_yet(state: State, key: Key, *, by: date) -> Item:
 
 def _extended(state: State, key: Key, notice: Notice) -> Iterator[Action | Item]:
     if state.today < notice.day:
-        yield _in_use(state, key, by=notice.day, notice=notice)
+        # Quiet for now: nobody is asked anything. Whoever uses it again is asked again.
+        item = _in_use(state, key, by=notice.day, notice=notice)
+        yield item if state.in_use(key) else replace(item, level=Level.UPCOMING, kind=Kind.OFF_DATE_QUIET)
     elif state.stored:
         used = state.in_use(key)
         reason = OffReason.FORCED if used else OffReason.QUIET
@@ -773,6 +785,7 @@ def _last_use(key: Key) -> str:
 WHOLE_USER_RULES: tuple[Rule, ...] = (not_understood, interrupted, exempt)
 RULES: tuple[Rule, ...] = (
     audit,
+    deleted_before,
     *WHOLE_USER_RULES,
     tags_to_mend,
     tags_of_version_0_1,

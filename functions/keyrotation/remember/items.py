@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 # What an item may be without.
-OPTIONAL = ("secret_arn", "policy_arn", "pending", "vanished", "changed", "offer")
+OPTIONAL = ("secret_arn", "policy_arn", "pending", "vanished", "changed", "offer", "deleted")
 _KINDS = {"S": "a text", "N": "a number", "M": "a map", "L": "a list"}
 _NAMES_LONGER = 80
 # Its name is read from it (model.name_of_secret), and commands for people are made of that.
@@ -61,6 +61,9 @@ def to_item(memory: Memory) -> dict[str, "AttributeValueTypeDef"]:
         keys={"M": {key_id: _key(key) for key_id, key in memory.keys.items()}},
         told={"M": {word: _day(on) for word, on in memory.told.items()}},
         offer=None if offer is None else _offer(offer),
+        deleted=None
+        if not memory.deleted
+        else {"M": {key_id: _day(on) for key_id, on in memory.deleted.items()}},
     )
 
 
@@ -139,6 +142,7 @@ def from_item(item: Mapping[str, Any]) -> Memory:
         keys={key_id: _read_key(keys.inner(key_id)) for key_id in keys.held},
         told={word: told.day(word) for word in told.held},
         offer=said.maybe("offer", lambda name: _read_offer(said.inner(name))),
+        deleted=said.maybe("deleted", lambda name: _read_days(said.inner(name))) or {},
     )
 
 
@@ -224,6 +228,10 @@ def _printable(name: str) -> str:
     return (
         name if len(name) <= _NAMES_LONGER and name.isascii() and name.isprintable() else "(a strange name)"
     )
+
+
+def _read_days(said: _Attributes) -> dict[str, date]:
+    return {key_id: said.day(key_id) for key_id in said.held}
 
 
 def _read_pending(said: _Attributes) -> Pending:

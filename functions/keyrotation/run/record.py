@@ -1,12 +1,12 @@
 """What a run leaves behind for whoever tells of it: plain data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from keyrotation.act.apply import Heard, Outcome
-from keyrotation.decide.actions import Deactivate, Delete, Kind, Plan
+from keyrotation.decide.actions import Deactivate, Delete, Kind, Level, Plan
 from keyrotation.decide.notices import runs_out
 from keyrotation.memory import Memory, Notice
 from keyrotation.model import Use, User
@@ -20,7 +20,7 @@ class Run:
 
     `listeners`: confirmed subscriptions to the digest; None: they could not be read. `uses`: by key id, what
     CloudTrail recorded of keys whose use people have to follow up. `left_behind`: users who are gone and whose secrets are
-    to be told.
+    to be told. `last_told`: the last day before today on which a message is known to have been heard.
     """
 
     order: Order
@@ -32,11 +32,19 @@ class Run:
     deferred: tuple[str, ...]
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     left_behind: tuple[Memory, ...] = ()
+    last_told: date | None = None
 
     @cached_property
     def outcome_of(self) -> Mapping[str, Outcome]:
         """By user; of one whose interrupted replacement was settled first, the last."""
         return {outcome.plan.user.name: outcome for outcome in self.outcomes}
+
+
+def last_told(memories: Collection[Memory]) -> date | None:
+    """From what is remembered of notices; a message that named none leaves no trace, so it may have been later."""
+    told = [key.notice.told for memory in memories for key in memory.keys.values() if key.notice is not None]
+    told += [day for memory in memories for day in memory.told.values()]
+    return max(told, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +93,13 @@ def _of_user(plan: Plan, outcome: Outcome | None) -> Iterator[Announcement]:
 @dataclass(frozen=True, kw_only=True)
 class Told:
     """A run, and what its message named. `message_id`: of the message, or of the report to the organization's centre; None:
-    none went out, or nobody would have heard it.
+    none went out, or nobody would have heard it. `once`: by user and word, what it said for the first and last time.
     """
 
     run: Run
     message_id: str | None
     named: tuple[Announcement, ...] = ()
+    once: frozenset[tuple[str, str]] = frozenset()
 
     def heard_of(self, plan: Plan) -> Heard:
         """What is to be remembered of this user's part of the message."""
@@ -100,7 +109,8 @@ class Told:
         of_user = [each for each in self.named if each.user.name == name]
         notices = tuple((each.key_id, each.notice) for each in of_user)
         given = tuple((each.key_id, each.notice) for each in of_user if each.new)
-        once = tuple(item.once for item in plan.items if item.once is not None)
+        told = (item.once for item in plan.items if item.once is not None and item.level is not Level.DONE)
+        once = tuple(word for word in told if (name, word) in self.once)
         return Heard(notices=notices, given=given, once=once)
 
     @property
@@ -113,10 +123,15 @@ class Told:
             if item.kind is Kind.REPLACEMENT and item.key_id is not None and item.by is not None
         )
 
-    def forgotten(self, outcome: Outcome | None) -> tuple[str, ...]:
-        """Keys that this run deleted, and told."""
+    def forgotten(self, plan: Plan) -> tuple[str, ...]:
+        """Keys that this run or one before it deleted, and whose deletion was told. What nobody heard is told another day."""
+        if self.message_id is None:
+            return ()
+        name, outcome = plan.user.name, self.run.outcome_of.get(plan.user.name)
         done = outcome.done if outcome is not None else ()
-        return tuple(each.action.key_id for each in done if isinstance(each.action, Delete))
+        deleted = [each.action.key_id for each in done if isinstance(each.action, Delete)]
+        deleted += [key_id for key_id in plan.user.memory.deleted if (name, key_id) in self.once]
+        return tuple(dict.fromkeys(deleted))
 
     def memory_of(self, plan: Plan) -> Memory:
         """As it was written last."""

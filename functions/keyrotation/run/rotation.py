@@ -138,7 +138,7 @@ def remember(
     outcomes = told.run.outcome_of
 
     def written(plan: Plan) -> str | None:
-        heard, forget = told.heard_of(plan), told.forgotten(outcomes.get(plan.user.name))
+        heard, forget = told.heard_of(plan), told.forgotten(plan)
         if heard == Heard() and not forget:
             return None
         return write(plan.user, told.memory_of(plan), heard, forget)

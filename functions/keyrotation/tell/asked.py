@@ -28,6 +28,7 @@ def items(telling: Telling, level: Level) -> Iterator[Entry]:
                     by=item.by,
                     then=item.then,
                     since=item.since,
+                    once=item.once,
                 )
 
 
@@ -55,6 +56,7 @@ def account(telling: Telling, items: Iterable[Item]) -> Iterator[Entry]:
         line = commands.delete_secret(name, region=telling.settings.aws_region)
         yield Entry(
             kind=Kind.LEFT_BEHIND,
+            once=memory.user_id,
             text=f"the user {memory.name} is gone, and the secret {name} is still there and costs",
             commands=(commands.administrator("to delete it (it can be restored for 30 days)", line),),
         )
@@ -237,6 +239,7 @@ BESIDE_A_USERS_ITEM: Mapping[Kind, Callable[[Telling, Plan, Item], Iterator[Comm
     Kind.DELETION: _switch_on,
     Kind.EXEMPTION_ENDS: _leave_alone_for_longer,
     Kind.TO_RESTORE: _restore,
+    Kind.DELETED: _nothing,
 }
 
 

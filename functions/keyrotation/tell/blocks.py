@@ -22,6 +22,7 @@ class Part(StrEnum):
     WOULD = "would-do"
     DONE = "done"
     DONE_BEFORE = "done-before"
+    SINCE = "done-since"
     UPCOMING = "upcoming"
     EXEMPT = "exempt"
     WAITING = "waiting"

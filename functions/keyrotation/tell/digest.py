@@ -1,13 +1,14 @@
 """The one message of a run: the report in every rendering, small enough for SNS."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from keyrotation.run.record import Announcement, Run
 from keyrotation.run.settings import RotatorSettings
+from keyrotation.tell.entries import Entry
 from keyrotation.tell.headline import subject_of
-from keyrotation.tell.mail import MOST_PER_SECTION, body_of
+from keyrotation.tell.mail import MOST_PER_SECTION, body_of, told_in_full
 from keyrotation.tell.report import Report, Severity, report_of
 from keyrotation.tell.report_json import data_of
 
@@ -23,7 +24,7 @@ _STEPS = (MOST_PER_SECTION, 15, 10, 7, 5, 3, 2, 1)
 class Digest:
     """`body` is for people, `data` (JSON) for machines. `worth_sending` False: nobody is to hear of this run.
 
-    `named`: the notices that every rendering names.
+    `named`: the notices that every rendering names. `once`: by user and word, what every rendering tells once and for all.
     """
 
     report: Report = field(repr=False)
@@ -33,6 +34,7 @@ class Digest:
     severity: Severity
     worth_sending: bool
     named: tuple[Announcement, ...]
+    once: frozenset[tuple[str, str]]
 
     @property
     def message(self) -> str:
@@ -50,27 +52,35 @@ def digest_of(
 
 def rendered(report: Report, body: Callable[[int], str]) -> Digest:
     """`body` lays the mail out, with so many users in each section at most."""
+    text, most_in_text = _fitting(body, _LARGEST_BODY)
+    data, most_in_data = _fitting(lambda most: _data(report, most), _LARGEST_DATA)
+    in_data = [entry for entries in report.parts.values() for entry in entries[:most_in_data]]
     return Digest(
         report=report,
         subject=subject_of(report),
-        body=_fitting(body, _LARGEST_BODY),
-        data=_fitting(lambda most: _data(report, most), _LARGEST_DATA),
+        body=text,
+        data=data,
         severity=report.severity,
         worth_sending=report.worth_sending,
         named=report.notices,
+        once=_once(told_in_full(report, most=most_in_text)) & _once(in_data),
     )
+
+
+def _once(entries: Iterable[Entry]) -> frozenset[tuple[str, str]]:
+    return frozenset((entry.user or "", entry.once) for entry in entries if entry.once is not None)
 
 
 def _data(report: Report, most: int) -> str:
     return json.dumps(data_of(report, most=most), ensure_ascii=False, separators=(",", ":"))
 
 
-def _fitting(render: Callable[[int], str], largest: int) -> str:
-    """With as many entries in each section as fit, 25 at most and the worst one at least."""
-    rendered = ""
+def _fitting(render: Callable[[int], str], largest: int) -> tuple[str, int]:
+    """With as many entries in each section as fit, 25 at most and the worst one at least; and how many these were."""
+    rendered, most = "", 0
     for most in _STEPS:
         rendered = render(most)
         lines = rendered.count("\n")
         if len(json.dumps(rendered, ensure_ascii=False).encode()) <= largest and lines <= _MOST_LINES:
             break
-    return rendered
+    return rendered, most

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import assert_never
 
 from keyrotation.act.replacement import Issued
@@ -11,6 +12,8 @@ from keyrotation.model import Key, name_of_secret, secret_name
 from keyrotation.tell import commands
 from keyrotation.tell.entries import Entry, Telling
 
+# A switch-off that no mail told is told by one of these days, or the notice of its deletion has another reason.
+_LATELY = timedelta(days=20)
 # The kinds of entries that hand over a new key.
 INSTALLED = frozenset({"replaced", "finished", "replaced-before"})
 
@@ -43,8 +46,54 @@ def noticed(telling: Telling) -> Iterator[Entry]:
                 isinstance(action, actions.GiveNotice)
                 and (action.key_id, action.notice) in outcome.to_give
                 and _told_as_done(outcome.plan, action)
+                and not tells_of_switch_off(telling, outcome.plan, action)
             ):
                 yield _entry(telling, outcome.plan, action)
+
+
+def since_the_last_mail(telling: Telling, *, told: Sequence[Entry]) -> Iterator[Entry]:
+    """What earlier runs did as announced, and no mail has told: none went out for that alone.
+
+    A key that went off has no notice of its deletion yet: the mail that tells of it is the one that gives it.
+    """
+    already = {(entry.user, entry.key.id) for entry in told if entry.key is not None}
+    already |= {(entry.user, entry.once) for entry in told if entry.once is not None}
+    for plan in telling.run.plans:
+        for item in _deletions(plan):
+            if (plan.user.name, item.once) not in already:
+                yield _deleted_before(telling, plan, item)
+    for outcome in telling.run.outcomes:
+        for action in outcome.plan.actions:
+            if (
+                isinstance(action, actions.GiveNotice)
+                and tells_of_switch_off(telling, outcome.plan, action)
+                and (action.key_id, action.notice) in outcome.to_give
+                and (outcome.plan.user.name, action.key_id) not in already
+            ):
+                yield _off_since(telling, outcome.plan, action)
+
+
+def tells_of_switch_off(telling: Telling, plan: actions.Plan, action: actions.GiveNotice) -> bool:
+    """This system switched the key off lately, and its deletion was not announced yet."""
+    known = plan.user.memory.key(action.key_id)
+    if action.instead_of is not None or known.off_because is None or known.off_since is None:
+        return False
+    return timedelta(0) < telling.run.today - known.off_since <= _LATELY
+
+
+def _off_since(telling: Telling, plan: actions.Plan, action: actions.GiveNotice) -> Entry:
+    day = plan.user.memory.key(action.key_id).off_since
+    return telling.about(
+        plan,
+        f"it was switched off on {day}, as announced",
+        telling.before_deletion(plan, action.key_id, action.notice.day),
+        kind="off-since",
+        key_id=action.key_id,
+        by=action.notice.day,
+        then=_THEN[action.notice.why],
+        since=day,
+        many="the key below was switched off in the last days, as announced.",
+    )
 
 
 def done_before(telling: Telling, *, told: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
@@ -61,13 +110,9 @@ def done_before(telling: Telling, *, told: Sequence[Entry]) -> Iterator[tuple[En
     }
     for plan in run.plans:
         memory = plan.user.memory
-        for action in plan.decided:
-            if isinstance(action, actions.ForgetKeys) and not plan.settles:
-                for key_id in action.key_ids:
-                    # Before it deletes a key, this system forgets the notice; a person who deletes one does not.
-                    known, changed = memory.key(key_id), memory.changed
-                    if known.off_since and known.notice is None and changed and changed >= first:
-                        yield _deleted_before(telling, plan, key_id), False
+        for item in _deletions(plan):
+            if item.since is not None and item.since >= first:
+                yield _deleted_before(telling, plan, item), False
         for key in plan.user.keys:
             known = memory.key(key.id)
             if key.id in of_this_run:
@@ -284,8 +329,13 @@ def _seen_inactive(telling: Telling, plan: actions.Plan, action: actions.Remembe
     )
 
 
-def _deleted_before(telling: Telling, plan: actions.Plan, key_id: str) -> Entry:
-    return telling.about(plan, f"the key {key_id} was deleted, as announced", kind="deleted-before")
+def _deletions(plan: actions.Plan) -> Iterator[actions.Item]:
+    """By earlier runs, which nobody was told of."""
+    yield from (item for item in plan.items if item.level is actions.Level.DONE)
+
+
+def _deleted_before(telling: Telling, plan: actions.Plan, item: actions.Item) -> Entry:
+    return telling.about(plan, item.text, kind=item.kind, since=item.since, once=item.once)
 
 
 def _off_before(telling: Telling, plan: actions.Plan, key: Key) -> Entry:

@@ -54,7 +54,7 @@ class KeyFacts:
 class Entry:
     """One block of a section. `user` None: it is about the account.
 
-    `many`: the same said of many users at once, as sentences; empty: there is no way to. `by`, `then` and `since` are those
+    `once`: what is remembered as told by this word. `many`: the same said of many users at once, as sentences; empty: there is no way to. `by`, `then` and `since` are those
     of `actions.Item`; `console` links to where a person sees the user. `new_key`: the id of the key that was issued, and
     `secret_arn` the secret where it can be fetched. `hints`: what else is known of the user.
     """
@@ -74,6 +74,7 @@ class Entry:
     new_key: str | None = None
     secret_arn: str | None = None
     hints: tuple[Hint, ...] = ()
+    once: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,7 @@ class Telling:
         since: date | None = None,
         issued: Issued | None = None,
         many: str = "",
+        once: str | None = None,
     ) -> Entry:
         """An entry about the plan's user, and one of its keys where there is one. `ways`: the commands beside it."""
         user = plan.user
@@ -152,6 +154,7 @@ class Telling:
             new_key=issued.key_id if issued else None,
             secret_arn=issued.secret_arn if issued else None,
             hints=self._hints(user) if kind in _HINTED else (),
+            once=once,
         )
 
     def _hints(self, user: User) -> tuple[Hint, ...]:

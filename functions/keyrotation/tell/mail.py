@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[str, Callable[[UserBlock], bool]], ...] = (
     ("NEW KEYS TO INSTALL", _installs),
     ("DONE TODAY", _of(Part.DONE)),
     ("DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL", _of(Part.DONE_BEFORE)),
+    ("DONE SINCE THE LAST MAIL", _of(Part.SINCE)),
     ("COMING UP", _of(Part.UPCOMING)),
     ("EXEMPT", _of(Part.EXEMPT)),
 )
@@ -53,6 +54,7 @@ _LABELS = {
     Part.WOULD: "Would be done",
     Part.DONE: "Done today",
     Part.DONE_BEFORE: "Done today by an earlier attempt",
+    Part.SINCE: "Done since the last mail",
     Part.UPCOMING: "Coming up",
 }
 
@@ -79,6 +81,14 @@ def sections_of(report: Report, *, most: int) -> tuple[Section, ...]:
             title = next(title for title, fits in _SECTIONS if fits(block))
             found[title].append(block)
     return tuple(_section_of(title, blocks, most) for title, blocks in found.items() if blocks)
+
+
+def told_in_full(report: Report, *, most: int) -> Iterator[Entry]:
+    """The entries that the mail shows, each for itself or as a line of a table."""
+    yield from report.parts[Part.ACCOUNT][:most]
+    for section in sections_of(report, most=most):
+        for block in section.users:
+            yield from (said.entry for said in block.said)
 
 
 def _section_of(title: str, blocks: Sequence[UserBlock], most: int) -> Section:

@@ -1,19 +1,14 @@
-"""What a run has to say: one structure, from which the mail and the JSON are rendered.
-
-It also decides whether anybody is to hear of the run at all (docs/design.md section 8).
-"""
+"""What a run has to say: one structure, from which the mail and the JSON are rendered."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
 from itertools import accumulate
-from typing import assert_never
 
-from keyrotation.decide.actions import Item, Kind, Level
-from keyrotation.decide.notices import runs_out
-from keyrotation.policy import Policy, parameter_name
+from keyrotation.decide.actions import Item, Level
+from keyrotation.policy import parameter_name
 from keyrotation.run.record import Announcement, Run, announcements
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell import asked, done, links
@@ -21,8 +16,8 @@ from keyrotation.tell.account import account_items
 from keyrotation.tell.blocks import Part, UserBlock, blocks_of
 from keyrotation.tell.commands import Command
 from keyrotation.tell.entries import Entry, Telling, short
+from keyrotation.tell.when import Reason, reasons_of
 
-_MONDAY = 0
 # Bytes of JSON for the notices of a message, and what one takes beside its key and the names of its user and owner.
 _ROOM_FOR_NOTICES, _NOTICE_SIZE = 42 * 1024, 135
 # Lines of the mail for them: a key and a name that are longer than this take two.
@@ -35,21 +30,6 @@ class Severity(StrEnum):
     INFO = "info"
     ATTENTION = "attention"
     CRITICAL = "critical"
-
-
-class Reason(StrEnum):
-    """Why a mail is due."""
-
-    FORCED = "a key was switched off while in use"
-    FAILED = "something failed"
-    CRITICAL = "something is critical"
-    NOTICES = "a notice is given, or has to be told again"
-    ATTENTION = "somebody is asked"
-    RESUMED = "an earlier attempt could not tell"
-    DEFERRED = "users were not reached"
-    DONE = "something was done"
-    UPCOMING = "something comes up"
-    AUDIT = "something would be done"
 
 
 # Those for which Notify=Problems sends, and what they make of a mail; the others are information.
@@ -159,6 +139,7 @@ def _report(
     forced = [entry for entry, action in acted if done.is_forced(action)]
     unforced = [entry for entry, action in acted if not done.is_forced(action)]
     before = list(done.done_before(telling, told=[*forced, *unforced])) if redelivered else []
+    since = done.since_the_last_mail(telling, told=[*forced, *unforced, *(entry for entry, _ in before)])
     parts = {
         Part.FORCED: [*forced, *(entry for entry, was_in_use in before if was_in_use)],
         Part.CRITICAL: list(asked.items(telling, Level.CRITICAL)),
@@ -171,6 +152,7 @@ def _report(
         Part.WOULD: list(done.would_do(telling)) if telling.audit else [],
         Part.DONE: unforced,
         Part.DONE_BEFORE: [entry for entry, was_in_use in before if not was_in_use],
+        Part.SINCE: list(since),
         Part.UPCOMING: [*done.noticed(telling), *asked.items(telling, Level.UPCOMING)],
         Part.EXEMPT: list(asked.items(telling, Level.EXEMPT)),
         Part.WAITING: [Entry(kind="waiting", text="", user=plan.user.name) for plan in run.waiting],
@@ -180,7 +162,8 @@ def _report(
         parts[part].sort(key=lambda entry: (entry.by or date.max, entry.user or ""))
     to_tell = [replace(each, owner=short(each.owner)) for each in to_tell]
     named = sorted(to_tell[: _room_for(to_tell)], key=_by_day)
-    reasons = frozenset(_reasons(run, parts, to_tell, account, settings))
+    done_today = [action for _, action in acted if not done.is_forced(action)]
+    reasons = reasons_of(run, parts, to_tell, done=done_today, account=account, policy=settings.policy)
     asks = {
         Notify.ALWAYS: True,
         Notify.CHANGES: bool(reasons),
@@ -231,71 +214,6 @@ def _bytes_of(text: str) -> int:
 def _by_day(each: Announcement) -> tuple[date, str, str, str, str]:
     notice = each.notice
     return notice.day, notice.what, notice.why, each.user.name, each.key_id
-
-
-def asks(item: Item, today: date, policy: Policy) -> bool:
-    """Whether an item asks for a mail today; whether it stands in one that is sent is another matter.
-
-    The first day counts twice, so that one missed run loses no warning; and whatever has a deadline asks on
-    each of the last three days before it.
-    """
-    left = (item.by - today).days if item.by is not None else None
-    match item.level:
-        case Level.CRITICAL:
-            return True
-        case Level.EXEMPT:
-            return False
-        case Level.UPCOMING:
-            if item.kind in asked.NEEDS_NOBODY:
-                return False
-            # On two days, so that one missed run loses no notice; both keys will work after a replacement: that is enough.
-            entered = left in (policy.warn_days, policy.warn_days - 1)
-            return entered or (left in (1, 2) and item.kind is not Kind.REPLACEMENT)
-        case Level.ATTENTION:
-            if item.kind is Kind.SETTING:
-                return today.weekday() == _MONDAY
-            if item.since is None or left in (1, 2, 3):
-                return True
-            told = (today - item.since).days
-            return told <= 1 or told % 7 == 0
-        case _:
-            assert_never(item.level)
-
-
-def _reasons(
-    run: Run,
-    parts: Mapping[Part, Sequence[Entry]],
-    to_tell: Sequence[Announcement],
-    account: Sequence[Item],
-    settings: RotatorSettings,
-) -> Iterator[Reason]:
-    policy = settings.policy
-    items = [*account, *(item for plan in run.plans for item in plan.items)]
-    asking = {item.level for item in items if asks(item, run.today, policy)}
-    found = {
-        Reason.FORCED: parts[Part.FORCED],
-        Reason.FAILED: parts[Part.FAILED],
-        Reason.CRITICAL: Level.CRITICAL in asking,
-        Reason.NOTICES: any(each.new or runs_out(each.notice, policy, run.today) for each in to_tell),
-        Reason.ATTENTION: Level.ATTENTION in asking or _has_stranded(parts[Part.ASKED]) or run.left_behind,
-        Reason.RESUMED: parts[Part.DONE_BEFORE],
-        Reason.DEFERRED: parts[Part.DEFERRED],
-        Reason.DONE: parts[Part.DONE] or parts[Part.WAITING],
-        Reason.UPCOMING: Level.UPCOMING in asking,
-        Reason.AUDIT: parts[Part.WOULD]
-        and (run.today.weekday() == _MONDAY or any(_is_new(entry, run.today) for entry in parts[Part.WOULD])),
-    }
-    yield from (reason for reason, holds in found.items() if holds)
-
-
-def _has_stranded(entries: Sequence[Entry]) -> bool:
-    """Of a day on which an interrupted replacement waits for Enforce, every one is a reason."""
-    return any(entry.kind == asked.STRANDED for entry in entries)
-
-
-def _is_new(entry: Entry, today: date) -> bool:
-    """In Audit: it would be done since today, or since yesterday, whose run may have been missed."""
-    return entry.since is not None and (today - entry.since).days <= 1
 
 
 def _coverage(run: Run) -> Coverage:

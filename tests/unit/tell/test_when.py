@@ -11,7 +11,8 @@ from keyrotation.model import Occasion, User
 from keyrotation.policy import Policy
 from keyrotation.run.record import Run
 from keyrotation.run.settings import Notify, RotatorSettings
-from keyrotation.tell.report import Reason, Report, asks, report_of
+from keyrotation.tell.report import Report, report_of
+from keyrotation.tell.when import Reason, asks
 
 from tests.unit.people import NEW, OCCASION, OLD, TODAY, days_ago, key, known, notice, off
 from tests.unit.scenes import (
