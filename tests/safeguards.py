@@ -176,7 +176,7 @@ SAFEGUARDS = (
     without(
         "memory before a deletion",
         APPLIER,
-        "                ledger.write(replace(remembering.before(known, action), changed=today))\n",
+        "                ledger.write(replace(begun, deleted={**begun.deleted, key_id: today}))\n",
         "",
         test="act/test_apply.py::test_a_key_that_another_rotator_looks_after_is_not_deleted",
     ),

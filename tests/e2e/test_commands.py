@@ -55,7 +55,8 @@ def options(words: list[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for word in words[2:]:
         if word.startswith("--"):
-            found[word] = []
+            name, equals, value = word.partition("=")
+            found[name] = [value] if equals else []
         else:
             found[list(found)[-1]].append(word)
     return {name: " ".join(given) for name, given in found.items()}
@@ -153,7 +154,7 @@ class Inhabitants:
                 key, status = self.key(name, option["--access-key-id"]), option["--status"]
                 before = {"Active": "Inactive", "Inactive": "Active"}[status]
                 self.iam.update_access_key(UserName=name, AccessKeyId=key.key_id, Status=before)  # type: ignore[arg-type]
-                self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
+                self.run([word.replace(option["--access-key-id"], key.key_id) for word in words])
                 assert self.statuses(name)[key.key_id] == status
             case "tag-user":
                 self.user(name)
@@ -175,7 +176,7 @@ class Inhabitants:
             case "delete-access-key":
                 key = self.key(name, option["--access-key-id"])
                 del self.keys[name, option["--access-key-id"]]
-                self.run([key.key_id if word == option["--access-key-id"] else word for word in words])
+                self.run([word.replace(option["--access-key-id"], key.key_id) for word in words])
                 assert key.key_id not in self.statuses(name)
             case "detach-user-policy":
                 self.user(name)

@@ -96,7 +96,7 @@ def test_a_full_cycle_asks_for_exactly_what_the_roles_allow(stack: Deployed, tmp
             granted = set(allowed(template, role, mode="Enforce")) - BEHIND_THE_SCENES
             assert (denied, asked - granted, granted - asked) == (set(), set(), set()), role
 
-        assert mail.subject.startswith("ACT by ")
+        assert ": ACT by " in mail.subject
         assert statuses(account, "p-new") == ["Active", "Active"]
         assert statuses(account, "p-restored") == ["Active", "Active"]
         assert statuses(account, "p-quiet") == ["Inactive", "Active"]
@@ -179,7 +179,7 @@ def test_a_role_that_may_not_create_keys_gives_a_run_that_says_so(stack: Deploye
             mail = one_day(stack)
         finally:
             iam.delete_role_policy(RoleName=role, PolicyName="boundary")
-        assert mail.subject.startswith("FAILED: 1 replacement not made, nothing lost")
+        assert "FAILED: 1 replacement not made, nothing lost" in mail.subject
         assert "CreateAccessKey: AccessDenied" in " ".join(mail.body.split())
         assert statuses(stack.account, "denied") == ["Active"]
         assert memory_of(stack.account, "denied").pending is None
@@ -229,7 +229,7 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
             granted = set(allowed(synthesize(tmp_path), ROTATOR, mode="Audit")) - BEHIND_THE_SCENES
         finally:
             account.update({"Mode": "Enforce", "Notify": "Changes"})
-        assert mail.subject.startswith("AUDIT: would replace 1 access key (")
+        assert "AUDIT: would replace 1 access key" in mail.subject
         # LookupEvents is for keys that people have to follow up, and there is none here; DescribeSecret for users with two
         # keys; a listing for more than one user; and there is nothing to be remembered of one key.
         elsewhere = {
@@ -244,7 +244,7 @@ def test_in_audit_the_role_can_change_nothing_and_the_mail_says_what_would_be_do
         assert policies
         assert not any(action in policies for action in WRITES)
         assert statuses(account, "audited") == ["Active"]
-        assert one_day(stack).subject.startswith("Done: 1 access key replaced, install by 20")
+        assert "INSTALL by " in one_day(stack).subject
 
 
 def role_policies(stack: Deployed) -> str:

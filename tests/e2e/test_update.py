@@ -110,7 +110,7 @@ def test_a_stack_of_version_0_1_is_updated_and_nothing_goes_off_because_of_it(
     told = " ".join(mail.body.split())
     for name, tag in (("hal", off), ("eva", held)):
         assert f"version 0.1 are ignored and can be removed: {tag}" in told, name
-        assert f"aws iam untag-user --user-name {name}" in told.replace(" \\ ", " ")
+        assert f"aws iam untag-user --user-name={name}" in told.replace(" \\ ", " ")
     account.update({"Notify": "Always"})
     again = inbox.next(run_id=run_day(account, after))
     assert "version 0.1" not in again.body, "told once"

@@ -23,7 +23,7 @@ from keyrotation.tell.digest import digest_of
 
 from tests.unit import people
 from tests.unit.effects import done as effect_of
-from tests.unit.people import NEW, OCCASION, OLD, SECRET, THIRD, TODAY, key, known, notice, off
+from tests.unit.people import NEW, OCCASION, OLD, SECRET, THIRD, TODAY, days_ago, key, known, notice, off
 from tests.unit.run.test_settings import ENVIRONMENT
 
 PREFIX = "access-key-rotation:"
@@ -279,6 +279,27 @@ def _in_another_region() -> User:
     return replace(made, id="AIDANINANINANINANINA", memory=replace(made.memory, pending=pending))
 
 
+def _off_since_the_last_mail() -> User:
+    """Switched off on Friday, as announced; no mail went out for that."""
+    went_off = replace(known(off=2), off_because=OffReason.QUIET)
+    return user("bob", off(90, used=15), key(16, used=0, id=NEW), stored=NEW, memory={OLD: went_off})
+
+
+def _deleted_since_the_last_mail() -> User:
+    vera = user("vera", key(40, used=0, id=NEW))
+    return replace(vera, memory=replace(vera.memory, changed=days_ago(4), deleted={THIRD: days_ago(4)}))
+
+
+def _leaked() -> User:
+    """Its only key leaked and was switched off; a replacement was asked for by tag."""
+    return user(
+        "lena",
+        off(60, used=3),
+        tags={f"{PREFIX}replace": "leaked"},
+        memory={OLD: known(off=1, notice=notice(Why.INACTIVE, 29))},
+    )
+
+
 def _three_keys() -> User:
     return user("theo", key(30, used=1), key(20, used=1, id=NEW), key(10, used=1, id=THIRD))
 
@@ -286,12 +307,11 @@ def _three_keys() -> User:
 def _redelivered() -> Run:
     """What an attempt of today did before it died: a switch-off, a replacement and a deletion."""
     went_off = replace(known(off=0), off_because=OffReason.QUIET)
-    gone = replace(known(off=30), off_because=OffReason.QUIET)
-    vera = user("vera", key(40, used=0, id=NEW), memory={THIRD: gone})
+    vera = user("vera", key(40, used=0, id=NEW))
     return run_of(
         user("bob", off(88, used=13), key(14, used=0, id=NEW), stored=NEW, memory={OLD: went_off}),
         user("alice", key(74, used=0), key(0, id=NEW), stored=NEW),
-        replace(vera, memory=replace(vera.memory, changed=TODAY)),
+        replace(vera, memory=replace(vera.memory, changed=TODAY, deleted={THIRD: TODAY})),
         alias="prod",
     )
 
@@ -384,6 +404,10 @@ SCENES: dict[str, Scene] = {
     ),
     "forced-off": Scene(run=run_of(FORCED, QUIET, alias="prod")),
     "switched-off-and-deleted": Scene(run=run_of(QUIET, LONG_OFF, _UNUSED_GOES, alias="prod")),
+    "monday-summary": Scene(
+        run=run_of(_off_since_the_last_mail(), _deleted_since_the_last_mail(), SOON, alias="prod")
+    ),
+    "no-old-key": Scene(run=run_of(_leaked(), alias="prod")),
     "rolled-back": Scene(run=_rolled_back()),
     "blocked-by-two-applications": Scene(run=run_of(_TWO_APPLICATIONS, alias="prod")),
     "by-hand": Scene(run=run_of(_BY_HAND_QUIET, _BY_HAND_IN_USE, alias="prod")),

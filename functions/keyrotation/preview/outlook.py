@@ -290,7 +290,7 @@ def _rows(
     where: Where, listed: Listed, user: User, changes: Sequence[Change], plan: Plan | None
 ) -> Iterator[Row]:
     """`changes` of this user, and what is planned for today; None: nothing."""
-    items = [item for item in plan.items if item.level is not Level.DONE] if plan else []
+    items = plan.items if plan else ()
     today = where.at.date()
     exempt = "; ".join(item.text for item in items if item.level is Level.EXEMPT)
     keys: list[Key | None] = [*sorted(user.keys, key=lambda key: key.seniority)]

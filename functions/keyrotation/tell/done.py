@@ -15,7 +15,8 @@ from keyrotation.tell.entries import Entry, Telling
 # A switch-off that no mail told is told by one of these days, or the notice of its deletion has another reason.
 _LATELY = timedelta(days=20)
 # The kinds of entries that hand over a new key.
-INSTALLED = frozenset({"replaced", "finished", "replaced-before"})
+NO_OLD_KEY = "replaced-without-an-old-key"
+INSTALLED = frozenset({"replaced", "finished", "replaced-before", NO_OLD_KEY})
 
 
 def failed(telling: Telling) -> Iterator[Entry]:
@@ -200,20 +201,30 @@ def _of_action(telling: Telling, plan: actions.Plan, action: actions.Action, iss
 
 
 def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, issued: Issued | None) -> Entry:
-    text = f"it {_was(telling)} replaced ({action.why})"
+    works = any(key.active for key in plan.user.keys)
+    text = f"{'it' if action.old_key_id else 'a new key'} {_was(telling)} {'replaced' if works else 'made'} ({action.why})"
     if issued is not None:
         text += f": the new key {issued.key_id} is in the secret {telling.secret_of(plan)}. Install it"
+    ways = telling.install(plan)
+    if not works:
+        text += (
+            ". No other key of this user is active, so no program can fetch it. The owner can, signed in to the console, or a role "
+            "of SecretReaderArns. If there is neither, an administrator gives the user a console password, or adds a role to "
+            "SecretReaderArns and has another key made"
+        )
+        way = commands.have_replaced(plan.user.name, "after adding a role, to have another key made")
+        ways = (*ways, way)
     return telling.about(
         plan,
         text,
-        *telling.install(plan),
+        *ways,
         issued=issued,
-        kind="replaced",
+        kind="replaced" if works else NO_OLD_KEY,
         key_id=action.old_key_id,
         by=action.notice.day if action.notice else None,
         then=_THEN[Why.OVERLAP] if action.notice else "",
         since=action.since,
-        many=_many_replaced(telling, action) if action.old_key_id else "",
+        many=_many_replaced(telling, action) if works and action.old_key_id else "",
     )
 
 

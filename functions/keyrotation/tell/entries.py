@@ -1,5 +1,6 @@
 """The entries of a report: one per thing that was done, failed, is asked or comes up, with what to do about it."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,6 +17,7 @@ from keyrotation.tell.commands import Command
 _HINTED = frozenset(
     {
         "replaced",
+        "replaced-without-an-old-key",
         "finished",
         "replaced-before",
         "forced-off",
@@ -190,9 +192,14 @@ def short(words: str) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    printable = (
-        text
-        if text.isprintable()
-        else "".join(character if character.isprintable() else "?" for character in text)
-    )
+    printable = _defanged("".join(character if character.isprintable() else "?" for character in text))
     return printable if len(printable) <= longest else f"{printable[: longest - 3]}..."
+
+
+# What a mail program or a chat would make of other people's words: a link, a mention, code.
+_FANGS = str.maketrans({"<": "(", ">": ")", "`": "'"})
+
+
+def _defanged(text: str) -> str:
+    """Readable, and nothing to click: `https[:]//example.com`."""
+    return re.sub(r"(?i)\bwww\.", "www[.]", text.translate(_FANGS).replace("://", "[:]//"))

@@ -1,5 +1,6 @@
 """What a mail comes to, in a subject and a sentence: the most important first, with its deadline."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,19 +9,22 @@ from datetime import date
 from keyrotation.act.replacement import NOT_MADE, ROLLED_BACK
 from keyrotation.decide.actions import Kind
 from keyrotation.run.settings import Mode
+from keyrotation.tell import links
 from keyrotation.tell.blocks import Part
-from keyrotation.tell.done import NOTICED
+from keyrotation.tell.done import INSTALLED, NO_OLD_KEY, NOTICED
 from keyrotation.tell.entries import Entry
 from keyrotation.tell.report import Report
 
-_SHORTEST_ALIAS = 6
+# The place stands first, so that a telephone shows it and what is to be done: both in about 60 characters.
+_LONGEST_PLACE = 18
 _LONGEST_SUBJECT = 99  # SNS: fewer than 100 printable ASCII characters
 # So many days after its last use a key counts as in use in a headline.
 _LATELY = 7
 # Those whose day is the end of what the owner can do.
 _GO_OFF = (Kind.IN_USE, Kind.BY_HAND_QUIET)
-_REPLACED, _FINISHED, _OFF, _DELETED, _UNDONE = "replaced", "finished", "switched-off", "deleted", "undone"
-_GONE = (_OFF, "forced-off", _DELETED, _UNDONE)
+_OFF, _DELETED, _UNDONE = "switched-off", "deleted", "undone"
+# Of a day that is nearer than this, the year is clear.
+_CLEAR_DAYS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +41,43 @@ class Headline:
 
 
 def subject_of(report: Report) -> str:
-    """Fewer than 100 printable ASCII characters; a long alias is shortened, never the deadline before it."""
+    """`prod: ACT by 12-06: 2 keys in use go off (123456789012)`: fewer than 100 printable ASCII characters."""
     found = headline_of(report)
-    # Of any account, the last one fits: numbers of users have four digits.
-    ways = [found.subject + found.more, found.subject, found.subject.replace("access key", "key")]
-    fitting = (way for way in ways if len(f"{way} ({report.account})") <= _LONGEST_SUBJECT)
-    headline = next(fitting, ways[-1])
-    room = _LONGEST_SUBJECT - len(f"{headline} ({report.account}) ")
-    alias = report.alias
-    if len(alias) > room:
-        alias = f"{alias[: room - 2]}.." if room >= _SHORTEST_ALIAS else ""
-    return f"{headline} ({f'{alias} {report.account}'.strip()})"
+    place, account = report.account, ""
+    if report.alias:
+        place, account = _shortened(report.alias), f" ({report.account})"
+    # The last one fits: numbers of users have four digits.
+    ways = (f"{place}: {found.subject}{found.more}{account}", f"{place}: {found.subject}{account}")
+    return next((way for way in ways if len(way) <= _LONGEST_SUBJECT), f"{place}: {found.subject}")
+
+
+def _shortened(alias: str) -> str:
+    """Its ends: accounts of one company often differ in the last word."""
+    if len(alias) <= _LONGEST_PLACE:
+        return alias
+    side = (_LONGEST_PLACE - 2) // 2
+    return f"{alias[:side]}..{alias[-side:]}"
+
+
+def runbook_of(report: Report) -> str:
+    """The section of the runbook that the mail is about: a link where RunbookUrl is one."""
+    word = re.split(r"[ :]", headline_of(report).subject)[0]
+    return links.section(report.runbook_url, SECTIONS[word])
+
+
+# The runbook's sections, by the first word of a subject, as a browser finds them.
+SECTIONS = {
+    "CRITICAL": "a-key-needs-you-now-critical",
+    "FAILED": "something-did-not-finish-failed",
+    "RESUMED": "an-earlier-attempt-could-not-tell-resumed",
+    "ACT": "keys-still-in-use-will-be-switched-off-act",
+    "ATTENTION": "somebody-or-the-account-needs-someone-attention",
+    "INSTALL": "new-keys-have-to-be-installed-install",
+    "Done": "keys-were-changed-done",
+    "Coming": "something-happens-soon-by-itself-coming-up",
+    "AUDIT": "what-would-be-done-audit",
+    "Nothing": "nothing-to-do-nothing",
+}
 
 
 def headline_of(report: Report) -> Headline:
@@ -64,7 +94,7 @@ def _most_important(report: Report) -> Headline:
     parts = report.parts
     if forced := len(parts[Part.FORCED]):
         return Headline(
-            subject=f"CRITICAL: {count(forced, 'access key')} switched off while still in use",
+            subject=f"CRITICAL: {count(forced, 'key')} in use {_was(forced)} switched off",
             sentence=f"{count(forced, 'access key')} {_was(forced)} switched off while still in use, because the extension "
             "was over. Whatever still uses such a key fails now: give it the new key, or switch the old key on again.",
         )
@@ -80,7 +110,7 @@ def _most_important(report: Report) -> Headline:
         return _failed(failed)
     if before := len(parts[Part.DONE_BEFORE]):
         return Headline(
-            subject=f"RESUMED: {count(before, 'change')} of an earlier attempt may not have been told",
+            subject=f"RESUMED: {count(before, 'change')} that may not have been told",
             sentence=f"An earlier attempt of this run made {count(before, 'change')} and ended before it was known to have "
             "sent its mail. Owners of new keys may not know yet that they have to install them.",
         )
@@ -90,8 +120,8 @@ def _most_important(report: Report) -> Headline:
         return _unheard(report)
     if parts[Part.ASKED]:
         return _asked(parts[Part.ASKED], report.today)
-    if parts[Part.DONE]:
-        return _done(parts[Part.DONE], waiting=len(parts[Part.WAITING]))
+    if parts[Part.DONE] or parts[Part.SINCE]:
+        return _done(report)
     if account := parts[Part.ACCOUNT]:
         return Headline(
             subject="ATTENTION: the account needs someone",
@@ -112,12 +142,12 @@ def _most_important(report: Report) -> Headline:
 def _unheard(report: Report) -> Headline:
     if report.listeners is None:
         return Headline(
-            subject="ATTENTION: subscriptions could not be read, so no key is switched off",
+            subject="ATTENTION: subscriptions not read, no key goes off",
             sentence="This run could not read whether a subscription to the topic is confirmed, so it switched off and "
             "deleted nothing. If that goes on, old keys grow older than the policy allows.",
         )
     return Headline(
-        subject="ATTENTION: no subscription is confirmed, so no key is switched off",
+        subject="ATTENTION: confirm a subscription, no key goes off",
         sentence="No subscription to the topic is confirmed. Keys are replaced, but none is switched off or deleted until "
         "somebody confirms one; until then old keys grow older than the policy allows.",
     )
@@ -127,7 +157,7 @@ def _critical(critical: Sequence[Entry]) -> Headline:
     exposed = len({entry.user for entry in critical if entry.kind == Kind.EXPOSED})
     if exposed:
         return Headline(
-            subject=f"CRITICAL: AWS found access keys of {count(exposed, 'user')} exposed",
+            subject=f"CRITICAL: switch off exposed keys of {count(exposed, 'user')}",
             sentence=f"AWS found access keys of {count(exposed, 'user')} exposed: whoever has one can use it until somebody "
             "switches it off. Do that now; the commands are below, in their order.",
         )
@@ -173,7 +203,7 @@ def _audit(report: Report) -> Headline:
         )
     announced = sum(entry.kind in NOTICED for entry in would)
     announces = f"announce what happens to {count(announced, 'other key')}" if announced else ""
-    changes = _changes(would, replaced="replace", off="switch off", deleted="delete") or announces
+    changes = _would(would) or announces
     changes = changes or f"update what is known of {count(len({entry.user for entry in would}), 'user')}"
     also = f", and {announces}" if announces and announces != changes else ""
     return Headline(
@@ -189,12 +219,13 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
     others = len({entry.user for entry in asked} - {entry.user for entry in off})
     if off:
         number, by = len(off), min(entry.by for entry in off if entry.by is not None)
-        in_use = " still in use" if all(_used_lately(entry, today) for entry in off) else ""
-        keys = f"{count(number, 'access key')}{in_use} will be switched off"
+        lately = all(_used_lately(entry, today) for entry in off)
+        keys = f"{count(number, 'access key')}{' still in use' if lately else ''} will be switched off"
         when = "the first on" if number > 1 else "on"
         left = count((by - today).days, "day")
         return Headline(
-            subject=f"ACT by {by}: {keys}",
+            subject=f"ACT by {_short(by, today)}: {count(number, 'key')}{' in use' if lately else ''} "
+            f"{'goes' if number == 1 else 'go'} off",
             more=f", +{count(others, 'user')}" if others else "",
             sentence=f"{keys}, {when} {by}, in {left}. Whatever uses such a key then fails: its owner has to switch to the "
             "new key by then, or an administrator exempts the user."
@@ -211,7 +242,7 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
     first = min((entry.by for entry in asked if entry.by is not None), default=None)
     if first is not None:
         return Headline(
-            subject=f"ACT by {first}: {users} {_need(others)} someone",
+            subject=f"ACT by {_short(first, today)}: {users} {_need(others)} someone",
             sentence=f"{users} {_need(others)} someone, the first by {first}, in {count((first - today).days, 'day')}. What "
             "happens otherwise is said beside each.",
         )
@@ -227,21 +258,31 @@ def _used_lately(entry: Entry, today: date) -> bool:
     return entry.kind == Kind.IN_USE and used is not None and (today - used).days <= _LATELY
 
 
-def _done(done: Sequence[Entry], *, waiting: int) -> Headline:
-    install_by = _install_by(done)
-    install = f", install by {install_by}" if install_by else ""
+def _done(report: Report) -> Headline:
+    done, since = report.parts[Part.DONE], report.parts[Part.SINCE]
+    waiting = len(report.parts[Part.WAITING])
     rest = f", {waiting} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
-    otherwise = "" if _replaced(done) else " Nobody has to do anything."
+    late = (
+        f" {count(waiting, 'more user')} {'waits' if waiting == 1 else 'wait'} for a later run."
+        if waiting
+        else ""
+    )
+    earlier = f" Since the last mail: {_what(since)}." if since else ""
+    if number := _replaced(done):
+        by = _install_by(done)
+        others = _changes([entry for entry in done if entry.kind not in INSTALLED])
+        return Headline(
+            subject=f"INSTALL{f' by {_short(by, report.today)}' if by else ''}: {count(number, 'new key')}",
+            more=(f", {others}" if others else "") + rest,
+            of_done=True,
+            sentence=f"{_done_in_words(done)}.{earlier}{late}",
+        )
+    words = _done_in_words(done) if done else f"Since the last mail: {_what(since)}"
     return Headline(
-        subject=f"Done: {_what(done)}{install}",
+        subject=f"Done: {_what([*done, *since])}",
         more=rest,
         of_done=True,
-        sentence=f"{_done_in_words(done)}.{otherwise}"
-        + (
-            f" {count(waiting, 'more user')} {'waits' if waiting == 1 else 'wait'} for a later run."
-            if waiting
-            else ""
-        ),
+        sentence=f"{words}.{earlier if done else ''} Nobody has to do anything.{late}",
     )
 
 
@@ -251,6 +292,8 @@ def _done_in_words(done: Sequence[Entry]) -> str:
     what = f"{what[:1].upper()}{what[1:]}"
     if not _replaced(done):
         return what
+    if unfetched := sum(entry.kind == NO_OLD_KEY for entry in done):
+        what += f". Of {count(unfetched, 'user')} no other key works: below is who can fetch the new one"
     if install_by is None:
         return f"{what}. Owners have to install the new keys, as said below"
     return (
@@ -260,29 +303,38 @@ def _done_in_words(done: Sequence[Entry]) -> str:
 
 
 def _what(done: Sequence[Entry]) -> str:
-    """`3 access keys replaced`; of several kinds, `replaced 3, deleted 1 access keys`; of none, what else there is."""
+    """`3 keys replaced, 1 deleted`; when no key was changed, what else there is."""
     replaced = _replaced(done)
-    if replaced and all(entry.kind not in _GONE for entry in done):
-        return f"{count(replaced, 'access key')} replaced"
-    if changes := _changes(done, replaced="replaced", off="switched off", deleted="deleted"):
-        return changes
+    changes = [f"{count(replaced, 'key')} replaced"] if replaced else []
+    if others := _changes([entry for entry in done if entry.kind not in INSTALLED]):
+        changes.append(others)
+    if changes:
+        return ", ".join(changes)
     mended = sum(entry.kind == "policy-mended" for entry in done)
     fell = sum(entry.kind == "notice-fell" for entry in done)
     seen = len(done) - mended - fell
-    others = {
+    others_of = {
         count(mended, "secret policy", "secret policies") + " updated": mended,
         count(fell, "announced change") + " withdrawn": fell,
         count(seen, "inactive key") + " first seen": seen,
     }
-    return ", ".join(words for words, number in others.items() if number)
+    return ", ".join(words for words, number in others_of.items() if number)
+
+
+def _changes(entries: Sequence[Entry]) -> str:
+    """`2 keys switched off, 1 key deleted`; empty when none was."""
+    off = sum(entry.kind in (_OFF, "off-since") for entry in entries)
+    deleted = sum(entry.kind in (_DELETED, _UNDONE, Kind.DELETED) for entry in entries)
+    words = {f"{count(off, 'key')} switched off": off, f"{count(deleted, 'key')} deleted": deleted}
+    return ", ".join(each for each, number in words.items() if number)
 
 
 def _replaced(done: Sequence[Entry]) -> int:
-    return sum(entry.kind in (_REPLACED, _FINISHED) for entry in done)
+    return sum(entry.kind in INSTALLED for entry in done)
 
 
 def _install_by(done: Sequence[Entry]) -> date | None:
-    return min((entry.by for entry in done if entry.kind == _REPLACED and entry.by is not None), default=None)
+    return min((entry.by for entry in done if entry.kind in INSTALLED and entry.by is not None), default=None)
 
 
 def _coming_up(report: Report) -> Headline:
@@ -299,27 +351,42 @@ def _coming_up(report: Report) -> Headline:
             f"{'its owner has' if in_use == 1 else 'their owners have'} to switch to it."
         )
     when = f"is due on {first}" if number == 1 else f"are due, the first on {first}"
+    subject = f"Coming up: {count(number, 'change')}, the first on {_short(first, report.today)}"
+    if in_use:
+        by = min(entry.by for entry in entries if entry.kind == Kind.OFF_DATE and entry.by is not None)
+        subject = (
+            f"INSTALL by {_short(by, report.today)}: {count(in_use, 'old key')} {_is(in_use)} still in use"
+        )
     return Headline(
-        subject=f"Coming up: {count(number, 'change')}, the first on {first}",
+        subject=subject,
         sentence=f"{count(number, 'change')} {when}.{to_do}",
     )
 
 
-def _changes(entries: Sequence[Entry], *, replaced: str, off: str, deleted: str) -> str:
-    """`replaced 3, deleted 1 access keys`; empty when no key was changed. One kind alone reads `replace 3 access keys`."""
+def _would(entries: Sequence[Entry]) -> str:
+    """`replace 3, delete 1 access keys`; empty when no key would be changed. One kind alone reads `replace 3 access keys`."""
     counts = Counter(entry.kind for entry in entries)
     named = {
-        replaced: counts[_REPLACED] + counts[_FINISHED],
-        off: counts[_OFF] + counts["forced-off"],
-        deleted: counts[_DELETED] + counts[_UNDONE],
+        "replace": sum(counts[kind] for kind in INSTALLED),
+        "switch off": counts[_OFF] + counts["forced-off"],
+        "delete": counts[_DELETED] + counts[_UNDONE],
     }
     parts = [f"{verb} {number}" for verb, number in named.items() if number]
     return f"{', '.join(parts)} access key{'s' * (sum(named.values()) != 1)}" if parts else ""
 
 
+def _short(day: date, today: date) -> str:
+    """`12-06`; with its year when it is not clear."""
+    return f"{day:%m-%d}" if abs((day - today).days) < _CLEAR_DAYS else str(day)
+
+
 def count(number: int, noun: str, nouns: str | None = None) -> str:
     """`1 user`, `2 users`."""
     return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _was(number: int) -> str:

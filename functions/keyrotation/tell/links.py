@@ -25,6 +25,11 @@ def log(group: str, *, region: str, partition: str) -> str:
     return f"https://{region}.{_host(partition)}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{encoded}"
 
 
+def section(runbook: str, anchor: str) -> str:
+    """A section of the runbook; of a link that names one already, that one."""
+    return runbook if "#" in runbook else f"{runbook}#{anchor}"
+
+
 def _iam(partition: str) -> str:
     return f"https://{_host(partition)}/iam/home#"
 

@@ -13,7 +13,7 @@ from keyrotation.tell import commands
 from keyrotation.tell.blocks import Part, Said, UserBlock
 from keyrotation.tell.done import INSTALLED
 from keyrotation.tell.entries import Entry, KeyFacts
-from keyrotation.tell.headline import count, headline_of
+from keyrotation.tell.headline import count, headline_of, runbook_of
 from keyrotation.tell.layout import copyable, link, quoted, wrapped
 from keyrotation.tell.report import Report
 
@@ -142,14 +142,18 @@ def body_of(report: Report, *, most: int = MOST_PER_SECTION) -> str:
     sections = sections_of(report, most=most)
     paragraphs: list[Sequence[str]] = [
         wrapped(headline_of(report).sentence, indent=0, hanging=0),
+        _what_to_do(report),
         wrapped(
             f"Account {where}, {report.region}, {report.today}, Mode {report.mode}.", indent=0, hanging=0
         ),
         said_of(report, sections, most=most),
         ["", "NOT REACHED TODAY", *late] if (late := list(_late(report, most=most))) else [],
-        ["", "EXAMINED", *wrapped(_coverage(report)), *wrapped(_unsubscribed(report, most=most))],
-        ["", "SETTINGS", *wrapped(_settings(report))],
-        ["", "THIS RUN", *_this_run(report, cut=any(section.left for section in sections))],
+        [
+            "",
+            "THIS RUN",
+            *wrapped(_unsubscribed(report, most=most)),
+            *_this_run(report, cut=any(section.left for section in sections)),
+        ],
     ]
     return "\n".join(line for paragraph in paragraphs for line in paragraph) + "\n"
 
@@ -369,17 +373,22 @@ def _unsubscribed(report: Report, *, most: int) -> str:
 
 
 def _settings(report: Report) -> str:
-    named = " ".join(f"{name}={value}" for name, value in report.settings.items())
-    return f'{named} (parameters of the stack; make deploy with PARAMETERS="Name=value" changes them)'
+    """In one line where the stack has the usual ones: only what is set otherwise."""
+    named = " ".join(f"{name}={value}" for name, value in report.settings_set.items())
+    return f"Settings: {named or 'none'} set, the others as usual (parameters of the stack)."
+
+
+def _what_to_do(report: Report) -> list[str]:
+    """On the first screen: the section of the runbook that the mail is about."""
+    where = runbook_of(report)
+    if where.startswith("https://"):
+        return ["What to do:", f"        {where}"]
+    return wrapped(f"What to do: {where}", indent=0)
 
 
 def _this_run(report: Report, *, cut: bool) -> Iterator[str]:
-    yield from wrapped(f"run id {report.run_id}")
+    yield from wrapped(f"Run {report.run_id}, access-key-rotation {VERSION}: {_coverage(report)}.")
+    yield from wrapped(_settings(report))
     if cut:
         yield from copyable(report.log_command)
     yield from link("Log", report.log_url)
-    if report.runbook_url.startswith("https://"):
-        yield from link("What to do, by subject", report.runbook_url)
-    else:
-        yield from wrapped(f"What to do, by subject: {report.runbook_url}")
-    yield from wrapped(f"access-key-rotation {VERSION}")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import accumulate
 
 from keyrotation.decide.actions import Item, Level
-from keyrotation.policy import parameter_name
+from keyrotation.policy import Policy, parameter_name
 from keyrotation.run.record import Announcement, Run, announcements
 from keyrotation.run.settings import Mode, Notify, RotatorSettings
 from keyrotation.tell import asked, done, links
@@ -62,6 +62,7 @@ class Report:
 
     `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
     confirmed subscriptions; None: they could not be read. `unsubscribed`: owners who get no message of their own.
+    `settings_set`: those that differ from the stack's own defaults.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class Report:
     worth_sending: bool
     coverage: Coverage
     settings: Mapping[str, str]
+    settings_set: Mapping[str, str]
     max_users_per_run: int
     log_url: str
     log_command: Command
@@ -186,6 +188,7 @@ def _report(
         worth_sending=asks[settings.notify] or Reason.NOTICES in reasons,
         coverage=_coverage(run),
         settings=_in_force(settings),
+        settings_set=_not_as_usual(settings),
         max_users_per_run=settings.policy.max_users_per_run,
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
         log_command=telling.log_command,
@@ -225,6 +228,14 @@ def _coverage(run: Run) -> Coverage:
         unreadable=unreadable,
         deferred=len(run.deferred),
     )
+
+
+def _not_as_usual(settings: RotatorSettings) -> dict[str, str]:
+    """The mode, and each parameter that has another value than the stack would give it."""
+    usual = _in_force(replace(settings, policy=Policy(), notify=Notify.CHANGES))
+    return {
+        name: value for name, value in _in_force(settings).items() if name == "Mode" or value != usual[name]
+    }
 
 
 def _in_force(settings: RotatorSettings) -> dict[str, str]:

@@ -234,7 +234,7 @@ CASES: dict[str, tuple[User, list[str]]] = {
         pair(age=21, used=1, told=says(IN_USE, 7)),
         ["held-in-use in 7 again"],
     ),
-    "being quiet does not end it": (pair(age=21, used=8, told=says(IN_USE, 7)), ["held-in-use in 7 again"]),
+    "being quiet does not end it": (pair(age=21, used=8, told=says(IN_USE, 7)), ["off-date-quiet in 7 again"]),
     "when it is over the key goes off though it is in use": (
         pair(age=28, used=1, told=says(IN_USE, 0)),
         ["off old forced, deleted in 30"],
@@ -725,7 +725,7 @@ def test_a_key_that_a_person_switched_off_needs_no_notice_of_that_and_keeps_the_
 
 def test_the_rules_stand_in_the_order_of_the_design() -> None:
     assert [rule.__name__ for rule in RULES] == [
-        "audit", "not_understood", "interrupted", "exempt", "tags_to_mend", "tags_of_version_0_1", "exposed", "moved",
+        "audit", "deleted_before", "not_understood", "interrupted", "exempt", "tags_to_mend", "tags_of_version_0_1", "exposed", "moved",
         "secret_lost", "gone_keys", "first_seen_inactive", "inactive", "switched_back_on", "fallen", "overlap_over",
         "made_by_hand", "unused", "replacement_due", "replacement_blocked", "vanished", "upcoming",
     ]  # fmt: skip

@@ -51,6 +51,7 @@ FULL = Memory(
         },
         once=("old-marks",),
     ),
+    deleted={"AKIAI44QH8DHBEXAMPL2": date(2026, 11, 21)},
 )
 
 days = st.dates()
@@ -184,6 +185,8 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     (("changed",), {"S": "20261120"}, "changed is not a day such as 2026-11-22"),
     (("changed",), {"S": "2026-11-31"}, "changed is not a day such as 2026-11-22"),
     (("changed",), {"S": "2026-11-20T06:00:00"}, "changed is not a day such as 2026-11-22"),
+    (("deleted",), {"S": VALUE}, "deleted is not a map"),
+    (("deleted", "M", KEY), {"S": VALUE}, f"deleted.{KEY} is not a day such as 2026-11-22"),
     (("keys",), {"S": VALUE}, "keys is not a map"),
     (("keys", "M", KEY), {"S": VALUE}, f"keys.{KEY} is not a map"),
     ((*A_KEY, "off_since"), {"BOOL": True}, f"keys.{KEY}.off_since is not a text"),

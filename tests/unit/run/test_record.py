@@ -8,7 +8,7 @@ from keyrotation.memory import Notice, OffReason, Why
 from keyrotation.model import User
 from keyrotation.run.record import Run, Told, announcements
 
-from tests.unit.people import OLD, TODAY, key, notice, off
+from tests.unit.people import OLD, THIRD, TODAY, key, notice, off
 from tests.unit.scenes import (
     DUE,
     ENFORCE,
@@ -101,7 +101,8 @@ def test_what_runs_out_comes_before_what_is_new_and_a_reminder_that_can_wait_com
 
 def heard(run: Run, *, message_id: str | None, named: int | None = None) -> dict[str, Heard]:
     found = announcements(run, ENFORCE.policy)[:named]
-    of_run = Told(run=run, message_id=message_id, named=found)
+    once = frozenset({("otto", "old-tags")})
+    of_run = Told(run=run, message_id=message_id, named=found, once=once)
     return {plan.user.name: of_run.heard_of(plan) for plan in run.plans}
 
 
@@ -122,6 +123,7 @@ def test_of_a_message_that_did_not_go_out_or_that_nobody_heard_nothing_is_rememb
     run = run_of(DUE, REMINDED, tagged)
     assert heard(run, message_id="m")["otto"].once == ("old-tags",)
     assert set(heard(run, message_id=None).values()) == {Heard()}
+    assert Told(run=run, message_id="m").heard_of(run.plans[-1]).once == (), "the mail had no room for it"
 
 
 def test_a_notice_that_found_no_room_in_the_message_is_not_remembered() -> None:
@@ -134,8 +136,19 @@ def test_a_deleted_key_is_forgotten_once_that_was_told() -> None:
     run = run_of(LONG_OFF)
     (outcome,) = run.outcomes
     assert OLD in outcome.memory.keys
-    assert Told(run=run, message_id="m").forgotten(outcome) == (OLD,)
-    assert Told(run=run, message_id="m").forgotten(None) == ()
+    (plan,) = run.plans
+    assert Told(run=run, message_id="m").forgotten(plan) == (OLD,)
+    assert Told(run=run, message_id=None).forgotten(plan) == ()
+
+
+def test_a_deletion_of_an_earlier_run_is_forgotten_once_a_message_had_room_for_it() -> None:
+    gone = user("gone", key(20, used=0))
+    run = run_of(replace(gone, memory=replace(gone.memory, deleted={THIRD: TODAY})))
+    (plan,) = run.plans
+    once = frozenset({("gone", THIRD)})
+    assert Told(run=run, message_id="m", once=once).forgotten(plan) == (THIRD,)
+    assert Told(run=run, message_id="m").forgotten(plan) == ()
+    assert Told(run=run, message_id=None, once=once).forgotten(plan) == ()
 
 
 def test_what_is_written_after_the_message_starts_from_what_the_run_wrote_last() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from keyrotation.memory import KeyMemory, OffReason, Vanished, Why
 from keyrotation.run.record import Run
-from keyrotation.run.settings import RotatorSettings
+from keyrotation.run.settings import Notify, RotatorSettings
 from keyrotation.tell.blocks import Part
 from keyrotation.tell.digest import Digest, digest_of
 from keyrotation.tell.headline import subject_of
@@ -36,7 +36,7 @@ from tests.unit.scenes import (
 
 TWO_APPLICATIONS = user("tina", key(200, used=0), key(74, used=1, id=NEW))
 ROLLED_BACK = f"rolled back: the new key {NEW} was deleted (GetCallerIdentity: no answer)"
-WHERE = " (123456789012)"
+WHERE = "123456789012: "
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ WHERE = " (123456789012)"
     [
         (run_of(), "Nothing to do", Severity.INFO),
         (run_of(EXEMPT), "Nothing to do", Severity.INFO),
-        (run_of(SOON), "Coming up: 1 change, the first on 2026-11-26", Severity.INFO),
-        (run_of(DUE), "Done: 1 access key replaced, install by 2026-12-06", Severity.INFO),
-        (run_of(QUIET), "Done: switched off 1 access key", Severity.INFO),
-        (run_of(REMINDED), "Coming up: 1 change, the first on 2026-11-25", Severity.INFO),
+        (run_of(SOON), "Coming up: 1 change, the first on 11-26", Severity.INFO),
+        (run_of(DUE), "INSTALL by 12-06: 1 new key", Severity.INFO),
+        (run_of(QUIET), "Done: 1 key switched off", Severity.INFO),
+        (run_of(REMINDED), "Coming up: 1 change, the first on 11-25", Severity.INFO),
         (
             run_of(DUE, QUIET),
-            "Done: replaced 1, switched off 1 access keys, install by 2026-12-06",
+            "INSTALL by 12-06: 1 new key, 1 key switched off",
             Severity.INFO,
         ),
         (
@@ -59,27 +59,27 @@ WHERE = " (123456789012)"
             Severity.ATTENTION,
         ),
         (run_of(UNREADABLE), "ATTENTION: 1 user needs someone", Severity.ATTENTION),
-        (run_of(BACK_ON), "ACT by 2026-12-06: 1 user needs someone", Severity.ATTENTION),
+        (run_of(BACK_ON), "ACT by 12-06: 1 user needs someone", Severity.ATTENTION),
         (run_of(TWO_APPLICATIONS), "ATTENTION: 1 replacement blocked by two keys", Severity.ATTENTION),
         (
             run_of(DUE, HELD, UNREADABLE),
-            "ACT by 2026-12-06: 1 access key still in use will be switched off, +1 user",
+            "ACT by 12-06: 1 key in use goes off, +1 user",
             Severity.ATTENTION,
         ),
         (run_of(DUE, root=True), "CRITICAL: the root user has access keys", Severity.CRITICAL),
         (run_of(root=None), "ATTENTION: the account needs someone", Severity.ATTENTION),
         (
             run_of(DUE, listeners=0),
-            "ATTENTION: no subscription is confirmed, so no key is switched off",
+            "ATTENTION: confirm a subscription, no key goes off",
             Severity.ATTENTION,
         ),
         (
             run_of(DUE, listeners=None),
-            "ATTENTION: subscriptions could not be read, so no key is switched off",
+            "ATTENTION: subscriptions not read, no key goes off",
             Severity.ATTENTION,
         ),
         (run_of(with_keys=2466), "Nothing to do", Severity.INFO),
-        (run_of(HELD, FORCED), "CRITICAL: 1 access key switched off while still in use", Severity.CRITICAL),
+        (run_of(HELD, FORCED), "CRITICAL: 1 key in use was switched off", Severity.CRITICAL),
         (
             run_of(DUE, failure="nobody knows whether a key was made"),
             "FAILED: changes to 1 user did not finish",
@@ -99,28 +99,28 @@ WHERE = " (123456789012)"
 )
 def test_the_subject_says_the_most_important_first(run: Run, subject: str, severity: Severity) -> None:
     digest = digest_of(run, ENFORCE, redelivered=False)
-    assert digest.subject == f"{subject}{WHERE}"
+    assert digest.subject == f"{WHERE}{subject}"
     assert digest.severity is severity
 
 
 def test_who_waits_under_the_cap_stands_in_the_subject() -> None:
     digest = digest_of(run_of(DUE, SOON, waiting=1), ENFORCE, redelivered=False)
-    assert digest.subject == f"Done: 1 access key replaced, install by 2026-12-06, 1 waits{WHERE}"
+    assert digest.subject == f"{WHERE}INSTALL by 12-06: 1 new key, 1 waits"
 
 
 @pytest.mark.parametrize(
     ("alias", "name"),
     [
-        ("prod", "prod 123456789012"),
-        ("", "123456789012"),
-        ("a-company-with-a-long-name-production", "a-company-with-.. 123456789012"),
+        ("prod", "prod: {} (123456789012)"),
+        ("", "123456789012: {}"),
+        ("a-company-with-a-long-name-production", "a-compan..oduction: {} (123456789012)"),
     ],
 )
 def test_a_long_alias_is_shortened_and_never_the_deadline(alias: str, name: str) -> None:
     run = run_of(*[replace(HELD, name=f"h{n}") for n in range(5)], alias=alias)
     subject = digest_of(run, ENFORCE, redelivered=False).subject
-    assert subject.startswith("ACT by 2026-12-06: 5 access keys still in use will be switched off (")
-    assert subject.endswith(f"({name})")
+    assert subject == name.format("ACT by 12-06: 5 keys in use go off")
+    assert len(subject.partition(" (")[0]) <= 60
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def test_a_long_alias_is_shortened_and_never_the_deadline(alias: str, name: str)
         (
             run_of(HELD, UNREADABLE, alias="prod"),
             ENFORCE,
-            "ACT by 2026-12-06: 5000 access keys still in use will be switched off, +5000 users (123456789012)",
+            "prod: ACT by 12-06: 5000 keys in use go off, +5000 users (123456789012)",
         ),
         (
             run_of(DUE, QUIET, LONG_OFF, alias="prod"),
             ENFORCE,
-            "Done: replaced 5000, switched off 5000, deleted 5000 keys, install by 2026-12-06 (123456789012)",
+            "prod: INSTALL by 12-06: 5000 new keys, 5000 keys switched off, 5000 keys deleted (123456789012)",
         ),
         (
             run_of(DUE, QUIET, LONG_OFF, alias="prod", enforce=False),
             AUDIT,
-            "AUDIT: would replace 5000 access keys (prod 123456789012)",
+            "prod: AUDIT: would replace 5000 access keys (123456789012)",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_the_largest_numbers_leave_room_for_the_deadline_and_the_account(
 def test_in_audit_the_mail_says_what_would_be_done_and_that_nothing_was() -> None:
     """A key that was announced in Enforce is not switched off: its notice falls, and a new one would be given."""
     digest = digest_of(run_of(DUE, QUIET, enforce=False), AUDIT, redelivered=False)
-    assert digest.subject == f"AUDIT: would replace 1 access key{WHERE}"
+    assert digest.subject == f"{WHERE}AUDIT: would replace 1 access key"
     assert "and announce what happens to 1 other key" in flat(digest)
     assert "WOULD BE DONE (Mode is Audit: nothing was changed)" in digest.body
     assert "In Enforce, this mail would give notice of its switch-off" in flat(digest)
@@ -214,7 +214,7 @@ def test_a_key_forced_off_is_told_though_many_others_failed() -> None:
     forced = run_of(FORCED)
     both = replace(failing, plans=failing.plans + forced.plans, outcomes=failing.outcomes + forced.outcomes)
     digest = digest_of(both, ENFORCE, redelivered=False)
-    assert digest.subject.startswith("CRITICAL: 1 access key switched off while still in use")
+    assert digest.subject.startswith(f"{WHERE}CRITICAL: 1 key in use was switched off")
     assert "SWITCHED OFF WHILE IN USE * dave" in flat(digest)
 
 
@@ -247,9 +247,14 @@ def test_who_waits_under_the_cap_is_named_with_the_days_it_takes() -> None:
 
 def test_the_settings_in_force_and_the_run_id_close_the_mail() -> None:
     body = flat(digest_of(run_of(DUE), ENFORCE, redelivered=False))
-    assert "SETTINGS Mode=Enforce MaxKeyAgeDays=90 OverlapDays=14" in body
-    assert "Notify=Changes" in body
-    assert "THIS RUN run id run-1 Log: https://eu-west-1.console.aws.amazon.com/cloudwatch/home" in body
+    assert "THIS RUN Run run-1, access-key-rotation " in body
+    assert (
+        "Settings: Mode=Enforce set, the others as usual (parameters of the stack). Log: https://eu-west-1"
+        in body
+    )
+    other = replace(ENFORCE, policy=replace(ENFORCE.policy, max_users_per_run=20), notify=Notify.ALWAYS)
+    body = flat(digest_of(run_of(DUE), other, redelivered=False))
+    assert "Settings: Mode=Enforce MaxUsersPerRun=20 Notify=Always set, the others as usual" in body
 
 
 def gone_off(reason: OffReason | None, days: int = 0) -> dict[str, KeyMemory]:
@@ -266,7 +271,7 @@ def test_what_an_earlier_delivery_did_is_read_from_memory_and_told_once() -> Non
     run = run_of(OFF_TODAY, made_today, long_off, by_a_person)
     body = flat(digest_of(run, ENFORCE, redelivered=True))
     section = body.partition("DONE TODAY BY AN EARLIER ATTEMPT, WHICH COULD NOT TELL")[2].partition(
-        "COMING UP"
+        "DONE SINCE"
     )[0]
     assert "* off-today" in section
     assert "NEW KEYS TO INSTALL * made-today" in body
@@ -285,7 +290,7 @@ def test_a_key_that_an_earlier_delivery_forced_off_is_told_as_urgently_as_on_the
     )
     digest = digest_of(run_of(forced, OFF_TODAY), ENFORCE, redelivered=True)
 
-    assert digest.subject.startswith("CRITICAL: 1 access key switched off while still in use")
+    assert digest.subject.startswith(f"{WHERE}CRITICAL: 1 key in use was switched off")
     urgent, _, rest = digest.body.partition("DONE TODAY BY AN EARLIER ATTEMPT")
     assert "* forced" in urgent
     assert "* off-today" not in urgent
@@ -302,22 +307,34 @@ def test_an_interrupted_replacement_that_audit_cannot_settle_is_told() -> None:
     assert "waits for Mode=Enforce" not in flat(digest_of(run_of(stranded), ENFORCE, redelivered=False))
 
 
-def test_a_key_that_a_dead_attempt_deleted_is_told_from_memory_and_what_a_person_deleted_is_no_news() -> None:
-    """Before it deletes a key, this system forgets the notice; a person who deletes one does not."""
-    changed = user("gone", key(20, used=0), memory={THIRD: known(off=40)})
-    ours = replace(changed, memory=replace(changed.memory, changed=TODAY))
-    run = run_of(ours)
-    assert not digest_of(run, ENFORCE, redelivered=False).worth_sending
-    assert THIRD in digest_of(run, ENFORCE, redelivered=True).body
-    announced = known(off=40, notice=notice(Why.INACTIVE, 3))
-    theirs = run_of(replace(ours, memory=ours.memory.with_key(THIRD, notice=announced.notice)))
-    assert not digest_of(theirs, ENFORCE, redelivered=True).worth_sending
+def test_a_deletion_that_no_mail_told_is_told_by_the_next_and_what_a_person_deleted_is_no_news() -> None:
+    """An attempt of today that died, or a run of the days before whose mail was not due."""
+    gone = user("gone", key(20, used=0))
+    today = run_of(replace(gone, memory=replace(gone.memory, deleted={THIRD: TODAY})))
+    assert f"{THIRD} was deleted on 2026-11-22, as announced" in flat(
+        digest_of(today, ENFORCE, redelivered=False)
+    )
+    assert not digest_of(today, ENFORCE, redelivered=False).worth_sending
+    assert (
+        digest_of(today, ENFORCE, redelivered=True).subject
+        == f"{WHERE}RESUMED: 1 change that may not have been told"
+    )
+    before = run_of(replace(gone, memory=replace(gone.memory, deleted={THIRD: days_ago(3)})))
+    digest = digest_of(before, ENFORCE, redelivered=False)
+    assert "DONE SINCE THE LAST MAIL * gone" in flat(digest)
+    assert digest.subject == f"{WHERE}Done: 1 key deleted"
+    assert digest.once == {("gone", THIRD)}
+    # It was announced anew since then: what took it away was not this system.
+    theirs = replace(gone.memory, deleted={THIRD: days_ago(3)}).with_key(
+        THIRD, off_since=days_ago(40), notice=notice(Why.INACTIVE, 3)
+    )
+    assert THIRD not in digest_of(run_of(replace(gone, memory=theirs)), ENFORCE, redelivered=True).body
 
 
 def test_a_day_at_the_end_of_the_calendar_in_one_users_tag_stops_nobodys_mail() -> None:
     vendor = user("vendor", key(400, used=0), tags={f"{PREFIX}exempt": "9999-12-31 vendor"})
     digest = digest_of(run_of(vendor, FORCED), ENFORCE, redelivered=False)
-    assert digest.subject.startswith("CRITICAL: 1 access key switched off while still in use")
+    assert digest.subject.startswith(f"{WHERE}CRITICAL: 1 key in use was switched off")
     assert "9999-12-31" in digest.body
 
 
@@ -327,7 +344,9 @@ def test_what_went_off_before_midnight_is_told_when_the_order_comes_again_after_
     )
     run = run_of(forced)
     late = replace(run, order=replace(run.order, ordered_at=at(days_ago(1), 23)))
-    assert digest_of(late, ENFORCE, redelivered=True).subject.startswith("CRITICAL: 1 access key")
+    assert digest_of(late, ENFORCE, redelivered=True).subject.startswith(
+        f"{WHERE}CRITICAL: 1 key in use was switched off"
+    )
     # Another day's work is another order's to tell.
     assert "EARLIER ATTEMPT" not in digest_of(run, ENFORCE, redelivered=True).body
     assert "WHILE IN USE" not in digest_of(run, ENFORCE, redelivered=True).body
@@ -352,10 +371,15 @@ def test_a_mail_that_changed_something_never_begins_by_saying_that_nothing_was()
             assert "no key was changed" not in first.lower(), name
 
 
-def test_a_key_that_went_quiet_during_its_extension_is_not_called_in_use() -> None:
+def test_a_key_that_went_quiet_during_its_extension_asks_nobody_and_its_notice_is_told_again() -> None:
     quiet = pair("dora", issued=24, used=9, due=notice(Why.IN_USE, 4))
-    subject = digest_of(run_of(quiet), ENFORCE, redelivered=False).subject
-    assert subject.startswith("ACT by 2026-11-26: 1 access key will be switched off")
+    digest = digest_of(run_of(quiet), ENFORCE, redelivered=False)
+    assert digest.subject == f"{WHERE}Coming up: 1 change, the first on 11-26"
+    assert (
+        f"On 2026-11-26, in 4 days, switched off (in-use: whether it is in use or not): {OLD} dora"
+        in flat(digest)
+    )
+    assert digest.severity is Severity.INFO
 
 
 def test_whatever_the_headline_is_about_owners_of_new_keys_are_told_when_to_switch() -> None:

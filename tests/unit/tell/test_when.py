@@ -84,7 +84,7 @@ def test_what_comes_up_and_asks_nothing_of_anybody_is_no_reason_for_a_mail() -> 
     def days(kind: Kind) -> list[int]:
         return asking(Item(level=Level.UPCOMING, kind=kind, text="", by=days_ago(-7)), TODAY, 7)
 
-    assert days(Kind.REPLACEMENT) == [0, 1]
+    assert days(Kind.REPLACEMENT) == []
     assert days(Kind.OFF_DATE_QUIET) == []
     assert days(Kind.DELETION) == []
     assert days(Kind.OFF_DATE) == [0, 1, 5, 6]
@@ -151,16 +151,19 @@ def test_an_item_knows_since_when_from_what_the_state_remembers(
         (run_of(EXEMPT), set()),
         # 4 days before the replacement: announced 3 days ago.
         (run_of(SOON), set()),
-        (run_of(replace(SOON, keys=(key(67, used=0),))), {Reason.UPCOMING}),
+        (run_of(replace(SOON, keys=(key(67, used=0),))), set()),
         (run_of(DUE), {Reason.DONE, Reason.NOTICES}),
         (run_of(DUE, listeners=0), {Reason.DONE, Reason.ATTENTION}),
-        (run_of(QUIET), {Reason.DONE, Reason.NOTICES}),
+        # As announced, and asks nothing: it is told by the next mail.
+        (run_of(QUIET), set()),
+        (replace(run_of(QUIET), today=MONDAY), {Reason.SUMMARY}),
+        (replace(run_of(QUIET), today=MONDAY, last_told=date(2026, 11, 20)), set()),
         (run_of(HELD), {Reason.NOTICES, Reason.ATTENTION}),
         # Told yesterday, and again in time tomorrow.
         (run_of(REMINDED), set()),
         (run_of(pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=6))), {Reason.NOTICES}),
         (run_of(pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=5))), set()),
-        (run_of(FORCED), {Reason.FORCED, Reason.NOTICES}),
+        (run_of(FORCED), {Reason.FORCED}),
         (run_of(DUE, failure="rolled back"), {Reason.FAILED}),
         (run_of(UNREADABLE), {Reason.ATTENTION}),
         (run_of(root=True), {Reason.CRITICAL}),
@@ -192,7 +195,8 @@ def test_what_does_not_ask_today_stands_in_a_mail_that_goes_all_the_same() -> No
     [
         (run_of(), False, False),
         (run_of(DUE, listeners=0), True, True),
-        (run_of(replace(SOON, keys=(key(67, used=0),))), True, False),
+        (run_of(replace(SOON, keys=(key(70, used=0),))), False, False),
+        (replace(run_of(SOON), today=MONDAY), True, False),
         (run_of(REMINDED), False, False),
         (run_of(root=True), True, True),
         (run_of(UNREADABLE), True, True),
@@ -209,10 +213,10 @@ def test_notify_chooses_which_runs_send(run: Run, *, changes: bool, problems: bo
     "observed",
     [
         DUE,
-        QUIET,
         HELD,
         user("nils", key(81)),
-        user("fred", off(40)),
+        # The slot is wanted in a week: this deletion cannot wait for a Monday.
+        user("fred", off(40), key(67, used=0, id=NEW)),
         pair("ruth", issued=11, used=12, due=notice(Why.OVERLAP, 3, told=8)),
         pair("greta", issued=30, used=20, due=notice(Why.OVERLAP, -16, told=17)),
     ],
@@ -251,3 +255,68 @@ def test_audit_finds_what_is_new_and_repeats_the_rest_on_mondays(observed: User,
 def test_audit_says_once_that_what_was_announced_does_not_happen() -> None:
     """The notice falls with that, and is not there on the next day."""
     assert Reason.DONE in audited(REMINDED).reasons
+
+
+def test_the_notice_of_a_deletion_waits_for_a_mail_as_long_as_its_day_stays() -> None:
+    """Until the next Monday, and a day more for a run that is missed."""
+    for off_for, waits in ((0, True), (21, True), (22, False), (40, False)):
+        fred = user("fred", off(200), memory={OLD: known(off=off_for)})
+        run = run_of(fred)
+        assert (Reason.NOTICES in reported(run).reasons) is not waits, off_for
+
+
+@pytest.mark.parametrize(
+    ("today", "last_told", "due"),
+    [
+        (MONDAY, None, True),
+        (MONDAY, MONDAY - timedelta(days=7), True),
+        (MONDAY, MONDAY - timedelta(days=6), False),
+        (MONDAY + timedelta(days=1), None, False),
+    ],
+)
+def test_a_summary_goes_on_a_monday_if_no_mail_went_out_for_a_week(
+    today: date, last_told: date | None, *, due: bool
+) -> None:
+    run = replace(run_of(QUIET), today=today, last_told=last_told)
+    assert (Reason.SUMMARY in reported(run).reasons) is due
+
+
+def test_there_is_no_summary_of_nothing() -> None:
+    assert reported(replace(run_of(EXEMPT), today=MONDAY)).reasons == set()
+
+
+@pytest.mark.parametrize("last_told", [None, date(2026, 11, 18), date(2026, 11, 19)])
+def test_the_next_replacement_is_announced_on_the_last_monday_before_it_unless_a_mail_did(
+    last_told: date | None,
+) -> None:
+    """On 2026-11-26: a mail since the 19th named it."""
+    run = replace(run_of(SOON), today=MONDAY, last_told=last_told)
+    assert (Reason.UPCOMING in reported(run).reasons) is (last_told != date(2026, 11, 19))
+    assert Reason.UPCOMING not in reported(replace(run, today=MONDAY + timedelta(days=1))).reasons
+
+
+def test_where_no_monday_is_near_a_replacement_it_is_announced_on_two_days() -> None:
+    policy = replace(Policy(), warn_days=2)
+    settings = replace(ENFORCE, policy=policy)
+    run = run_of(replace(SOON, keys=(key(72, used=0),)), policy=policy)
+    # Replaced on Tuesday the 24th: the Monday before it is near.
+    assert Reason.UPCOMING not in reported(run, settings).reasons
+    assert Reason.UPCOMING in reported(replace(run, today=MONDAY), settings).reasons
+    far = run_of(replace(SOON, keys=(key(73, used=0),)), policy=policy)
+    # Replaced on Monday the 23rd: there is none.
+    assert Reason.UPCOMING in reported(far, settings).reasons
+
+
+def test_a_reminder_that_memory_dates_is_repeated_weekly_and_on_the_last_three_days() -> None:
+    told = notice(Why.IN_USE, 20, told=6)
+    item = replace(attention(since=days_ago(6), by=told.day), notice=told)
+    assert asking(item, TODAY, 20) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    recent = replace(item, notice=replace(told, told=days_ago(1)))
+    assert asking(recent, TODAY, 6) == []
+
+
+def test_who_went_quiet_in_an_extension_is_not_asked() -> None:
+    quiet = pair("dora", issued=24, used=9, due=notice(Why.IN_USE, 10, told=7))
+    assert reported(run_of(quiet)).reasons == set()
+    used = pair("dora", issued=24, used=1, due=notice(Why.IN_USE, 10, told=7))
+    assert reported(run_of(used)).reasons == {Reason.ATTENTION}
