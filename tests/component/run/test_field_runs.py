@@ -51,7 +51,7 @@ def test_a_user_with_more_than_two_keys_is_left_alone_and_told_with_the_command_
 
     assert account.keys("carl") == dict.fromkeys(keys, "Active")
     assert "there are 4 keys, and IAM allows two" in mail.text
-    assert "aws iam list-access-keys --user-name carl" in commands(mail)
+    assert "aws iam list-access-keys --user-name=carl" in commands(mail)
 
 
 def test_a_last_use_that_may_not_be_read_comes_with_the_command_that_reads_it(
