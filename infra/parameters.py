@@ -347,7 +347,7 @@ class OwnTopic(Parameters):
             "Notify",
             default="Changes",
             allowed_values=["Changes", "Problems", "Always"],
-            description="Which runs send a mail. Changes: something was done, is asked or is coming. Problems: "
+            description="Which runs send a mail. Changes: somebody has to act, and a summary after a week without a mail. Problems: "
             "something failed, is critical or needs a person. Always: every run. Notices are sent in any case.",
             constraint_description="Notify must be Changes, Problems or Always.",
         )
