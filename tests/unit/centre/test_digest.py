@@ -214,7 +214,7 @@ def test_nothing_that_a_member_writes_makes_a_line_a_command_or_a_link() -> None
 
 @pytest.mark.parametrize("kind", [*Kind, STRANDED, "forced-off", "failed", "off-before"])
 def test_the_centre_has_words_of_its_own_for_whatever_needs_someone(kind: str) -> None:
-    nobody = {Kind.EXEMPT, Kind.EXEMPTION_ENDS, Kind.NOBODY_LISTENS}
+    nobody = {Kind.EXEMPT, Kind.EXEMPTION_ENDS, Kind.NOBODY_LISTENS, Kind.DELETED}
     upcoming = {Kind.REPLACEMENT, Kind.OFF_DATE, Kind.OFF_DATE_QUIET, Kind.RETIREMENT, Kind.DELETION}
     assert (kind in words._SENTENCES) == (kind not in nobody | upcoming)
 
