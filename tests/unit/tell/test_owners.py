@@ -59,7 +59,7 @@ def test_it_says_what_to_do_by_when_with_the_command() -> None:
 def test_what_is_about_the_account_is_no_business_of_owners() -> None:
     told = letters(of("payments", DUE), root=True, listeners=0)["payments"].message
     assert "root user" not in told
-    assert "NoListener" not in told
+    assert "NoSubscription" not in told
 
 
 def test_of_users_of_whom_nothing_is_to_be_said_today_nobody_hears() -> None:
