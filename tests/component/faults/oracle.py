@@ -138,7 +138,9 @@ def _current(user_name: str) -> tuple[dict[str, Any], bool]:
 def _messages() -> list[str]:
     """All that SNS ever took, the last at the end."""
     topics = sns_backends[_ACCOUNT][_REGION].topics.values()
-    return [message for topic in topics for _, message, *_ in topic.sent_notifications]
+    return [
+        message for topic in topics if topic.name == "alerts" for _, message, *_ in topic.sent_notifications
+    ]
 
 
 @dataclass(kw_only=True)
