@@ -157,7 +157,7 @@ def test_a_schedule_moved_to_the_next_minute_fires_and_the_mail_bears_its_id(sta
         mail = inbox.next(run_id=run_id)
         wait_until_completed(account, stack.outputs, run_id=run_id, within_seconds=30)
     assert re.fullmatch(r"[0-9a-z]{16}", run_id)
-    assert f"run id {run_id}" in mail.body
+    assert f"Run {run_id}" in mail.body
     assert "* scheduled" in mail.body
 
 

@@ -90,7 +90,7 @@ def test_one_digest_is_json_for_a_queue_text_for_a_pager_and_nothing_for_whom_it
             "account": stack.account.account_id,
             "mode": "Enforce",
         }
-        assert f"run id {run_id}" in mail.body
+        assert f"Run {run_id}" in mail.body
     # The first that is posted is the second digest, and it is the mail.
     posted = pager.next()
     assert (posted["Type"], posted["Subject"], posted["Message"]) == ("Notification", mail.subject, mail.body)
