@@ -38,7 +38,7 @@ def account_items(
             attention(
                 f"MaxUsersPerRun={policy.max_users_per_run} keeps up with about {policy.sustained_users} users who "
                 f"have keys, and this account has {order.with_keys}: keys will come due faster than they are "
-                f"replaced; {enough} would be enough",
+                f"replaced. Raise it to {enough} at least",
                 kind=Kind.SETTING,
             )
         )

@@ -34,8 +34,8 @@ def items(telling: Telling, level: Level) -> Iterator[Entry]:
 
 # Of items that are only a day and what happens then.
 _TEXTS = {
-    Kind.OFF_DATE: "its new key is ready, and it is still in use: its owner has to switch to the new key by then. Whoever "
-    "goes on using it gets a last extension, with a notice of its own",
+    Kind.OFF_DATE: "its new key is ready, and it is still in use: its owner has to switch to the new key. If it is in use on "
+    "its day, it gets one last extension, with a notice of its own",
 }
 
 
@@ -252,7 +252,10 @@ def _with_subscriptions(telling: Telling, entry: Entry) -> Entry:
     if topic_arn is None:
         return entry  # in a member of an organization: whom the centre tells is not to be seen from here
     line = commands.list_subscriptions(topic_arn)
-    return replace(entry, commands=(commands.administrator("to see who has yet to confirm", line),))
+    return replace(
+        entry,
+        commands=(commands.administrator("to see the subscriptions, and who has yet to confirm", line),),
+    )
 
 
 def _with_own_credentials(telling: Telling, entry: Entry) -> Entry:

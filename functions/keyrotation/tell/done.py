@@ -162,7 +162,7 @@ def _entry(
     entry = _of_action(telling, plan, action, issued)
     if not telling.audit:
         return entry
-    alone = commands.leave_alone(plan.user.name, telling.run.today, "to have this user left alone")
+    alone = commands.leave_alone(plan.user.name, telling.run.today, "to have the user left alone")
     return replace(entry, commands=(alone,))
 
 
@@ -231,7 +231,11 @@ def _replaced(telling: Telling, plan: actions.Plan, action: actions.Replace, iss
 def _many_replaced(telling: Telling, action: actions.Replace) -> str:
     if telling.audit:
         return "this key would be replaced, and the new key would come in the user's secret."
-    after = " The old key works until then, and longer while it is used" if action.notice else ""
+    after = (
+        " The old key works until the day below; if it is still in use then, it gets one last extension"
+        if action.notice
+        else ""
+    )
     return f"a new key is in the secret {secret_name('NAME')}, with the user's name for NAME. Install it.{after}."
 
 
@@ -288,7 +292,7 @@ def _mended(telling: Telling, plan: actions.Plan, action: actions.MendPolicy) ->
 _THEN = {
     Why.OVERLAP: "switched off if nobody uses it by then",
     Why.IN_USE: "switched off, in use or not",
-    Why.BY_HAND: "switched off",
+    Why.BY_HAND: "switched off if nobody uses it by then",
     Why.UNUSED: "switched off if nobody uses it by then",
     Why.INACTIVE: "deleted",
 }

@@ -96,13 +96,14 @@ def _most_important(report: Report) -> Headline:
         return Headline(
             subject=f"CRITICAL: {count(forced, 'key')} in use {_was(forced)} switched off",
             sentence=f"{count(forced, 'access key')} {_was(forced)} switched off while still in use, because the extension "
-            "was over. Whatever still uses such a key fails now: give it the new key, or switch the old key on again.",
+            "was over. Whatever still uses such a key fails now: switch the key on again, and have its owner fetch and "
+            "install the new key.",
         )
     if any(entry.kind == Kind.ROOT_KEYS for entry in parts[Part.ACCOUNT]):
         return Headline(
             subject="CRITICAL: the root user has access keys",
             sentence="The root user of this account has access keys. No policy limits them: whoever holds one can do "
-            "everything, until you delete them.",
+            "everything. Sign in as the root user today and delete them.",
         )
     if critical := parts[Part.CRITICAL]:
         return _critical(critical)
@@ -148,8 +149,8 @@ def _unheard(report: Report) -> Headline:
         )
     return Headline(
         subject="ATTENTION: confirm a subscription, no key goes off",
-        sentence="No subscription to the topic is confirmed. Keys are replaced, but none is switched off or deleted until "
-        "somebody confirms one; until then old keys grow older than the policy allows.",
+        sentence="No subscription to the topic is confirmed and without a filter policy: confirm one. Until then keys are "
+        "replaced, but none is switched off or deleted, and old keys grow older than the policy allows.",
     )
 
 
@@ -158,14 +159,15 @@ def _critical(critical: Sequence[Entry]) -> Headline:
     if exposed:
         return Headline(
             subject=f"CRITICAL: switch off exposed keys of {count(exposed, 'user')}",
-            sentence=f"AWS found access keys of {count(exposed, 'user')} exposed: whoever has one can use it until somebody "
-            "switches it off. Do that now; the commands are below, in their order.",
+            sentence=f"AWS found {'an access key' if exposed == 1 else 'access keys'} of {count(exposed, 'user')} exposed. "
+            f"Switch {'it' if exposed == 1 else 'them'} off now: until then, whoever has such a key can use it. The commands "
+            "are below, in their order.",
         )
     users = len({entry.user for entry in critical})
     return Headline(
         subject=f"CRITICAL: new keys of {count(users, 'user')} cannot be fetched",
         sentence=f"The secrets with the new keys of {count(users, 'user')} are gone or were made anew, so nobody can fetch "
-        "these keys. The old keys stay on until somebody has looked into it.",
+        "these keys any more. The old keys stay on until somebody has looked into it.",
     )
 
 
@@ -183,8 +185,9 @@ def _failed(failed: Sequence[Entry]) -> Headline:
         )
     return Headline(
         subject=f"FAILED: {what}",
-        sentence=f"{what[:1].upper()}{what[1:]}. The old keys work as before, and the next run tries again. If it keeps "
-        "failing, these keys grow older than the policy allows.",
+        sentence=f"{what[:1].upper()}{what[1:]}. The old {'key works' if number == 1 else 'keys work'} as before, and the next "
+        f"run tries again. If it keeps failing, {'this key grows' if number == 1 else 'these keys grow'} older than the policy "
+        "allows.",
     )
 
 
@@ -208,8 +211,8 @@ def _audit(report: Report) -> Headline:
     also = f", and {announces}" if announces and announces != changes else ""
     return Headline(
         subject=f"AUDIT: would {changes}",
-        sentence=f"Mode is Audit: no key was changed. In Enforce this run would {changes}{also}. Until then these keys only "
-        "grow older.",
+        sentence=f"Mode is Audit: no key was changed. In Enforce this run would {changes}{also}. As long as Mode is Audit, "
+        "these keys only grow older.",
     )
 
 
@@ -221,14 +224,22 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
         number, by = len(off), min(entry.by for entry in off if entry.by is not None)
         lately = all(_used_lately(entry, today) for entry in off)
         keys = f"{count(number, 'access key')}{' still in use' if lately else ''} will be switched off"
-        when = "the first on" if number > 1 else "on"
+        when = ", the first on" if number > 1 else " on"
         left = count((by - today).days, "day")
+        otherwise = (
+            "Whatever uses such a key then fails: its owner has to switch to the new key by then, or an administrator "
+            "exempts the user."
+        )
+        if all(entry.kind == Kind.BY_HAND_QUIET for entry in off):
+            otherwise = (
+                f"A newer key is used instead{' of each' if number > 1 else ''}. If somebody still needs "
+                f"{'an' if number > 1 else 'the'} older one, an administrator has to exempt the user by then."
+            )
         return Headline(
             subject=f"ACT by {_short(by, today)}: {count(number, 'key')}{' in use' if lately else ''} "
             f"{'goes' if number == 1 else 'go'} off",
             more=f", +{count(others, 'user')}" if others else "",
-            sentence=f"{keys}, {when} {by}, in {left}. Whatever uses such a key then fails: its owner has to switch to the "
-            "new key by then, or an administrator exempts the user."
+            sentence=f"{keys}{when} {by}, in {left}. {otherwise}"
             + (f" {count(others, 'more user')} {_need(others)} someone." if others else ""),
         )
     users = count(others, "user")
@@ -243,8 +254,8 @@ def _asked(asked: Sequence[Entry], today: date) -> Headline:
     if first is not None:
         return Headline(
             subject=f"ACT by {_short(first, today)}: {users} {_need(others)} someone",
-            sentence=f"{users} {_need(others)} someone, the first by {first}, in {count((first - today).days, 'day')}. What "
-            "happens otherwise is said beside each.",
+            sentence=f"{users} {_need(others)} someone{', the first' if others > 1 else ''} by {first}, in "
+            f"{count((first - today).days, 'day')}: see NEEDS SOMEONE below.",
         )
     return Headline(
         subject=f"ATTENTION: {users} {_need(others)} someone",
@@ -293,12 +304,20 @@ def _done_in_words(done: Sequence[Entry]) -> str:
     if not _replaced(done):
         return what
     if unfetched := sum(entry.kind == NO_OLD_KEY for entry in done):
-        what += f". Of {count(unfetched, 'user')} no other key works: below is who can fetch the new one"
+        what += (
+            f". {count(unfetched, 'user')} {'has' if unfetched == 1 else 'have'} no other key that works, so no program can fetch "
+            "the new one"
+        )
+    one = _replaced(done) == 1
+    owners = "The owner of the new key has" if one else "The owners of the new keys have"
     if install_by is None:
-        return f"{what}. Owners have to install the new keys, as said below"
+        return f"{what}. {owners} to install {'it' if one else 'them'}, as said below"
+    still = (
+        "The old key is switched off then; if it is" if one else "The old keys are switched off then; those"
+    )
     return (
-        f"{what}. Owners have to switch to the new keys by {install_by}: from that day on, an old key is switched off once "
-        "nobody uses it"
+        f"{what}. {owners} to switch to {'it' if one else 'them'} by {install_by}. {still} still in use, after one last "
+        "extension"
     )
 
 

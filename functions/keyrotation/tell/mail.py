@@ -266,8 +266,8 @@ def _table(group: Sequence[UserBlock], report: Report) -> Iterator[str]:
 _WHAT = {What.SWITCH_OFF: "switched off", What.DELETE: "deleted"}
 _WHY = {
     Why.OVERLAP: "overlap: if nobody uses it by then",
-    Why.IN_USE: "in-use: whether it is in use or not",
-    Why.BY_HAND: "by-hand: a newer key is in use",
+    Why.IN_USE: "in-use: even if it is still in use",
+    Why.BY_HAND: "by-hand: if nobody uses it by then",
     Why.UNUSED: "unused: if nobody uses it by then",
     Why.INACTIVE: "inactive",
 }
@@ -373,9 +373,9 @@ def _unsubscribed(report: Report, *, most: int) -> str:
 
 
 def _settings(report: Report) -> str:
-    """In one line where the stack has the usual ones: only what is set otherwise."""
+    """The mode, and what is set otherwise than the stack would."""
     named = " ".join(f"{name}={value}" for name, value in report.settings_set.items())
-    return f"Settings: {named or 'none'} set, the others as usual (parameters of the stack)."
+    return f"Settings: {named}. All other parameters of the stack have their defaults."
 
 
 def _what_to_do(report: Report) -> list[str]:

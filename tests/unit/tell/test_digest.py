@@ -249,12 +249,12 @@ def test_the_settings_in_force_and_the_run_id_close_the_mail() -> None:
     body = flat(digest_of(run_of(DUE), ENFORCE, redelivered=False))
     assert "THIS RUN Run run-1, access-key-rotation " in body
     assert (
-        "Settings: Mode=Enforce set, the others as usual (parameters of the stack). Log: https://eu-west-1"
+        "Settings: Mode=Enforce. All other parameters of the stack have their defaults. Log: https://eu-west-1"
         in body
     )
     other = replace(ENFORCE, policy=replace(ENFORCE.policy, max_users_per_run=20), notify=Notify.ALWAYS)
     body = flat(digest_of(run_of(DUE), other, redelivered=False))
-    assert "Settings: Mode=Enforce MaxUsersPerRun=20 Notify=Always set, the others as usual" in body
+    assert "Settings: Mode=Enforce MaxUsersPerRun=20 Notify=Always. All other parameters" in body
 
 
 def gone_off(reason: OffReason | None, days: int = 0) -> dict[str, KeyMemory]:
@@ -375,9 +375,8 @@ def test_a_key_that_went_quiet_during_its_extension_asks_nobody_and_its_notice_i
     quiet = pair("dora", issued=24, used=9, due=notice(Why.IN_USE, 4))
     digest = digest_of(run_of(quiet), ENFORCE, redelivered=False)
     assert digest.subject == f"{WHERE}Coming up: 1 change, the first on 11-26"
-    assert (
-        f"On 2026-11-26, in 4 days, switched off (in-use: whether it is in use or not): {OLD} dora"
-        in flat(digest)
+    assert f"On 2026-11-26, in 4 days, switched off (in-use: even if it is still in use): {OLD} dora" in flat(
+        digest
     )
     assert digest.severity is Severity.INFO
 
@@ -385,19 +384,19 @@ def test_a_key_that_went_quiet_during_its_extension_asks_nobody_and_its_notice_i
 def test_whatever_the_headline_is_about_owners_of_new_keys_are_told_when_to_switch() -> None:
     for other in (UNREADABLE, HELD, FORCED):
         first = flat(digest_of(run_of(DUE, other), ENFORCE, redelivered=False)).partition(" Account ")[0]
-        assert "Owners have to switch to the new keys by 2026-12-06" in first
+        assert "The owner of the new key has to switch to it by 2026-12-06" in first
 
 
 def test_no_owner_is_asked_to_hurry_for_a_day_that_is_not_his() -> None:
     """Nothing names a day for old keys that do not work, or that nobody could announce."""
     unheard = flat(digest_of(run_of(DUE, listeners=0), ENFORCE, redelivered=False))
-    assert "Owners have to install the new keys, as said below." in unheard
+    assert "The owner of the new key has to install it, as said below." in unheard
     assert "2026-12-06" not in unheard
 
 
 def test_while_nobody_listens_no_day_is_said_to_be_the_last() -> None:
     body = flat(digest_of(run_of(EXTENDED, listeners=0), ENFORCE, redelivered=False))
-    assert f"{OLD} would be switched off (in-use: whether it is in use or not)" in body
+    assert f"{OLD} would be switched off (in-use: even if it is still in use)" in body
     assert "is switched off" not in body.partition("NEEDS SOMEONE")[2]
 
 
