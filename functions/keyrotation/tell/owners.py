@@ -14,6 +14,7 @@ from keyrotation.run.record import Run
 from keyrotation.run.settings import RotatorSettings
 from keyrotation.tell.bulletin import Bulletin, Channel
 from keyrotation.tell.digest import rendered
+from keyrotation.tell.entries import short
 from keyrotation.tell.headline import headline_of
 from keyrotation.tell.layout import link, quoted, wrapped
 from keyrotation.tell.mail import said_of, sections_of
@@ -121,7 +122,7 @@ def _body(report: Report, owner: str, most: int) -> str:
     lines = [
         *wrapped(headline_of(report).sentence, indent=0, hanging=0),
         *wrapped(
-            f"To the owner {quoted(owner)} of these IAM users in the AWS account {where}, {report.region}, {report.today}.",
+            f"To the owner {quoted(short(owner))} of these IAM users in the AWS account {where}, {report.region}, {report.today}.",
             indent=0,
             hanging=0,
         ),

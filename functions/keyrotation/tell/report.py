@@ -193,7 +193,7 @@ def _report(
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
         log_command=telling.log_command,
         runbook_url=settings.runbook_url,
-        unsubscribed=tuple(unsubscribed),
+        unsubscribed=tuple(short(owner) for owner in unsubscribed),
     )
 
 

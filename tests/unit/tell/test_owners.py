@@ -1,6 +1,7 @@
 """What owners hear: their own users and nothing else, as often as on-call hears of them."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -111,3 +112,27 @@ def test_the_mail_names_the_owners_for_whom_nobody_is_subscribed() -> None:
     said = " ".join(digest_of(run, ENFORCE, redelivered=False, unsubscribed=["payments"]).body.split())
     assert 'No subscription to the Owners topic is for "payments"' in said
     assert "Owners topic" not in digest_of(run, ENFORCE, redelivered=False).body
+
+
+def test_thousands_of_owners_without_a_subscription_leave_the_digest_its_room() -> None:
+    run = run_of(of("payments", DUE))
+    digest = digest_of(
+        run,
+        ENFORCE,
+        redelivered=False,
+        unsubscribed=[f"{number:04}@teams.example.com" for number in range(5000)],
+    )
+    data = json.loads(digest.data)
+    assert len(digest.message.encode()) <= LARGEST_MESSAGE
+    assert (len(data["owners_without_subscription"]), data["complete"]) == (25, False)
+    assert [each["user"] for each in data["sections"]["done"]] == ["alice"]
+
+
+def test_what_stands_in_an_owners_tag_is_no_link_where_the_mail_names_owners() -> None:
+    owner = "https://evil.example.com www.evil.example.com"
+    run = run_of(of(owner, DUE))
+    digest = digest_of(run, ENFORCE, redelivered=False, unsubscribed=[owner])
+    (letter,) = letters_of(run, ENFORCE, redelivered=False, whole=digest.report)
+    assert "Owners topic" in digest.body
+    for told in (digest.body, digest.data, letter.message):
+        assert not re.search(r"https?://evil|www\.", told)
