@@ -25,7 +25,7 @@ from keyrotation.tell.reports import heard_key, word_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyrotation.centre.digest import Digest, Message
+    from keyrotation.centre.digest import Message
 
 # Reports that are read at once, and words that are written.
 WORKERS = 32
@@ -89,23 +89,18 @@ def send_digest() -> dict[str, int]:
     for page in digest.pages:
         send(page, to=settings.topic_arn)
     with ThreadPoolExecutor(WORKERS) as pool:
-        words = list(pool.map(lambda each: say(*each, day=day), heard(digest, day)))
+        words = list(pool.map(lambda each: say(*each, day=day), digest.heard.items()))
         put("table.csv", table_of(day).encode(), "text/csv")
         others = sum(send_some(some, pool) for some in several(digest.others))
     counts = {
         "accounts": len(day.accounts),
         "reports": len(day.reports),
         "pages": len(digest.pages),
-        "heard": len(words),
+        "heard": len(words) if day.listeners else 0,
         "others": others,
     }
     logger.info("digest sent", extra={**counts, "version": VERSION})
     return counts
-
-
-def heard(digest: "Digest", day: Day) -> list[tuple[str, str]]:
-    """Nothing, while nobody gets the digest: no account may go on then."""
-    return list(digest.heard.items()) if day.listeners else []
 
 
 def several(messages: "Iterator[Message]") -> "Iterator[list[Message]]":
@@ -130,6 +125,7 @@ def send(message: "Message", *, to: str) -> None:
 
 
 def say(account: str, report: str, *, day: Day) -> None:
+    """While nobody gets the digest, that: the word of another day would let the account go on for two days more."""
     put(heard_key(account), word_of(report, listeners=day.listeners), "application/json")
 
 

@@ -204,13 +204,23 @@ def test_a_subscription_with_a_filter_policy_is_no_listener(centre: Centre, poli
     assert centre.run()["heard"] == 0
 
 
-def test_while_nobody_has_confirmed_the_digest_goes_out_and_no_word_is_left(centre: Centre) -> None:
+def test_when_nobody_is_subscribed_any_more_the_accounts_hear_that_instead_of_yesterdays_word(
+    centre: Centre,
+) -> None:
+    healthy = centre.members["healthy"]
+    centre.leave(healthy)
+    centre.run()
     sns_backends[CENTRE][REGION].subscriptions[centre.subscription_arn].attributes["PendingConfirmation"] = (
         "true"
     )
-    centre.leave(centre.members["healthy"])
-    assert centre.run()["heard"] == 0
-    assert "NOBODY" in centre.messages()[0][1]
+
+    counts = centre.run()
+
+    assert counts["heard"] == 0
+    assert "NOBODY" in centre.messages()[1][1]
+    word = centre.word(healthy)
+    assert word is not None
+    assert word["listeners"] == 0
 
 
 def test_a_report_that_is_too_large_is_not_even_fetched(centre: Centre, calls: Calls) -> None:
