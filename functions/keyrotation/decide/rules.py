@@ -89,7 +89,12 @@ def audit(state: State) -> Iterator[DropNotice]:
 
 
 def deleted_before(state: State) -> Iterator[Item]:
-    """Deletions of earlier runs that no message has told: a deletion as announced is no reason for one of its own."""
+    """Deletions of earlier runs that no message has told: a deletion as announced is no reason for one of its own.
+
+    Of a user who could not be read nobody knows which keys are there: an attempt that died may have deleted none.
+    """
+    if state.user.unread:
+        return
     there = {key.id for key in state.keys}
     for key_id, day in state.memory.deleted.items():
         if key_id not in there and state.memory.key(key_id).notice is None:

@@ -491,6 +491,15 @@ def test_in_audit_notices_fall_first_also_of_who_is_not_understood() -> None:
     assert summary(plan_user(unread, DEFAULTS, OCCASION)) == ["not-understood"]
 
 
+def test_a_deletion_is_told_only_of_who_could_be_read() -> None:
+    """What was written before an attempt died says that the key was deleted; only IAM says whether it was."""
+    gone = user(key(20, used=0))
+    gone = replace(gone, memory=replace(gone.memory, deleted={THIRD: days_ago(1)}))
+    unread = replace(gone, keys=(), unread=("ListAccessKeys: Throttling",))
+    assert [item.kind for item in plan_user(gone, DEFAULTS, OCCASION).items] == ["deleted-before"]
+    assert [item.kind for item in plan_user(unread, DEFAULTS, OCCASION).items] == ["not-understood"]
+
+
 def test_in_audit_what_would_be_done_is_told_and_only_what_is_remembered_is_done() -> None:
     plan = plan_user(pair(age=14, used=13, told=says(OVERLAP, 0)), DEFAULTS, AUDIT)
     assert [type(each) for each in plan.actions] == [DropNotice]
