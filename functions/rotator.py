@@ -265,7 +265,9 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
     # After all that must not be lost: on-call's mail has everything, and these reach more people.
     if told.message_id is not None:
         for user, key_id, day in told.due:
-            missed(user, events.send_due(user, key_id, day))
+            # There may be thousands, and each may hang: a run that did all the rest is not to end for want of time.
+            in_time = seconds_left() > 0
+            missed(user, events.send_due(user, key_id, day) if in_time else "the time was nearly up")
     unspread = spread(
         (*letters_of(run, settings, redelivered=redelivered, whole=digest.report), *cards_of(digest.report)),
         run_id=order.run_id,

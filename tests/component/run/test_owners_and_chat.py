@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.component.account import Account
+from tests.component.calls import Calls
 from tests.component.deployment import Deployment
 
 
@@ -45,3 +46,23 @@ def test_what_owners_and_chat_cannot_be_sent_is_counted_and_the_mail_goes_out(
     assert metric(output, "BulletinsUnsent") == [2.0]
     assert "bulletin not sent" in output
     assert "NotFound" in output
+
+
+def test_once_the_time_is_nearly_up_nothing_more_is_sent_beside_the_mail_and_the_run_completes(
+    account: Account, deployment: Deployment, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_carol()
+    account.add_user("sara")
+    account.add_key("sara", age=70, used=1)
+
+    def remaining() -> int:
+        return 900_000 if "Publish" not in calls.operations else 1_000
+
+    deployment.rotate(deployment.order("carol", "sara"), remaining=remaining)
+
+    sent = [entry["DetailType"] for call in calls.of("PutEvents") for entry in call.params["Entries"]]
+    assert sent == ["Access Key Replaced", "Access Key Notice Given"]
+    assert len(deployment.mails()) == calls.operations.count("Publish") == 1
+    output = capsys.readouterr().out
+    assert metric(output, "EventsUnsent") == [1.0]
+    assert metric(output, "RunsCompleted") == [1.0]
