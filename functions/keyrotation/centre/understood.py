@@ -24,7 +24,8 @@ _USER = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _KEY = re.compile(r"[A-Z0-9]{16,128}")
 _KIND = re.compile(r"[a-z-]{1,40}")
 _RUN_ID = re.compile(r"[ -~]{1,64}")
-_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,20}")
+# No sign first: in the table a spreadsheet would take it for a formula.
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,19}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 

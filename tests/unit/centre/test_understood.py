@@ -88,6 +88,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a mode of its own": {"mode": "Off"},
     "a date of its own": {"date": "tomorrow"},
     "a version of the product that is a sentence": {"product_version": "0.2.0; " + EVIL},
+    "a version of the product that a spreadsheet works out": {"product_version": "-1+2"},
     "a count that is none": {"counts": {**data()["counts"], "failed": -1}},
     "a count that is a truth": {"counts": {**data()["counts"], "failed": True}},
     "a section that is none": {"sections": {**data()["sections"], "failed": {"0": entry("failed")}}},
