@@ -399,8 +399,8 @@ def spread(bulletins: Iterable[Bulletin], *, run_id: str, time_left: Callable[[]
     return missed
 
 
-def unsubscribed(run: Run) -> tuple[str, ...]:
-    """Owners who get no message of their own, as far as it can be read."""
+def unsubscribed(run: Run) -> tuple[str, ...] | None:
+    """Owners who get no message of their own; None: that could not be read."""
     try:
         return outlet.unsubscribed(owners_of(run))
     except CALL_ERRORS as error:
@@ -408,7 +408,7 @@ def unsubscribed(run: Run) -> tuple[str, ...]:
             "owners' subscriptions could not be read",
             extra={"run_id": run.order.run_id, "cause": cause_of(error)},
         )
-        return ()
+        return None
 
 
 def tell(run: Run, *, redelivered: bool) -> tuple[Digest, Told]:

@@ -43,7 +43,7 @@ class Digest:
 
 
 def digest_of(
-    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] = ()
+    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] | None = ()
 ) -> Digest:
     """Of the whole run, for on-call (report.report_of)."""
     report = report_of(run, settings, redelivered=redelivered, unsubscribed=unsubscribed)

@@ -364,6 +364,8 @@ def _coverage(report: Report) -> str:
 
 def _unsubscribed(report: Report, *, most: int) -> str:
     """What people wrote in tags, in quotation marks."""
+    if report.unsubscribed is None:
+        return "Who is subscribed to the Owners topic could not be read: the log has the cause."
     if not report.unsubscribed:
         return ""
     shown = ", ".join(quoted(owner) for owner in report.unsubscribed[:most])

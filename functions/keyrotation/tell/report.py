@@ -61,7 +61,8 @@ class Report:
     `users`: the same by user, the most urgent first, with their notices (blocks.py).
 
     `notices`: those that the message names, in every rendering, by day; others have to wait for tomorrow's. `listeners`:
-    confirmed subscriptions; None: they could not be read. `unsubscribed`: owners who get no message of their own.
+    confirmed subscriptions; None: they could not be read. `unsubscribed`: owners who get no message of their own; None: that
+    could not be read.
     `settings_set`: those that differ from the stack's own defaults.
     """
 
@@ -85,7 +86,7 @@ class Report:
     log_url: str
     log_command: Command
     runbook_url: str
-    unsubscribed: tuple[str, ...]
+    unsubscribed: tuple[str, ...] | None
 
     @property
     def severity(self) -> Severity:
@@ -96,11 +97,11 @@ class Report:
 
 
 def report_of(
-    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] = ()
+    run: Run, settings: RotatorSettings, *, redelivered: bool, unsubscribed: Sequence[str] | None = ()
 ) -> Report:
     """`redelivered`: an earlier delivery of the order may have done things that no mail told.
 
-    `unsubscribed`: owners for whom no subscription of their own is confirmed.
+    `unsubscribed`: owners for whom no subscription of their own is confirmed; None: that could not be read.
     """
     account = account_items(
         run.order, settings.policy, path_prefix=settings.user_path_prefix, listeners=run.listeners
@@ -134,7 +135,7 @@ def _report(
     account: Sequence[Item],
     to_tell: Sequence[Announcement],
     redelivered: bool,
-    unsubscribed: Sequence[str],
+    unsubscribed: Sequence[str] | None,
 ) -> Report:
     run, settings = telling.run, telling.settings
     acted = list(done.done(telling))
@@ -193,7 +194,7 @@ def _report(
         log_url=links.log(settings.log_group_name, region=settings.aws_region, partition=settings.partition),
         log_command=telling.log_command,
         runbook_url=settings.runbook_url,
-        unsubscribed=tuple(short(owner) for owner in unsubscribed),
+        unsubscribed=None if unsubscribed is None else tuple(map(short, unsubscribed)),
     )
 
 

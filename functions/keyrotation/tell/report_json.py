@@ -28,7 +28,9 @@ def data_of(report: Report, *, most: int) -> dict[str, Any]:
         "severity": str(report.severity),
         "subject": subject_of(report),
         "reasons": sorted(map(str, report.reasons)),
-        "complete": all(len(entries) <= most for entries in (*report.parts.values(), report.unsubscribed)),
+        "complete": all(
+            len(entries) <= most for entries in (*report.parts.values(), report.unsubscribed or ())
+        ),
         "counts": {str(part): len(entries) for part, entries in report.parts.items()},
         "sections": {
             str(part): [_entry(entry) for entry in entries[:most]] for part, entries in report.parts.items()
@@ -36,7 +38,9 @@ def data_of(report: Report, *, most: int) -> dict[str, Any]:
         "notices": [_notice(each) for each in report.notices],
         "notices_left": report.notices_left,
         "coverage": vars(report.coverage),
-        "owners_without_subscription": list(report.unsubscribed[:most]),
+        "owners_without_subscription": None
+        if report.unsubscribed is None
+        else list(report.unsubscribed[:most]),
         "settings": dict(report.settings),
         "log": report.log_url,
         "runbook": report.runbook_url,

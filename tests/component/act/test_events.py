@@ -189,7 +189,7 @@ def test_a_notice_that_is_told_again_is_no_event(
     key_id = account.add_key("carol", age=200, used=100)
     account.notice("carol", key_id, Why.UNUSED, days=2)
 
-    deployment.rotate(deployment.order("carol"))
+    deployment.rotate(deployment.order("carol"), NOTIFY="Always")
 
     assert account.memory("carol").keys[key_id].notice is not None
     assert calls.writes == ["Publish", "UpdateItem", "Publish"]

@@ -107,6 +107,12 @@ def test_whom_a_subscription_speaks_for(policy: str | None, *, gets: bool) -> No
     assert speaks_for(policy, "payments") is gets
 
 
+def test_the_mail_says_when_nobody_knows_for_whom_somebody_is_subscribed() -> None:
+    digest = digest_of(run_of(of("payments", DUE)), ENFORCE, redelivered=False, unsubscribed=None)
+    assert "Who is subscribed to the Owners topic could not be read" in " ".join(digest.body.split())
+    assert json.loads(digest.data)["owners_without_subscription"] is None
+
+
 def test_the_mail_names_the_owners_for_whom_nobody_is_subscribed() -> None:
     run = run_of(of("payments", DUE))
     said = " ".join(digest_of(run, ENFORCE, redelivered=False, unsubscribed=["payments"]).body.split())
