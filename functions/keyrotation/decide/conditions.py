@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from keyrotation.decide.actions import Deactivate
 from keyrotation.decide.state import State
-from keyrotation.memory import OffReason, Why
+from keyrotation.memory import OffReason, What, Why
 from keyrotation.model import Key, LastUse
 
 # A deletion for the sake of a slot is noticed WarnDays before its day; this many days earlier it is looked for, so that one
@@ -90,7 +90,8 @@ def protected_until(state: State, key: Key) -> date:
 def slot_needed_on(state: State, key: Key) -> date | None:
     """The day on which rule 12 will want the slot of this inactive key, and may have it; None: it will not want it.
 
-    The newest key's last use is asked for only when the day comes near, or when it is known anyway.
+    The newest key's last use is asked for only when the day comes near, when it is known anyway, or before a mail names a
+    later day for the first time.
     """
     wanted_on, oldest = due_on(state), next(each for each in state.keys if not each.active)
     if state.slot_free or key is not oldest or wanted_on is None:
@@ -100,12 +101,20 @@ def slot_needed_on(state: State, key: Key) -> date | None:
     if not state.tags.replace_asked:
         if state.memory.vanished or newest is None:
             return None
-        if not newest.asked and day > state.ahead(state.policy.warn_days + _EARLY):
+        far = day > state.ahead(state.policy.warn_days + _EARLY)
+        if far and not newest.asked and not _first_named(state, key, before=day):
             return None
         # Whoever has use for it today is taken to go on: what was not told in time would make the replacement late.
         if not state.worth_replacing(newest, on=state.today):
             return None
     return None if state.user.exposed is not None else day
+
+
+def _first_named(state: State, key: Key, *, before: date) -> bool:
+    """No mail has named a day for this deletion, and the one of `DeleteAfterDays` is later than this: it must not be named."""
+    notice, wait = state.notice(key), state.policy.delete_after_days
+    named = notice is not None and notice.what is What.DELETE
+    return bool(wait) and not named and before < state.off_since(key) + timedelta(days=wait)
 
 
 def deletion_day(state: State, key: Key) -> date | None:

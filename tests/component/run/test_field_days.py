@@ -209,7 +209,7 @@ def test_a_replacement_that_is_asked_for_has_an_inactive_key_deleted_sooner_on_a
     omar.until(lambda: off in omar.gone, on, within=30)
 
     days = [each.day for each in omar.told if each.key_id == off]
-    assert list(dict.fromkeys(days)) == [TODAY + timedelta(days=each) for each in (30, 3 + WARN.days)]
+    assert list(dict.fromkeys(days)) == [TODAY + timedelta(days=each) for each in (24, 3 + WARN.days)]
     assert omar.gone == {off: 3 + WARN.days}
     omar.until(lambda: len(account.keys("omar")) == 2, on, within=3)
 
