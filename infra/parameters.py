@@ -254,7 +254,7 @@ class Parameters:
 
     def passed_on(self) -> dict[str, str]:
         """What is set once for a whole organization and handed to each account's stack, by name."""
-        lists = (self.secret_reader_arns, self.operator_arns)
+        lists = (self.secret_reader_arns, self.operator_arns, self.owner_tag_keys)
         texts = (
             self.mode,
             self.user_path_prefix,

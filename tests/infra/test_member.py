@@ -73,8 +73,8 @@ def test_it_has_what_the_accounts_own_stack_has_but_the_topic_its_key_the_alarms
         return Counter(each["Type"] for each in of["Resources"].values())
 
     left_out = {
-        "AWS::SNS::Topic": 1,
-        "AWS::SNS::TopicPolicy": 1,
+        "AWS::SNS::Topic": 3,
+        "AWS::SNS::TopicPolicy": 3,
         "AWS::SNS::Subscription": 1,
         "AWS::KMS::Key": 1,
         "AWS::CloudWatch::Alarm": 9,

@@ -29,6 +29,7 @@ TEXTS = {
     "AlertEmail": "",
     "AlarmTopicArn": "",
     "OperatorArns": "",
+    "OwnerTagKeys": "access-key-rotation:owner,owner,Owner",
     "Notify": "Changes",
     "RunbookUrl": "docs/runbook.md",
     "RunAt": "06:00",

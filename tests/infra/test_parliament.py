@@ -115,7 +115,7 @@ def test_every_policy_of_the_template_is_judged(template: Template) -> None:
         for name, each in template["Resources"].items()
         if '"Statement"' in json.dumps(each["Properties"])
     ]
-    assert len(judged) == len(mentioned) == 13
+    assert len(judged) == len(mentioned) == 15
 
 
 def test_it_finds_nothing_but_what_is_acknowledged(template: Template, parliament: ModuleType) -> None:

@@ -36,7 +36,12 @@ def arrows_of_the_template(template: Template) -> Iterator[tuple[str, str]]:
             yield start, path(queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"])
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         yield path(mapping["Properties"]["EventSourceArn"]), path(mapping["Properties"]["FunctionName"])
-    for start, variable in (("Scanner/Function", "ORDERS_QUEUE_URL"), ("Rotator/Function", "TOPIC_ARN")):
+    for start, variable in (
+        ("Scanner/Function", "ORDERS_QUEUE_URL"),
+        ("Rotator/Function", "TOPIC_ARN"),
+        ("Rotator/Function", "OWNERS_TOPIC_ARN"),
+        ("Rotator/Function", "CHAT_TOPIC_ARN"),
+    ):
         function = of_type(template, "AWS::Lambda::Function")[start]
         yield start, path(function["Properties"]["Environment"]["Variables"][variable])
 

@@ -46,9 +46,9 @@ ROTATOR_ALWAYS_MAY: dict[str, str | list[str]] = {
     "dynamodb:UpdateItem": MEMORY,
     "dynamodb:DeleteItem": MEMORY,
     "secretsmanager:DescribeSecret": SECRETS,
-    "sns:Publish": ["${Bulletins/Chat}", "${Bulletins/Owners}", "${Alerts/Topic}"],
+    "sns:Publish": ["${Alerts/Topic}", "${Bulletins/Chat}", "${Bulletins/Owners}"],
     "cloudtrail:LookupEvents": "*",
-    "sns:ListSubscriptionsByTopic": ["${Bulletins/Owners}", "${Alerts/Topic}"],
+    "sns:ListSubscriptionsByTopic": ["${Alerts/Topic}", "${Bulletins/Owners}"],
     "sns:GetSubscriptionAttributes": "*",
 }
 ROTATOR_ENFORCING_MAY: dict[str, str | list[str]] = {
