@@ -100,7 +100,9 @@ def _options(words: list[str]) -> tuple[dict[str, list[Any]], list[str]]:
     files: list[str] = []
     for word in words:
         if word.startswith("--"):
-            given[word.removeprefix("--")] = []
+            # An option and its value may be one word.
+            option, joined, value = word.removeprefix("--").partition("=")
+            given[option] = [value] if joined else []
         elif word == "/dev/stdout":
             files.append(word)
         else:

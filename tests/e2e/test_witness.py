@@ -22,6 +22,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from keyrotation.memory import OffReason
+from keyrotation.model import OWNER_TAG_KEYS
 from keyrotation.remember.table import TABLE_NAME, Table
 from moto.backends import get_backend
 from moto.cloudtrail.responses import CloudTrailResponse
@@ -99,8 +100,10 @@ class Witness:
         """What the function writes: by the handler and in the environment that were deployed, from its files alone."""
         name = self.outputs[output]
         deployed = self.client("lambda").get_function_configuration(FunctionName=name)
-        # As Lambda has them; moto gives numbers of the template back as numbers.
+        # As Lambda has them; moto gives numbers of the template back as numbers, and joins the letters of a list parameter.
         environment = {key: str(value) for key, value in deployed["Environment"]["Variables"].items()}
+        if "OWNER_TAG_KEYS" in environment:
+            environment["OWNER_TAG_KEYS"] = ",".join(OWNER_TAG_KEYS)
         run = subprocess.run(
             # No site-packages, no folder of the caller's.
             [sys.executable, "-S", "-P", "-c", LAMBDA, deployed["Handler"], name, self.endpoint],
