@@ -27,6 +27,8 @@ from tests.e2e.runbook import RUNBOOK, Runbook
 
 MAILS = Path(__file__).parents[1] / "unit" / "mails"
 OWNER, ADMINISTRATOR = "The owner, with the old key", "An administrator"
+# No key works: whoever may read the secret by its policy.
+READER = "The owner, signed in to the console, or a role of SecretReaderArns"
 # bash reads the command; what it makes of it comes back word by word.
 _SPELL = "aws() { printf '%s\\0' \"$@\" END; }\n"
 
@@ -35,7 +37,7 @@ def printed(mail: str) -> Iterator[tuple[str, str]]:
     """Who is to run it, and the command with its line breaks."""
     runner, command = "", ""
     for line in mail.splitlines():
-        if found := re.match(rf"    ({OWNER}|{ADMINISTRATOR}), ", line):
+        if found := re.match(rf"    ({OWNER}|{ADMINISTRATOR}|{READER}),( |$)", line):
             runner = found[1]
         if command or line.startswith("        aws "):
             command += line + "\n"
@@ -137,7 +139,7 @@ class Inhabitants:
         """Run it by the principal it names, and see that it did what it says."""
         option = options(words)
         name = option.get("--user-name", "")
-        if runner == OWNER:
+        if runner in (OWNER, READER):
             assert words[:2] == ["secretsmanager", "get-secret-value"], words
             owner, value = self.store(option["--secret-id"], option["--region"])
             assert self.run(words, by=owner) == value
@@ -211,6 +213,19 @@ class Inhabitants:
                 assert json.loads(self.run(words))["User"]["UserName"] == name
             case "list-access-keys":
                 assert self.key(name).key_id in self.run(words)
+            case "get-access-key-last-used":
+                key = self.key("alice")
+                assert "AccessKeyLastUsed" in self.run(
+                    [word.replace(option["--access-key-id"], key.key_id) for word in words]
+                )
+            case "list-attached-user-policies":
+                self.user(name)
+                assert json.loads(self.run(words))["AttachedPolicies"] == []
+            case "describe-secret":
+                self.store(option["--secret-id"], option["--region"])
+                assert json.loads(self.run(words))["Name"] == option["--secret-id"]
+                secrets = self.clients(option["--region"]).client("secretsmanager")
+                secrets.delete_secret(SecretId=option["--secret-id"], ForceDeleteWithoutRecovery=True)
             case "lookup-events":
                 # The emulator takes it as AWS does, and keeps no trail.
                 assert json.loads(self.run(words)) == {"Events": []}
@@ -234,7 +249,7 @@ class Inhabitants:
                     TopicArn=arn, Protocol="email", Endpoint="a@example.com"
                 )
                 assert "a@example.com" in self.run(
-                    [arn if word == option["--topic-arn"] else word for word in words]
+                    [word.replace(option["--topic-arn"], arn) for word in words]
                 )
             case "filter-log-events":
                 logs = self.clients(option["--region"]).client("logs")
@@ -274,6 +289,11 @@ NOT_IN_A_MAIL = {
         "AIDAALICE", table_name="access-key-rotation", region="eu-west-1"
     ),
     "to see the keys": commands.list_keys("alice"),
+    "to see a last use that could not be read": commands.read_last_use("AKIAALICE"),
+    "to see policies that could not be read": commands.list_policies("alice"),
+    "to see a secret that could not be read": commands.describe_secret(
+        "access-keys/alice/credentials", region="eu-west-1"
+    ),
     "to delete the secret of a user who is gone": commands.delete_secret(
         "access-keys/gone/credentials", region="eu-west-1"
     ),
@@ -301,10 +321,11 @@ def test_the_command_that_has_a_program_follow_takes_its_key_over(
     spelled = 'access-key-follow() { printf "%s\\0" "$@" END; }\n' + "\n".join(found)
     done = subprocess.run(["bash", "-euc", spelled], capture_output=True, text=True, check=True, env={})
     words = [each.removeprefix("\0").split("\0")[:-1] for each in done.stdout.split("END\0") if each]
-    assert {tuple(word for word in each if word.startswith("-")) for each in words} == {
+    assert {tuple(word.partition("=")[0] for word in each if word.startswith("-")) for each in words} == {
         ("--profile", "--region", "--secret", "--take-over")
     }
     command, (_, store, *_, secret, _) = found[0], words[0]
+    secret = secret.removeprefix("--secret=")
     inhabitants = Inhabitants(empty_account)
     key = inhabitants.key(secret.split("/")[1])
     (tmp_path / ".aws").mkdir()
@@ -342,7 +363,7 @@ def test_every_kind_of_command_that_there_is_is_run_here() -> None:
     of_mails = "".join(path.read_text() for path in MAILS.iterdir())
     run = [command for _, command in printed(of_mails)] + [f"{line}\n" for line in NOT_IN_A_MAIL.values()]
     assert {tuple(words[:2]) for words in words_of(run)} == there_are
-    assert len(there_are) == 15
+    assert len(there_are) == 18
 
 
 # The runbook. The sections of the two dead-letter queues are followed in test_nothing_lost.py.
@@ -390,7 +411,13 @@ def _wrong(section: str, told: dict[str, str], account: EmulatedAccount, name: s
         "FAILED": lambda: ["users" in told["Verify"]],
         "CRITICAL": lambda: ["{}" in did, "Active" in told["Verify"], status == "Inactive"],
         "RESUMED": lambda: ["What to do" in told],
-        "Done": lambda: ["{}" in did, "LastUsed" in told["Verify"], status == "Active", len(tags) == 1],
+        "INSTALL": lambda: [
+            "{}" in did,
+            old.key_id in told["Verify"],
+            "LastUsed" in told["Verify"],
+            len(tags) == 2,
+        ],
+        "Done": lambda: [old.key_id in told["Verify"], status == "Active", len(tags) == 1],
         "Coming up": lambda: [
             "rotation:exempt" in told["Verify"],
             "rotation:replace" in told["Verify"],

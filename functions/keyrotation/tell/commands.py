@@ -121,7 +121,7 @@ def list_keys(user_name: str) -> str:
 
 
 def read_last_use(key_id: str) -> str:
-    return f"aws iam get-access-key-last-used --access-key-id {key_id}"
+    return f"aws iam get-access-key-last-used --access-key-id={key_id}"
 
 
 def list_policies(user_name: str) -> str:
@@ -131,7 +131,7 @@ def list_policies(user_name: str) -> str:
 
 def describe_secret(secret: str, *, region: str) -> str:
     """Without its value."""
-    return f"aws secretsmanager describe-secret --region {region} --secret-id {shlex.quote(secret)}"
+    return f"aws secretsmanager describe-secret --region={region} --secret-id={shlex.quote(secret)}"
 
 
 def look_in_cloudtrail(key_id: str, *, region: str) -> str:
