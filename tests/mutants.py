@@ -584,6 +584,12 @@ MUTANTS = (
     ),
     mutant("what nobody asked for is none", "model", "raise NotLookedUp(what)", "return None"),
     mutant(
+        "a later day is named before the slot's",
+        "decide/conditions",
+        "if far and not newest.asked and not _first_named(state, key, before=day):",
+        "if far and not newest.asked:",
+    ),
+    mutant(
         "nobody looks for a secret that goes", "decide/conditions", "days > 0 and days % 3 == 0", "days < 0"
     ),
     mutant(

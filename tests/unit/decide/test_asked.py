@@ -7,7 +7,7 @@ import pytest
 from keyrotation.decide import plan
 from keyrotation.decide.actions import Kind
 from keyrotation.decide.plan import may_concern, plan_user
-from keyrotation.memory import Pending, Why
+from keyrotation.memory import KeyMemory, Pending, Why
 from keyrotation.model import STORE, Secret, User
 from keyrotation.policy import Policy
 
@@ -76,6 +76,20 @@ def test_a_plan_asks_for_what_hangs_on_it_and_for_nothing_else(age: int, facts: 
     _, asked = asked_for(on_day(age), Policy())
     assert set(asked) == facts
     assert len(asked) == len(facts), "each once"
+
+
+def test_before_a_deletion_is_named_for_the_first_time_it_is_asked_whether_the_slot_is_wanted_sooner() -> (
+    None
+):
+    """A replacement comes in 60 days, `DeleteAfterDays` is 90: the mail must not name the later day first."""
+    policy = replace(Policy(), delete_after_days=90)
+
+    def asked(memory: KeyMemory) -> list[str]:
+        made = user(off(88, used=20), key(14, used=0, id=NEW), stored=NEW, memory={OLD: memory})
+        return asked_for(made, policy)[1]
+
+    assert NEW in asked(known(off=0))
+    assert NEW not in asked(known(off=0, notice=notice(Why.INACTIVE, 90)))
 
 
 def test_an_old_key_that_is_used_every_day_needs_no_word_about_the_new_one() -> None:
