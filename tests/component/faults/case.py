@@ -346,8 +346,8 @@ def _untold(lived: Lived) -> Iterator[str]:
         surfaced = failed.invocation in lived.raised or said
         # The rotator then reads each user for itself.
         made_good = (failed.function, failed.call.operation) == ("_rotate", "GetAccountAuthorizationDetails")
-        # To owners or to a chat, who hear what the mail says too: counted by a metric, and logged.
-        beside = failed.call.operation == "Publish" and not failed.call.params["TopicArn"].endswith(":alerts")
+        # For owners or a chat, who hear what the mail says too: logged, and counted or said in the mail if one goes out.
+        beside = not failed.call.params.get("TopicArn", ":alerts").endswith(":alerts")
         may_fail = made_good or beside or failed.call.operation in _MAY_FAIL
         if failed.user is None and not surfaced and not may_fail:
             yield f"{failed.call.operation} failed ({failed.error}): no alarm and no mail"

@@ -137,10 +137,21 @@ def _elder_goes(elder: str, successor: str) -> People:
     return People(goals={"carol": goal}, held={elder: "carol", successor: "carol"}, may_go=frozenset({elder}))
 
 
+def _or_waits(people: People, keys: Mapping[str, str], off: str) -> People:
+    """What is done as announced waits for the next mail, and the notice of the deletion with it: a mail that told of a fault may
+    have been the last for a week.
+    """
+    told, waits = people.goals["carol"], _has(keys, **{off: None})
+    return replace(
+        people,
+        goals={"carol": lambda seen: told(seen) or (waits(seen) and off in seen.memory.off)},
+    )
+
+
 def _quiet_elder(account: Account) -> People:
     elder, successor = _pair(account, elder_used=20)
     account.notice("carol", elder, Why.OVERLAP, days=0)
-    return _elder_goes(elder, successor)
+    return _or_waits(_elder_goes(elder, successor), {elder: OFF, successor: ON}, elder)
 
 
 def _quiet_elder_unannounced(account: Account) -> People:
@@ -188,7 +199,7 @@ def _by_hand(account: Account, *, days: int | None) -> People:
     if days is None:
         return _both_on(elder, newer, "by-hand")
     account.notice("carol", elder, Why.BY_HAND, days=days)
-    return _elder_goes(elder, newer)
+    return _or_waits(_elder_goes(elder, newer), {elder: OFF, newer: ON}, elder)
 
 
 def _inactive(account: Account, *, age: float) -> People:
@@ -213,9 +224,10 @@ def _first_seen_inactive(account: Account) -> People:
     off = account.add_key("carol", age=50, used=40, status=OFF)
     theirs = account.add_key("carol", age=30, used=1)
     announced = _has({off: OFF, theirs: ON}, **{off: "inactive"})
-    return People(
+    people = People(
         goals={"carol": lambda seen: announced(seen) and off in seen.memory.off}, held={theirs: "carol"}
     )
+    return _or_waits(people, {off: OFF, theirs: ON}, off)
 
 
 def _switched_back_on(account: Account) -> People:
