@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -269,7 +270,10 @@ def work_off(event: dict[str, Any], context: LambdaContext) -> None:
             in_time = seconds_left() > 0
             missed(user, events.send_due(user, key_id, day) if in_time else "the time was nearly up")
     unspread = spread(
-        (*letters_of(run, settings, redelivered=redelivered, whole=digest.report), *cards_of(digest.report)),
+        # One after the other: there may be thousands of owners, and each message takes its kilobytes.
+        chain(
+            letters_of(run, settings, redelivered=redelivered, whole=digest.report), cards_of(digest.report)
+        ),
         run_id=order.run_id,
         time_left=lambda: seconds_left() > 0,
     )
